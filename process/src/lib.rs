@@ -1,1 +1,10 @@
-//! (being written)
+//! What every process of ours needs: configuration, telemetry, health, shutdown.
+//!
+//! Nothing here knows the broker or the database.
+
+pub mod config;
+pub mod health;
+pub mod panic;
+pub mod shutdown;
+pub mod task;
+pub mod telemetry;

@@ -1,0 +1,148 @@
+//! Configuration: one YAML file for every process, the environment over it, secrets from files.
+//!
+//! Reading never stops at the first problem: all of them are reported at once, by path and rule.
+//! `docs/config.yaml` documents every key with its default; a test holds it to this code.
+
+mod address;
+mod auth;
+mod broker;
+mod duration;
+mod environment;
+mod intake;
+mod keys;
+mod log;
+mod places;
+mod postgres;
+mod problem;
+mod section;
+mod worker;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
+pub use broker::BrokerConfig;
+pub use intake::{AdminConfig, IntakeConfig};
+pub use keys::KeysConfig;
+pub use log::{LogConfig, LogFormat, LogLevel};
+pub use places::{Profile, SiteConfig, StudyConfig};
+pub use postgres::PostgresConfig;
+pub use problem::{EXIT_CODE, Problem, refuse};
+use section::{Findings, Section};
+pub use worker::{Lane, WorkerConfig};
+
+/// What is in force: the file, the environment over it, defaults for the rest.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Stretches or shrinks wait tiers, holds, sleeps and budgets; see [`Config::scaled`].
+    pub time_scale: f64,
+    /// Allows plain text beyond loopback.
+    pub insecure: bool,
+    /// How the process speaks.
+    pub log: LogConfig,
+    /// Where RabbitMQ is.
+    pub broker: BrokerConfig,
+    /// Where PostgreSQL is.
+    pub postgres: PostgresConfig,
+    /// Seal and pseudonym keys.
+    pub keys: KeysConfig,
+    /// Study id -> study.
+    pub studies: BTreeMap<String, StudyConfig>,
+    /// Site id -> site.
+    pub sites: BTreeMap<String, SiteConfig>,
+    /// Folder with instrument files beside the shipped ones.
+    pub instruments_directory: Option<PathBuf>,
+    /// Whose tokens are believed.
+    pub auth: AuthConfig,
+    /// The door for submissions.
+    pub intake: IntakeConfig,
+    /// The port for probes and metrics.
+    pub admin: AdminConfig,
+    /// The lanes and their measures.
+    pub worker: WorkerConfig,
+}
+
+impl Config {
+    /// Reads the file at `path` (none: an empty one) and lays `environment` over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once. End the process with [`refuse`].
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        let (config, problems) = Self::read(path, environment);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Like [`Config::load`], but gives what could be read beside the problems, so that a process
+    /// can add the problems of its key files before it refuses.
+    pub fn read(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let text = match path.map(std::fs::read_to_string) {
+            None => String::new(),
+            Some(Ok(text)) => text,
+            Some(Err(error)) => {
+                problems.push(Problem::new("--config", format!("the file can't be read: {}", error.kind())));
+                String::new()
+            }
+        };
+        let base = path.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+        Self::from_text(&text, base, environment, problems)
+    }
+
+    fn from_text(
+        text: &str,
+        base: PathBuf,
+        environment: impl IntoIterator<Item = (String, String)>,
+        mut problems: Vec<Problem>,
+    ) -> (Self, Vec<Problem>) {
+        let mut tree = yaml::parse(text).unwrap_or_else(|rule| {
+            problems.push(Problem::new("--config", format!("the file {rule}")));
+            Value::Null
+        });
+        let from_environment = environment::overlay(&mut tree, environment, &mut problems);
+        let mut findings = Findings { problems, from_environment, base };
+        let config = Self::from_section(Section::new("", Some(tree), &mut findings));
+        let mut problems = findings.problems;
+        problems.sort();
+        problems.dedup();
+        (config, problems)
+    }
+
+    fn from_section(mut root: Section<'_>) -> Self {
+        let insecure = root.boolean("insecure", false);
+        let mut instruments = root.section("instruments");
+        let instruments_directory = instruments.path("directory");
+        instruments.finish();
+        let config = Self {
+            time_scale: root.positive("time_scale", 1.0, 1000.0),
+            insecure,
+            log: LogConfig::read(root.section("log")),
+            broker: BrokerConfig::read(root.section("broker"), insecure),
+            postgres: PostgresConfig::read(root.section("postgres"), insecure),
+            keys: KeysConfig::read(root.section("keys")),
+            studies: places::read_studies(root.section("studies")),
+            sites: places::read_sites(root.section("sites")),
+            instruments_directory,
+            auth: AuthConfig::read(root.section("auth")),
+            intake: IntakeConfig::read(root.section("intake"), insecure),
+            admin: AdminConfig::read(root.section("admin")),
+            worker: WorkerConfig::read(root.section("worker")),
+        };
+        root.finish();
+        config
+    }
+
+    /// A duration under the time scale: tiers, holds, sleeps and budgets, never a timeout.
+    pub fn scaled(&self, duration: Duration) -> Duration {
+        Duration::try_from_secs_f64(duration.as_secs_f64() * self.time_scale).unwrap_or(Duration::MAX)
+    }
+}

@@ -1,0 +1,73 @@
+//! Addresses of services: a URL in the configuration, or in a file that it names.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::section::Section;
+
+/// What an address may look like.
+pub(super) struct Scheme {
+    names: &'static [&'static str],
+    rule: &'static str,
+}
+
+impl Scheme {
+    pub(super) const AMQP: Self =
+        Self { names: &["amqp"], rule: "has to be a URL like amqp://user:password@host:5672/vhost" };
+    pub(super) const HTTP: Self = Self { names: &["http"], rule: "has to be a URL like http://user:password@host:15672" };
+    pub(super) const POSTGRES: Self =
+        Self { names: &["postgres", "postgresql"], rule: "has to be a URL like postgres://user:password@host:5432/database" };
+}
+
+/// The address under `key`, or in the file under `file_key`; `None` when neither is there.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    key: &'static str,
+    file_key: &'static str,
+    scheme: &Scheme,
+    insecure: bool,
+) -> Option<SecretString> {
+    let (text, key) = match (section.text(key), section.path(file_key)) {
+        (Some(_), Some(_)) => {
+            section.problem(key, format!("stands beside {file_key}: give one of them"));
+            return Some(SecretString::default());
+        }
+        (Some(text), None) => (text, key),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => (text.trim_end_matches(['\r', '\n']).to_owned(), file_key),
+            Err(error) => {
+                section.problem(file_key, format!("can't be read: {}", error.kind()));
+                return Some(SecretString::default());
+            }
+        },
+        (None, None) => return None,
+    };
+    check(section, key, &text, scheme, insecure);
+    Some(SecretString::from(text))
+}
+
+fn check(section: &mut Section<'_>, key: &str, text: &str, scheme: &Scheme, insecure: bool) {
+    let Ok(url) = Url::parse(text) else {
+        section.problem(key, scheme.rule);
+        return;
+    };
+    let host = url.host_str().unwrap_or_default().to_owned();
+    if !scheme.names.contains(&url.scheme()) || host.is_empty() {
+        section.problem(key, scheme.rule);
+    } else if !insecure && !is_loopback(&host) {
+        section.problem(key, "is plain text beyond loopback; set insecure: true if the network is trusted");
+    }
+}
+
+/// Whether a host name or address can only be this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A secret as text; to hand to the crate that uses it, never to print.
+pub(super) fn host_of(secret: &SecretString) -> Option<String> {
+    let url = Url::parse(secret.expose_secret()).ok()?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}://[hidden]@{}{port}{}", url.scheme(), url.host_str()?, url.path()))
+}

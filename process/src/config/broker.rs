@@ -1,0 +1,30 @@
+//! `broker`: where RabbitMQ is.
+
+use secrecy::SecretString;
+
+use super::address::{self, Scheme};
+use super::section::Section;
+
+/// Where RabbitMQ is.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// `amqp://user:password@host:port/vhost`; from `url`, or from the file that `url_file` names.
+    pub url: SecretString,
+    /// `http://user:password@host:15672` of the management API; only the operator's tool uses it.
+    pub management_url: Option<SecretString>,
+    /// Largest AMQP frame, in bytes. 16 KiB spares a quarter of a worker's memory.
+    pub frame_max: u32,
+}
+
+impl BrokerConfig {
+    pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
+        let url = address::read(&mut section, "url", "url_file", &Scheme::AMQP, insecure);
+        if url.is_none() {
+            section.problem("url", "is required (or url_file)");
+        }
+        let management_url = address::read(&mut section, "management_url", "management_url_file", &Scheme::HTTP, insecure);
+        let frame_max = section.integer("frame_max", 16384, 8192, 131_072);
+        section.finish();
+        Self { url: url.unwrap_or_default(), management_url, frame_max }
+    }
+}

@@ -1,0 +1,65 @@
+//! `intake` and `admin`: where a process listens and how long it waits there.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::section::Section;
+
+const ADDRESS: &str = "has to be an address like 127.0.0.1:8080";
+
+/// The door for submissions.
+#[derive(Debug, Clone)]
+pub struct IntakeConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Most publishes without a confirm; above it a request is answered 503.
+    pub outstanding: usize,
+    /// How long a confirm may take before the answer is 503.
+    pub confirm_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// How long a request's head may take.
+    pub header_timeout: Duration,
+    /// An answer that arrives later than this after `answered_at` is flagged late, never refused.
+    pub late_after: Duration,
+    /// How long requests in flight may take after SIGTERM.
+    pub drain: Duration,
+}
+
+impl IntakeConfig {
+    pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
+        let millis = Duration::from_millis;
+        let listen: SocketAddr = section.parsed("listen", loopback(8080), ADDRESS);
+        if !insecure && !listen.ip().is_loopback() {
+            section.problem("listen", "is plain text beyond loopback; set insecure: true behind a proxy that ends TLS");
+        }
+        let outstanding = section.integer("outstanding", 160, 2, 10_000);
+        let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
+        let body_timeout = section.duration("body_timeout", millis(10_000), millis(1));
+        let header_timeout = section.duration("header_timeout", millis(5000), millis(1));
+        let late_after = section.duration("late_after", Duration::from_secs(48 * 3600), Duration::ZERO);
+        let drain = section.duration("drain", millis(25_000), millis(1));
+        section.finish();
+        let outstanding = usize::try_from(outstanding).unwrap_or(usize::MAX);
+        Self { listen, outstanding, confirm_timeout, body_timeout, header_timeout, late_after, drain }
+    }
+}
+
+/// The port for probes and metrics. It tells nothing about anybody.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+impl AdminConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let listen = section.parsed("listen", loopback(9090), ADDRESS);
+        section.finish();
+        Self { listen }
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

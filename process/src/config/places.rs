@@ -1,0 +1,72 @@
+//! `studies` and `sites`: the names that may reach routing keys and metric labels.
+
+use std::collections::BTreeMap;
+
+use super::section::Section;
+
+/// How much of a date may cross into the research tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Dates are kept (45 CFR 164.514(e)).
+    LimitedDataSet,
+    /// Dates become years (45 CFR 164.514(b)(2)).
+    SafeHarbor,
+}
+
+impl Profile {
+    /// The word of the configuration and of the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LimitedDataSet => "limited_data_set",
+            Self::SafeHarbor => "safe_harbor",
+        }
+    }
+}
+
+/// A study.
+#[derive(Debug, Clone, Copy)]
+pub struct StudyConfig {
+    /// How its answers are de-identified.
+    pub profile: Profile,
+}
+
+/// A site.
+#[derive(Debug, Clone, Copy)]
+pub struct SiteConfig {
+    /// Whether each stored submission goes on to the site's hospital, through `epro.his.<site>`.
+    pub hospital: bool,
+}
+
+pub(super) fn read_studies(mut section: Section<'_>) -> BTreeMap<String, StudyConfig> {
+    let mut studies = BTreeMap::new();
+    for id in section.names() {
+        check_name(&mut section, &id);
+        let mut study = section.named(&id);
+        let words = [("limited_data_set", Profile::LimitedDataSet), ("safe_harbor", Profile::SafeHarbor)];
+        let profile = study.choice("profile", Profile::LimitedDataSet, &words);
+        study.finish();
+        studies.insert(id, StudyConfig { profile });
+    }
+    section.finish();
+    studies
+}
+
+pub(super) fn read_sites(mut section: Section<'_>) -> BTreeMap<String, SiteConfig> {
+    let mut sites = BTreeMap::new();
+    for id in section.names() {
+        check_name(&mut section, &id);
+        let mut site = section.named(&id);
+        let hospital = site.boolean("hospital", false);
+        site.finish();
+        sites.insert(id, SiteConfig { hospital });
+    }
+    section.finish();
+    sites
+}
+
+fn check_name(section: &mut Section<'_>, name: &str) {
+    let harmless = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !harmless || name.is_empty() || name.len() > 64 {
+        section.problem(name, "a name has 1 to 64 letters, digits, - or _");
+    }
+}

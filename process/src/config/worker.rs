@@ -1,0 +1,86 @@
+//! `worker`: which lanes run, and their measures.
+
+use std::time::Duration;
+
+use super::section::Section;
+
+/// A kind of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// The submission queues, urgent, routine and deferred.
+    Submissions,
+    /// `epro.dead`, which becomes rows.
+    Dead,
+    /// `unsent` follow-ons, published again.
+    Relay,
+    /// `epro.commands`.
+    Commands,
+}
+
+impl Lane {
+    const CHOICES: [(&'static str, Self); 4] = [
+        ("submissions", Self::Submissions),
+        ("dead", Self::Dead),
+        ("relay", Self::Relay),
+        ("commands", Self::Commands),
+    ];
+
+    /// The lane's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submissions => "submissions",
+            Self::Dead => "dead",
+            Self::Relay => "relay",
+            Self::Commands => "commands",
+        }
+    }
+}
+
+/// Which lanes run, and their measures.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The lanes of this process.
+    pub lanes: Vec<Lane>,
+    /// Most submissions in one transaction.
+    pub chunk: usize,
+    /// How long a chunk that isn't full waits after its first submission.
+    pub linger: Duration,
+    /// Most unacked deliveries of a queue; at least two chunks.
+    pub prefetch: u16,
+    /// The same for the urgent queue, on its own channel.
+    pub urgent_prefetch: u16,
+    /// How long a chunk is held in hand while PostgreSQL is away.
+    pub hold: Duration,
+    /// How long a submission waits for its base or its instrument.
+    pub wait_budget: Duration,
+    /// How long leaving may take after SIGTERM.
+    pub drain: Duration,
+}
+
+impl WorkerConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let seconds = Duration::from_secs;
+        let lanes = section.choices("lanes", &Lane::CHOICES.map(|(_, lane)| lane), &Lane::CHOICES);
+        let chunk = section.integer("chunk", 256, 1, 10_000);
+        let linger = section.duration("linger", Duration::from_millis(10), Duration::ZERO);
+        let prefetch = section.integer("prefetch", 768, 2, 60_000);
+        if prefetch < 2 * chunk {
+            section.problem("prefetch", "has to be at least 2 x chunk, or a chunk can't fill while another commits");
+        }
+        let urgent_prefetch = section.integer("urgent_prefetch", 64, 1, 60_000);
+        let hold = section.duration("hold", seconds(300), seconds(1));
+        let wait_budget = section.duration("wait_budget", seconds(24 * 3600), seconds(1));
+        let drain = section.duration("drain", seconds(25), Duration::from_millis(1));
+        section.finish();
+        Self {
+            lanes,
+            chunk: usize::try_from(chunk).unwrap_or(usize::MAX),
+            linger,
+            prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
+            urgent_prefetch: u16::try_from(urgent_prefetch).unwrap_or(u16::MAX),
+            hold,
+            wait_budget,
+            drain,
+        }
+    }
+}
