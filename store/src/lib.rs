@@ -1,1 +1,36 @@
-//! (being written)
+//! What epro-relay keeps in PostgreSQL, and the only crate that names tokio-postgres.
+//!
+//! One idea: a [`Committed`] exists only after `COMMIT` was answered, and only with a
+//! `Committed` in hand may a delivery be acked. Everything else here serves that:
+//!
+//! | module | does |
+//! |---|---|
+//! | [`pool`] | [`Store`]: a lazy pool of bounded connections |
+//! | [`migrate`] | the schemas `identified`, `research`, `ops`, `audit`, their roles and grants |
+//! | [`submissions`] | a chunk of submissions in one transaction, with a verdict for each |
+//! | [`dead_letters`] | what was set aside with a reason |
+//! | [`follow_ons`] | alerts and hospital deliveries that must still be published |
+//! | [`suspects`] | deliveries that came back after a crash |
+//! | [`lease`] | ownership that expires |
+//! | [`pause`] | what an operator, or a lane itself, stopped on purpose |
+//! | [`audit`] | who did what: append-only, each row with the hash of the one before it |
+//! | [`status`] | where a submission stands |
+//! | [`error`] | whose fault a failure is, told by type, never with a value |
+
+pub mod audit;
+pub mod dead_letters;
+pub mod error;
+pub mod follow_ons;
+pub mod lease;
+pub mod migrate;
+pub mod pause;
+pub mod pool;
+mod session;
+pub mod status;
+pub mod submissions;
+pub mod suspects;
+
+pub use audit::AuditChain;
+pub use error::StoreError;
+pub use pool::{DatabaseUrl, Store};
+pub use submissions::Committed;
