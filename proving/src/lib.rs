@@ -1,1 +1,33 @@
-//! (being written)
+//! The independent oracle of epro-relay: real services, real processes, real
+//! bytes on the wire, and no code shared with the product. What it knows of the
+//! product it knows from the design: routes, tables, queue names, formats.
+//!
+//! - [`Stack`]: a vhost and a database of their own, our binaries beside them.
+//! - [`Proxy`]: a TCP relay that passes, cuts, stalls, slows or half-opens a hop.
+//! - [`Client`]: sends submissions and keeps its own log of what it sent.
+//! - [`conservation`]: what was accepted is stored or set aside, byte for byte.
+
+pub mod bench;
+pub mod client;
+pub mod conservation;
+pub mod database;
+pub mod evening;
+pub mod proxy;
+pub mod raw_http;
+pub mod sample;
+pub mod sealed;
+pub mod service;
+pub mod services;
+pub mod stack;
+pub mod token;
+pub mod until;
+pub mod vhost;
+
+pub use client::Client;
+pub use conservation::conservation;
+pub use database::Database;
+pub use proxy::Proxy;
+pub use service::Service;
+pub use stack::Stack;
+pub use until::until;
+pub use vhost::Vhost;

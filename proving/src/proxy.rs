@@ -1,0 +1,215 @@
+//! A TCP relay for one hop, which can be made to fail at a chosen byte.
+
+mod trip;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use trip::{Side, Then, Trigger, Trip};
+
+/// What the relay does with bytes now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// Everything passes.
+    Pass,
+    /// Every connection is closed, new ones are closed at once.
+    Cut,
+    /// Connections stay open, nothing passes either way; what is read waits in the kernel.
+    Stall,
+    /// At most this many bytes a second, each way, per connection.
+    Slow(u32),
+    /// The client's bytes pass, the server's don't: the answer never comes.
+    HalfOpen,
+}
+
+/// A relay on a free loopback port; ends with this value.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _accept: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: String,
+    mode: watch::Sender<Mode>,
+    /// Goes up with every cut, so that none is missed however soon it passes again.
+    cuts: watch::Sender<u64>,
+    trip: Mutex<Option<trip::Armed>>,
+}
+
+impl Proxy {
+    /// Relays to `target`, a `host:port` (see [`crate::services::host_port`]).
+    pub async fn to(target: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            target: target.to_owned(),
+            mode: watch::channel(Mode::Pass).0,
+            cuts: watch::channel(0).0,
+            trip: Mutex::new(None),
+        });
+        let mut accept = JoinSet::new();
+        accept.spawn(accept_all(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared, _accept: accept })
+    }
+
+    /// Where clients connect, `127.0.0.1:port`.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The same URL, led through this relay.
+    pub fn lead(&self, url: &str) -> Result<String> {
+        crate::services::with_host_port(url, &self.address())
+    }
+
+    /// Changes what happens, for all connections, at once.
+    pub fn set(&self, mode: Mode) {
+        self.shared.set(mode);
+    }
+
+    /// Everything passes again.
+    pub fn pass(&self) {
+        self.set(Mode::Pass);
+    }
+
+    /// Closes all connections and refuses new ones until [`Proxy::pass`].
+    pub fn cut(&self) {
+        self.set(Mode::Cut);
+    }
+
+    /// Closes the connections that are open now; new ones pass.
+    pub fn cut_once(&self) {
+        self.cut();
+        self.pass();
+    }
+
+    /// Freezes both ways until [`Proxy::pass`].
+    pub fn stall(&self) {
+        self.set(Mode::Stall);
+    }
+
+    /// Once `side` has sent what `trigger` describes, does `then`, and stays so
+    /// until [`Proxy::pass`]. Only one trip is armed at a time; a new one replaces it.
+    pub fn arm(&self, side: Side, trigger: Trigger, then: Then) -> Trip {
+        let (armed, trip) = trip::arm(side, trigger, then);
+        *lock(&self.shared.trip) = Some(armed);
+        trip
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.set(Mode::Cut);
+    }
+}
+
+impl Shared {
+    fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+        if mode == Mode::Cut {
+            self.cuts.send_modify(|cuts| *cuts += 1);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((client, _)) = accepted else { continue };
+                connections.spawn(relay(client, Arc::clone(&shared)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn relay(client: TcpStream, shared: Arc<Shared>) {
+    // A relay's error is the closing of both ends, which both ends see.
+    let _ = relay_both(client, shared).await;
+}
+
+async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
+    let mut cut = shared.cuts.subscribe();
+    if *shared.mode.borrow() == Mode::Cut {
+        return Ok(());
+    }
+    let server = TcpStream::connect(&shared.target).await.context("the service behind the proxy")?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (client_reads, client_writes) = client.into_split();
+    let (server_reads, server_writes) = server.into_split();
+    tokio::select! {
+        // Either end closing closes the other: half-closed TCP is not used by these protocols.
+        done = copy(Side::Client, client_reads, server_writes, Arc::clone(&shared)) => done,
+        done = copy(Side::Server, server_reads, client_writes, Arc::clone(&shared)) => done,
+        _ = cut.changed() => Ok(()),
+    }
+}
+
+async fn copy(
+    from: Side,
+    mut reads: OwnedReadHalf,
+    mut writes: OwnedWriteHalf,
+    shared: Arc<Shared>,
+) -> Result<()> {
+    let mut mode = shared.mode.subscribe();
+    let mut watcher = trip::Watcher::default();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let passes = |mode: &Mode| match mode {
+            Mode::Stall => false,
+            Mode::HalfOpen => from == Side::Client,
+            Mode::Pass | Mode::Cut | Mode::Slow(_) => true,
+        };
+        let now = *mode.wait_for(passes).await?;
+        let most = match now {
+            Mode::Slow(rate) => (rate as usize / 20).clamp(1, buffer.len()),
+            _ => buffer.len(),
+        };
+        let read = tokio::select! {
+            read = reads.read(&mut buffer[..most]) => read?,
+            _ = mode.changed() => continue,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        let bytes = &buffer[..read];
+        let tripped = lock(&shared.trip).as_mut().and_then(|armed| watcher.look(armed, from, bytes));
+        match tripped {
+            None => writes.write_all(bytes).await?,
+            Some(at) => {
+                writes.write_all(&bytes[..at.forward]).await?;
+                if let Some(armed) = lock(&shared.trip).take() {
+                    shared.set(armed.mode());
+                    armed.tell();
+                }
+                // What was held back still passes if the mode goes back to passing.
+                mode.wait_for(passes).await?;
+                writes.write_all(&bytes[at.forward..]).await?;
+            }
+        }
+        if let Mode::Slow(_) = now {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use super::*;
+
+async fn echo() -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut all = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            all.spawn(async move {
+                let (mut reads, mut writes) = stream.into_split();
+                let _ = tokio::io::copy(&mut reads, &mut writes).await;
+            });
+        }
+    });
+    (address, tasks)
+}
+
+async fn ask(stream: &mut TcpStream, what: &[u8]) -> Option<Vec<u8>> {
+    stream.write_all(what).await.ok()?;
+    let mut answer = vec![0; what.len()];
+    stream.read_exact(&mut answer).await.ok()?;
+    Some(answer)
+}
+
+#[tokio::test]
+async fn a_proxy_passes_then_cuts_then_passes_again() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut stream, b"hello").await.unwrap(), b"hello");
+    proxy.cut();
+    assert_eq!(stream.read(&mut [0; 9]).await.unwrap_or(0), 0);
+    proxy.pass();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut stream, b"again").await.unwrap(), b"again");
+}
+
+#[tokio::test]
+async fn a_stalled_answer_arrives_whole_once_it_passes() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let trip = proxy.arm(Side::Server, Trigger::Pattern(b"b".to_vec()), Then::StallBefore);
+    stream.write_all(b"abc").await.unwrap();
+    trip.tripped().await.unwrap();
+    let mut first = [0; 1];
+    stream.read_exact(&mut first).await.unwrap();
+    let more = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut [0; 2])).await;
+    assert!(more.is_err(), "bytes passed a stalled proxy");
+    proxy.pass();
+    let mut rest = [0; 2];
+    stream.read_exact(&mut rest).await.unwrap();
+    assert_eq!((&first, &rest), (b"a", b"bc"));
+}
+
+#[tokio::test]
+async fn a_half_open_hop_takes_the_question_and_gives_no_answer() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(ask(&mut stream, b"1").await.is_some());
+    proxy.set(Mode::HalfOpen);
+    let none = tokio::time::timeout(Duration::from_millis(100), ask(&mut stream, b"2")).await;
+    assert!(none.is_err());
+}
+
+#[tokio::test]
+async fn a_cut_before_a_pattern_lets_nothing_of_it_through() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let trip = proxy.arm(Side::Client, Trigger::commit_sent(), Then::CutBefore);
+    stream.write_all(b"BEGIN\0COMMIT\0").await.unwrap();
+    trip.tripped().await.unwrap();
+    let mut seen = Vec::new();
+    let _ = stream.read_to_end(&mut seen).await;
+    assert!(!String::from_utf8_lossy(&seen).contains("COMMIT"));
+    assert!(ask(&mut stream, b"x").await.is_none());
+}
