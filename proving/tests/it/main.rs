@@ -1,0 +1,3 @@
+//! The oracle must itself be trustworthy: what it creates goes away, what it checks can fail.
+
+mod own_services;
