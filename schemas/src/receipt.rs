@@ -1,6 +1,8 @@
-//! The idea that carries the relay: nothing upstream is let go without a receipt from downstream.
+//! What entitles a process to let go of something.
 
 /// Proof that what a delivery carried is safe elsewhere.
 ///
-/// Implemented by `epro_broker::Confirmed` and `epro_store::Committed`, and nowhere else.
+/// Implemented by `epro_broker::Confirmed` and `epro_store::Committed`, and
+/// nowhere else: their constructors are private to the code that saw the
+/// broker's confirm or the database's COMMIT.
 pub trait Receipt {}

@@ -1,0 +1,1 @@
+//! PRO-CTCAE composite grades.

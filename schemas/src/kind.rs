@@ -1,0 +1,11 @@
+//! The message types: what stands in a message's `type` property, and what a
+//! seal binds its body to.
+
+/// A sealed [`crate::envelope::Envelope`].
+pub const SUBMISSION: &str = "epro.submission.v1";
+/// A [`crate::alert::AlertMessage`] as JSON.
+pub const ALERT: &str = "epro.alert.v1";
+/// A [`crate::alert::DeliveryMessage`] as JSON.
+pub const DELIVERY: &str = "epro.delivery.v1";
+/// An entry for the audit trail.
+pub const AUDIT: &str = "epro.audit.v1";
