@@ -13,6 +13,7 @@ mod keys;
 mod log;
 mod places;
 mod postgres;
+mod printable;
 mod problem;
 mod section;
 mod worker;
@@ -109,7 +110,7 @@ impl Config {
             Value::Null
         });
         let from_environment = environment::overlay(&mut tree, environment, &mut problems);
-        let mut findings = Findings { problems, from_environment, base };
+        let mut findings = Findings { problems, from_environment, base, ..Findings::default() };
         let config = Self::from_section(Section::new("", Some(tree), &mut findings));
         let mut problems = findings.problems;
         problems.sort();
@@ -141,8 +142,16 @@ impl Config {
         config
     }
 
+    /// What is in force, as YAML, with everything secret hidden.
+    pub fn printable(&self) -> String {
+        yaml::print(&printable::tree(self))
+    }
+
     /// A duration under the time scale: tiers, holds, sleeps and budgets, never a timeout.
     pub fn scaled(&self, duration: Duration) -> Duration {
         Duration::try_from_secs_f64(duration.as_secs_f64() * self.time_scale).unwrap_or(Duration::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,9 +65,9 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A secret as text; to hand to the crate that uses it, never to print.
-pub(super) fn host_of(secret: &SecretString) -> Option<String> {
-    let url = Url::parse(secret.expose_secret()).ok()?;
+/// An address as it may be shown: who and with which password is hidden.
+pub(super) fn printable(address: &SecretString) -> Option<String> {
+    let url = Url::parse(address.expose_secret()).ok()?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{}://[hidden]@{}{port}{}", url.scheme(), url.host_str()?, url.path()))
 }

@@ -68,12 +68,14 @@ impl AuthConfig {
         if leeway > Duration::from_secs(300) {
             section.problem("leeway", "has to be at most 5m");
         }
-        let keys: Vec<AuthKeyConfig> = section.each("keys", read_key).into_iter().flatten().collect();
+        let keys = section.each("keys", read_key);
         for (index, key) in keys.iter().enumerate() {
-            if keys[..index].iter().any(|earlier| earlier.kid == key.kid) {
+            let Some(key) = key else { continue };
+            if keys[..index].iter().flatten().any(|earlier| earlier.kid == key.kid) {
                 section.problem(&format!("keys[{index}].kid"), "names the same key twice");
             }
         }
+        let keys: Vec<AuthKeyConfig> = keys.into_iter().flatten().collect();
         if !keys.is_empty() {
             for (name, value) in [("issuer", &issuer), ("audience", &audience)] {
                 if value.is_none() {

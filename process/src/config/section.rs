@@ -15,6 +15,9 @@ pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     /// Paths whose text came from the environment, where everything is text.
     pub(crate) from_environment: BTreeSet<String>,
+    /// Paths of every key that was asked for, without those under the user's own names.
+    #[cfg(test)]
+    pub(crate) known: BTreeSet<String>,
     /// Relative paths are meant from here: the folder of the configuration file.
     pub(crate) base: PathBuf,
 }
@@ -59,7 +62,7 @@ impl<'f> Section<'f> {
 
     /// The section under a key; absent is empty.
     pub(crate) fn section(&mut self, key: &'static str) -> Section<'_> {
-        self.known.push(key);
+        self.knows(key);
         let value = self.entries.remove(key);
         let path = self.at(key);
         Section::new(&path, value, self.findings)
@@ -92,7 +95,7 @@ impl<'f> Section<'f> {
 
     /// Text; a number or a boolean is a problem. Null is absent.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.known.push(key);
+        self.knows(key);
         self.text_named(key)
     }
 
@@ -202,6 +205,12 @@ impl<'f> Section<'f> {
         }
     }
 
+    fn knows(&mut self, key: &'static str) {
+        self.known.push(key);
+        #[cfg(test)]
+        self.findings.known.insert(self.at(key));
+    }
+
     /// Reports what nobody asked for.
     pub(crate) fn finish(self) {
         for key in self.entries.keys() {
@@ -220,7 +229,7 @@ impl<'f> Section<'f> {
 
     /// The value of a key that is no text; from the environment it is read as YAML.
     fn plain(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
+        self.knows(key);
         let value = self.entries.remove(key)?;
         let path = self.at(key);
         let value = match value {

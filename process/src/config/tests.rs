@@ -1,0 +1,179 @@
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
+use super::*;
+
+const DOCUMENTED: &str = include_str!("../../../docs/config.yaml");
+
+/// The least that a configuration has to say.
+const LEAST: &str = "
+broker: { url: 'amqp://guest:guest@127.0.0.1:5672/v' }
+postgres: { url: 'postgres://root@127.0.0.1:5432/p' }
+";
+
+fn read(text: &str, environment: &[(&str, &str)]) -> (Config, Vec<Problem>) {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_text(text, PathBuf::from("/etc/epro"), environment, Vec::new())
+}
+
+fn paths(problems: &[Problem]) -> Vec<&str> {
+    problems.iter().map(|problem| problem.path.as_str()).collect()
+}
+
+fn leaves(at: &str, value: &Value, into: &mut BTreeSet<String>) {
+    if let Value::Object(entries) = value {
+        for (key, value) in entries {
+            let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+            into.insert(path.clone());
+            leaves(&path, value, into);
+        }
+    }
+}
+
+#[test]
+fn the_documented_file_holds_every_key_with_its_default() {
+    let (documented, problems) = read(DOCUMENTED, &[]);
+    assert_eq!(paths(&problems), ["broker.url", "postgres.url"], "only what has no default is missing");
+    let (default, _) = read("", &[]);
+    assert_eq!(documented.printable(), default.printable());
+
+    let mut findings = Findings::default();
+    Config::from_section(Section::new("", None, &mut findings));
+    let mut in_the_file = BTreeSet::new();
+    leaves("", &yaml::parse(DOCUMENTED).unwrap(), &mut in_the_file);
+    assert_eq!(in_the_file, findings.known);
+}
+
+#[test]
+fn the_least_configuration_is_accepted() {
+    let (config, problems) = read(LEAST, &[]);
+    assert_eq!(problems, []);
+    assert_eq!(config.intake.outstanding, 160);
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let (_, problems) = read(
+        "
+time_scale: 0
+insecure: no
+colour: red
+log: { format: xml, level: [] }
+broker: { url: 'amqp://guest:s3cret@rabbit.example:5672/v', frame_max: 1 }
+postgres: { url: 'mysql://root:s3cret@127.0.0.1/p', pool_size: many, url_file: /nowhere }
+keys: { seal: { current: k2, files: { k1: a } } }
+studies: { 'ONC 301': { profile: none } }
+sites: { H001: { hospital: 1 } }
+auth:
+  leeway: 1h
+  keys: [ { kid: a, algorithm: none, file: f }, { algorithm: HS256, file: f }, 7, { kid: b, algorithm: HS256, file: f, use: sig }, { kid: b, algorithm: EdDSA, file: g } ]
+intake: { listen: 'localhost:80', outstanding: 1, confirm_timeout: 2 }
+worker: { lanes: [submissions, hospitals, submissions], chunk: 400, linger: -1s }
+",
+        &[("EPRO__WORKER__PREFETCH", "lots"), ("EPRO__", "x"), ("EPRO__ADMIN__LISTEN__X", "1"), ("EPRO__COLOR", "red")],
+    );
+    assert_eq!(
+        paths(&problems),
+        [
+            "EPRO__",
+            "admin.listen",
+            "auth.audience",
+            "auth.issuer",
+            "auth.keys[0].algorithm",
+            "auth.keys[1].kid",
+            "auth.keys[2]",
+            "auth.keys[2].algorithm",
+            "auth.keys[2].file",
+            "auth.keys[2].kid",
+            "auth.keys[3].use",
+            "auth.keys[4].kid",
+            "auth.leeway",
+            "broker.frame_max",
+            "broker.url",
+            "color",
+            "colour",
+            "insecure",
+            "intake.confirm_timeout",
+            "intake.listen",
+            "intake.outstanding",
+            "keys.seal.current",
+            "log.format",
+            "log.level",
+            "postgres.pool_size",
+            "postgres.url",
+            "sites.H001.hospital",
+            "studies.ONC 301",
+            "studies.ONC 301.profile",
+            "time_scale",
+            "worker.lanes",
+            "worker.lanes",
+            "worker.linger",
+            "worker.prefetch",
+            "worker.prefetch",
+        ]
+    );
+    let told = problems.iter().map(ToString::to_string).collect::<String>();
+    assert!(!told.contains("s3cret"), "{told}");
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let environment = [
+        ("EPRO__BROKER__URL", "amqp://a:b@localhost/x"),
+        ("EPRO__WORKER__CHUNK", "100"),
+        ("EPRO__WORKER__LANES", "[dead, relay]"),
+        ("EPRO__SITES__h001__HOSPITAL", "true"),
+        ("EPRO__SITES__H002", "{}"),
+        ("EPRO__TIME_SCALE", "0.5"),
+        ("EPRO__INTAKE__DRAIN", "7s"),
+        ("EPRO__KEYS__PSEUDONYM__ID", "7"),
+        ("EPRO_TEST_DATABASE_URL", "not ours"),
+    ];
+    let (config, problems) = read(&format!("{LEAST}\nsites: {{ H001: {{}} }}\n"), &environment);
+    assert_eq!(problems, []);
+    assert_eq!(config.worker.chunk, 100);
+    assert_eq!(config.worker.lanes, [Lane::Dead, Lane::Relay]);
+    assert!(config.sites["H001"].hospital);
+    assert!(config.sites.contains_key("h002"), "a new name is written in lower case");
+    assert_eq!(config.keys.pseudonym_id.as_deref(), Some("7"), "text stays text");
+    assert_eq!(config.intake.drain, Duration::from_secs(7));
+    assert_eq!(config.scaled(Duration::from_secs(10)), Duration::from_secs(5));
+    assert!(config.printable().contains("amqp://[hidden]@localhost/x"));
+}
+
+#[test]
+fn what_is_printed_hides_every_secret() {
+    let text = "
+broker: { url: 'amqp://us3r:s3cret@127.0.0.1:5672/v', management_url: 'http://us3r:s3cret@localhost:15672' }
+postgres: { url: 'postgres://us3r:s3cret@127.0.0.1:5432/p?password=s3cret' }
+";
+    let (config, problems) = read(text, &[]);
+    assert_eq!(problems, []);
+    for shown in [config.printable(), format!("{config:?}")] {
+        assert!(!shown.contains("s3cret") && !shown.contains("us3r"), "{shown}");
+    }
+}
+
+#[test]
+fn a_secret_comes_from_a_file_without_its_line_break() {
+    use secrecy::ExposeSecret as _;
+    let folder = std::env::temp_dir().join(format!("epro-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut file = std::fs::File::create(folder.join("broker")).unwrap();
+    writeln!(file, "amqp://a:b@localhost/x").unwrap();
+    let path = folder.join("config.yaml");
+    std::fs::write(&path, "broker: { url_file: broker }\npostgres: { url: 'postgres://localhost/p' }\n").unwrap();
+    let config = Config::load(Some(&path), []).unwrap();
+    assert_eq!(config.broker.url.expose_secret(), "amqp://a:b@localhost/x");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_file_that_is_not_there_or_no_yaml_is_one_problem_among_the_others() {
+    let problems = Config::load(Some(Path::new("/nowhere/epro.yaml")), []).unwrap_err();
+    assert_eq!(paths(&problems), ["--config", "broker.url", "postgres.url"]);
+    let (_, problems) = read("a: [", &[]);
+    assert_eq!(paths(&problems), ["--config", "broker.url", "postgres.url"]);
+    let (_, problems) = read("[]", &[]);
+    assert_eq!(paths(&problems), ["", "broker.url", "postgres.url"]);
+}
