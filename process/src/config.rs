@@ -9,6 +9,7 @@ mod broker;
 mod duration;
 mod environment;
 mod intake;
+mod key_file;
 mod keys;
 mod log;
 mod places;

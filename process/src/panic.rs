@@ -6,6 +6,10 @@ pub fn install_hook() {
         let place = info.location().map(|at| format!("{}:{}:{}", at.file(), at.line(), at.column()));
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
         metrics::counter!("epro_panics_total").increment(1);
-        tracing::error!(place = place.as_deref().unwrap_or("unknown"), thread, "a panic; its message is withheld");
+        tracing::error!(
+            place = place.as_deref().unwrap_or("unknown"),
+            thread,
+            "a panic; its message is withheld"
+        );
     }));
 }

@@ -27,9 +27,11 @@ impl Shutdown {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (shutdown, trigger) = Self::manual();
         crate::task::spawn("signals", async move {
-            let mut next = async || tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
+            let mut next = async || {
+                tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                }
             };
             let name = next().await;
             tracing::info!(signal = name, "asked to leave: draining");

@@ -47,7 +47,8 @@ impl Metrics {
 pub fn init(config: &LogConfig) -> Result<Metrics, TelemetryError> {
     init_log(config)?;
     crate::panic::install_hook();
-    let recorder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
+    let recorder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
     Ok(Metrics(recorder.install_recorder()?))
 }
 

@@ -14,9 +14,12 @@ pub(super) struct Scheme {
 impl Scheme {
     pub(super) const AMQP: Self =
         Self { names: &["amqp"], rule: "has to be a URL like amqp://user:password@host:5672/vhost" };
-    pub(super) const HTTP: Self = Self { names: &["http"], rule: "has to be a URL like http://user:password@host:15672" };
-    pub(super) const POSTGRES: Self =
-        Self { names: &["postgres", "postgresql"], rule: "has to be a URL like postgres://user:password@host:5432/database" };
+    pub(super) const HTTP: Self =
+        Self { names: &["http"], rule: "has to be a URL like http://user:password@host:15672" };
+    pub(super) const POSTGRES: Self = Self {
+        names: &["postgres", "postgresql"],
+        rule: "has to be a URL like postgres://user:password@host:5432/database",
+    };
 }
 
 /// The address under `key`, or in the file under `file_key`; `None` when neither is there.

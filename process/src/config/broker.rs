@@ -22,7 +22,8 @@ impl BrokerConfig {
         if url.is_none() {
             section.problem("url", "is required (or url_file)");
         }
-        let management_url = address::read(&mut section, "management_url", "management_url_file", &Scheme::HTTP, insecure);
+        let management_url =
+            address::read(&mut section, "management_url", "management_url_file", &Scheme::HTTP, insecure);
         let frame_max = section.integer("frame_max", 16384, 8192, 131_072);
         section.finish();
         Self { url: url.unwrap_or_default(), management_url, frame_max }

@@ -31,7 +31,10 @@ impl IntakeConfig {
         let millis = Duration::from_millis;
         let listen: SocketAddr = section.parsed("listen", loopback(8080), ADDRESS);
         if !insecure && !listen.ip().is_loopback() {
-            section.problem("listen", "is plain text beyond loopback; set insecure: true behind a proxy that ends TLS");
+            section.problem(
+                "listen",
+                "is plain text beyond loopback; set insecure: true behind a proxy that ends TLS",
+            );
         }
         let outstanding = section.integer("outstanding", 160, 2, 10_000);
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));

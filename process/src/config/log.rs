@@ -61,7 +61,8 @@ impl Default for LogConfig {
 impl LogConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let default = Self::default();
-        let format = section.choice("format", default.format, &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+        let format =
+            section.choice("format", default.format, &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
         let level = section.choice("level", default.level, &LogLevel::CHOICES);
         section.finish();
         Self { format, level }

@@ -65,8 +65,8 @@ pub(super) fn read_sites(mut section: Section<'_>) -> BTreeMap<String, SiteConfi
 }
 
 fn check_name(section: &mut Section<'_>, name: &str) {
-    let harmless = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let harmless = name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
     if !harmless || name.is_empty() || name.len() > 64 {
-        section.problem(name, "a name has 1 to 64 letters, digits, - or _");
+        section.problem(name, "a name has 1 to 64 letters, digits, dots, - or _");
     }
 }

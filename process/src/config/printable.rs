@@ -49,9 +49,7 @@ fn keys(config: &Config) -> Value {
 }
 
 fn auth(config: &Config) -> Value {
-    let key = |key: &super::AuthKeyConfig| {
-        json!({"kid": key.kid, "algorithm": key.algorithm.as_str(), "file": path(&key.file)})
-    };
+    let key = |key: &super::AuthKeyConfig| json!({"kid": key.kid, "algorithm": key.algorithm.as_str(), "file": path(&key.file)});
     json!({
         "issuer": config.auth.issuer,
         "audience": config.auth.audience,

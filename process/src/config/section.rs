@@ -81,7 +81,11 @@ impl<'f> Section<'f> {
     }
 
     /// The sections of a list; absent is empty.
-    pub(crate) fn each<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
+    pub(crate) fn each<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Section<'_>) -> T,
+    ) -> Vec<T> {
         let items = self.list(key);
         let path = self.at(key);
         let mut out = Vec::with_capacity(items.len());
@@ -135,7 +139,9 @@ impl<'f> Section<'f> {
         let Some(value) = self.plain(key) else { return default };
         match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
             Some(n) if (least..=most).contains(&n) => n,
-            _ => self.wrong(key, &format!("has to be a whole number from {least} to {most}")).unwrap_or(default),
+            _ => self
+                .wrong(key, &format!("has to be a whole number from {least} to {most}"))
+                .unwrap_or(default),
         }
     }
 
@@ -153,7 +159,9 @@ impl<'f> Section<'f> {
         let Some(text) = self.plain(key) else { return default };
         match text.as_str().and_then(duration::parse) {
             Some(value) if value >= least => value,
-            Some(_) => self.wrong(key, &format!("has to be at least {}", duration::print(least))).unwrap_or(default),
+            Some(_) => {
+                self.wrong(key, &format!("has to be at least {}", duration::print(least))).unwrap_or(default)
+            }
             None => self.wrong(key, "has to be a duration like 500ms, 2s, 5m, 24h").unwrap_or(default),
         }
     }
@@ -168,7 +176,12 @@ impl<'f> Section<'f> {
     }
 
     /// Some of the words of a fixed list; absent is `default`.
-    pub(crate) fn choices<T: Copy + PartialEq>(&mut self, key: &'static str, default: &[T], choices: &[(&str, T)]) -> Vec<T> {
+    pub(crate) fn choices<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        default: &[T],
+        choices: &[(&str, T)],
+    ) -> Vec<T> {
         if self.entries.get(key).is_none_or(Value::is_null) {
             self.list(key);
             return default.to_vec();

@@ -162,7 +162,8 @@ fn a_secret_comes_from_a_file_without_its_line_break() {
     let mut file = std::fs::File::create(folder.join("broker")).unwrap();
     writeln!(file, "amqp://a:b@localhost/x").unwrap();
     let path = folder.join("config.yaml");
-    std::fs::write(&path, "broker: { url_file: broker }\npostgres: { url: 'postgres://localhost/p' }\n").unwrap();
+    std::fs::write(&path, "broker: { url_file: broker }\npostgres: { url: 'postgres://localhost/p' }\n")
+        .unwrap();
     let config = Config::load(Some(&path), []).unwrap();
     assert_eq!(config.broker.url.expose_secret(), "amqp://a:b@localhost/x");
     std::fs::remove_dir_all(folder).unwrap();

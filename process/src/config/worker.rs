@@ -65,7 +65,10 @@ impl WorkerConfig {
         let linger = section.duration("linger", Duration::from_millis(10), Duration::ZERO);
         let prefetch = section.integer("prefetch", 768, 2, 60_000);
         if prefetch < 2 * chunk {
-            section.problem("prefetch", "has to be at least 2 x chunk, or a chunk can't fill while another commits");
+            section.problem(
+                "prefetch",
+                "has to be at least 2 x chunk, or a chunk can't fill while another commits",
+            );
         }
         let urgent_prefetch = section.integer("urgent_prefetch", 64, 1, 60_000);
         let hold = section.duration("hold", seconds(300), seconds(1));

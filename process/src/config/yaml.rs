@@ -7,12 +7,16 @@ use serde_json::Value;
 /// Reads YAML into a tree. The error says where, never what: the text may hold a secret.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options::<Option<Value>>(text, options).map(Option::unwrap_or_default).map_err(|error| {
-        match error.location() {
-            Some(at) => format!("is not valid YAML (or has a key twice) near line {}, column {}", at.line(), at.column()),
+    serde_saphyr::from_str_with_options::<Option<Value>>(text, options)
+        .map(Option::unwrap_or_default)
+        .map_err(|error| match error.location() {
+            Some(at) => format!(
+                "is not valid YAML (or has a key twice) near line {}, column {}",
+                at.line(),
+                at.column()
+            ),
             None => "is not valid YAML".to_owned(),
-        }
-    })
+        })
 }
 
 /// Writes a tree as YAML that [`parse`] reads back.
@@ -26,7 +30,8 @@ fn block(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
-                let _ = write!(out, "{:depth$}{}:", "", scalar(&Value::String(key.clone())), depth = depth * 2);
+                let _ =
+                    write!(out, "{:depth$}{}:", "", scalar(&Value::String(key.clone())), depth = depth * 2);
                 nested(out, value, depth + 1);
             }
         }
@@ -69,7 +74,8 @@ fn scalar(value: &Value) -> String {
 fn plain(text: &str) -> bool {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
     let word = !matches!(text, "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n");
-    word && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/') && text.chars().all(harmless)
+    word && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/')
+        && text.chars().all(harmless)
 }
 
 #[cfg(test)]
