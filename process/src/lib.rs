@@ -4,6 +4,8 @@
 
 pub mod config;
 pub mod health;
+pub mod instruments;
+pub mod keys;
 pub mod panic;
 pub mod shutdown;
 pub mod task;
