@@ -4,8 +4,6 @@
 
 pub mod config;
 pub mod health;
-pub mod instruments;
-pub mod keys;
 pub mod panic;
 pub mod shutdown;
 pub mod task;
