@@ -96,8 +96,17 @@ impl Client {
 
     /// A POST of JSON that is not logged.
     pub async fn post(&self, path: &str, token: &str, body: Vec<u8>) -> Result<Reply> {
-        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(token);
-        reply(request.header("content-type", "application/json").body(body)).await
+        self.post_as(path, Some(token), "application/json", body).await
+    }
+
+    /// A POST of anything, with a token or without, that is not logged.
+    pub async fn post_as(&self, path: &str, token: Option<&str>, kind: &str, body: Vec<u8>) -> Result<Reply> {
+        let mut request =
+            self.http.post(format!("{}{path}", self.base)).header("content-type", kind).body(body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        reply(request).await
     }
 
     /// A GET.

@@ -1,1 +1,55 @@
-//! (being written)
+//! The sample evening: real input and everything that goes wrong, with what must become of it
+//! written by hand, compared through SQL and HTTP.
+
+mod judge;
+mod line;
+mod look;
+mod send;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+pub use judge::Verdict;
+pub use line::{Expect, Line, Lines};
+pub use table::{table, try_it};
+
+use crate::client::Client;
+use crate::database::Link;
+use crate::sealed::Keys;
+use look::Looker;
+
+/// A running relay to send the evening to.
+#[derive(Clone, Debug)]
+pub struct Evening {
+    /// `http://host:port` of the API.
+    pub api: String,
+    /// Folder with `keys/`, as [`crate::sample::Sample::write`] left it.
+    pub folder: PathBuf,
+    /// PostgreSQL, as somebody who may read everything.
+    pub database: String,
+    /// How long what was accepted may take to be settled.
+    pub patience: Duration,
+}
+
+impl Evening {
+    /// Sends every line under fresh ids, waits until each is settled, and judges it.
+    pub async fn run(&self) -> Result<Vec<Verdict>> {
+        let lines = Lines::shipped()?;
+        let minter = crate::sample::minter(&self.folder)?;
+        let client = Client::new(&self.api, minter)?;
+        let link = Link::open(&self.database).await.context("the evening's own look at the tables")?;
+        let looker = Looker::new(link, Keys::read(&self.folder)?);
+        let sent = send::all(&lines, &client, &looker, self.patience).await?;
+        let mut verdicts = Vec::new();
+        for one in &sent {
+            looker.settled(one, self.patience).await;
+        }
+        for one in &sent {
+            verdicts.push(judge::judge(one, &sent, &client, &looker).await?);
+        }
+        Ok(verdicts)
+    }
+}

@@ -1,1 +1,130 @@
-//! (being written)
+//! Opening what the relay sealed, with code of our own.
+//!
+//! The format, from the documentation of epro-schemas: version 1, length of the key id, key id,
+//! nonce (12 bytes), ciphertext and tag, AES-256-GCM; associated data = all before the nonce,
+//! length of the message type (8 bytes, big-endian), message type, the message's id.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
+use uuid::Uuid;
+
+use crate::sample::from_base64;
+
+/// The message type of a submission.
+pub const SUBMISSION: &str = "epro.submission.v1";
+
+/// The keys of a folder written by [`crate::sample::Sample`].
+#[derive(Clone)]
+pub struct Keys {
+    seal: BTreeMap<String, [u8; 32]>,
+    pseudonym: [u8; 32],
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.seal.keys()).finish()
+    }
+}
+
+/// What a submission's message holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The patient.
+    pub subject: String,
+    /// The token's `sub`.
+    pub actor: String,
+    /// The received bytes, untouched.
+    pub bytes: Vec<u8>,
+}
+
+impl Keys {
+    /// Reads `keys/seal-*` and `keys/pseudonym-p1`.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let mut seal = BTreeMap::new();
+        for entry in std::fs::read_dir(folder.join("keys")).context("the folder of keys")? {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if let Some(id) = name.strip_prefix("seal-") {
+                seal.insert(id.to_owned(), key(&path)?);
+            }
+        }
+        Ok(Self { seal, pseudonym: key(&folder.join("keys/pseudonym-p1"))? })
+    }
+
+    /// Opens a sealed body of that type and id.
+    pub fn open(&self, kind: &str, id: Uuid, sealed: &[u8]) -> Result<Vec<u8>> {
+        let [1, length, ..] = sealed else { anyhow::bail!("not a sealed body") };
+        let header = 2 + usize::from(*length);
+        ensure!(sealed.len() >= header + 12 + 16, "a sealed body cut short");
+        let (header, rest) = sealed.split_at(header);
+        let (nonce, body) = rest.split_at(12);
+        let key_id = std::str::from_utf8(&header[2..])?;
+        let key = self.seal.get(key_id).with_context(|| format!("sealed with key {key_id}"))?;
+        let mut aad = header.to_vec();
+        aad.extend((kind.len() as u64).to_be_bytes());
+        aad.extend(kind.as_bytes());
+        aad.extend(id.as_bytes());
+        let key = UnboundKey::new(&AES_256_GCM, key).ok().context("a key of the wrong length")?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok().context("a nonce of the wrong length")?;
+        let mut body = body.to_vec();
+        let plain = LessSafeKey::new(key).open_in_place(nonce, Aad::from(aad), &mut body);
+        Ok(plain.ok().context("the seal is broken")?.to_vec())
+    }
+
+    /// Opens the envelope of a submission whose message had that id.
+    pub fn open_submission(&self, message_id: Uuid, sealed: &[u8]) -> Result<Envelope> {
+        envelope(&self.open(SUBMISSION, message_id, sealed)?)
+    }
+
+    /// The patient's pseudonym in a study: 16 bytes of HMAC-SHA-256 as a UUID of version 8.
+    pub fn pseudonym(&self, study: &str, subject: &str) -> Uuid {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.pseudonym);
+        let mut text = Vec::new();
+        for part in [study, subject] {
+            text.extend((part.len() as u64).to_be_bytes());
+            text.extend(part.as_bytes());
+        }
+        let tag = hmac::sign(&key, &text);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&tag.as_ref()[..16]);
+        bytes[6] = 0x80 | (bytes[6] & 0x0f);
+        bytes[8] = 0x80 | (bytes[8] & 0x3f);
+        Uuid::from_bytes(bytes)
+    }
+}
+
+fn key(path: &Path) -> Result<[u8; 32]> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("key file {}", path.display()))?;
+    let bytes = from_base64(&text).context("a key file that isn't base64")?;
+    bytes.try_into().ok().context("a key that isn't 32 bytes long")
+}
+
+/// Version 1, door, receipt time in nanoseconds (16 bytes), subject, actor, client?, from,
+/// trace id?, then the received bytes; a text has its length (4 bytes) before it, an optional
+/// one a byte that says whether it is there.
+fn envelope(plain: &[u8]) -> Result<Envelope> {
+    let mut rest = plain;
+    let mut take = |n: usize| -> Result<&[u8]> {
+        let (head, tail) = rest.split_at_checked(n).context("an envelope cut short")?;
+        rest = tail;
+        Ok(head)
+    };
+    ensure!(take(1)? == [1], "an envelope of another version");
+    take(1 + 16)?;
+    let mut text = |optional: bool| -> Result<String> {
+        if optional && take(1)? == [0] {
+            return Ok(String::new());
+        }
+        let length = u32::from_be_bytes(take(4)?.try_into()?);
+        Ok(String::from_utf8(take(length as usize)?.to_vec())?)
+    };
+    let (subject, actor) = (text(false)?, text(false)?);
+    text(true)?;
+    text(false)?;
+    text(true)?;
+    Ok(Envelope { subject, actor, bytes: rest.to_vec() })
+}

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -64,12 +64,7 @@ impl Vhost {
     pub async fn ready(&self, queue: &str) -> Result<u32> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let found = channel
-            .queue_declare(queue.into(), options, FieldTable::default())
-            .await
-            .with_context(|| format!("queue {queue}"))?;
-        let ready = found.message_count();
+        let ready = ready(&channel, queue).await?;
         connection.close(200, "done".into()).await?;
         Ok(ready)
     }
@@ -129,6 +124,14 @@ impl Vhost {
     pub fn keep(&mut self) {
         self.kept = true;
     }
+}
+
+/// Ready messages of a queue, asked on a channel of the caller's. The channel ends with an error
+/// when the queue is not there.
+pub async fn ready(channel: &Channel, queue: &str) -> Result<u32> {
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let found = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+    Ok(found.with_context(|| format!("queue {queue}"))?.message_count())
 }
 
 impl Drop for Vhost {

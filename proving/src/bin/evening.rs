@@ -1,0 +1,63 @@
+//! Sends the sample evening and says what became of every line. Exits 1 on any surprise.
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use epro_proving::evening::{Evening, table, try_it};
+use epro_proving::sample;
+use serde_json::Value;
+
+#[derive(Parser)]
+#[command(about = "Sends the sample evening, waits, and compares what became of it through SQL and HTTP")]
+struct Arguments {
+    /// http://host:port of the API
+    #[arg(long, env = "EPRO_API_URL")]
+    api: String,
+    /// Folder with config.yaml and keys/, as sample-config wrote it
+    #[arg(long)]
+    folder: PathBuf,
+    /// PostgreSQL; otherwise as config.yaml says
+    #[arg(long, env = "EPRO_DATABASE_URL", hide_env_values = true)]
+    database: Option<String>,
+    /// Seconds that accepted submissions may take to be settled
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    /// More addresses to print, NAME=URL
+    #[arg(long)]
+    url: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let database = match &arguments.database {
+        Some(url) => url.clone(),
+        None => configured(&arguments.folder)?,
+    };
+    let evening = Evening {
+        api: arguments.api.trim_end_matches('/').to_owned(),
+        folder: arguments.folder.clone(),
+        database,
+        patience: Duration::from_secs(arguments.patience),
+    };
+    let verdicts = evening.run().await?;
+    println!("{}\n", table(&verdicts));
+    let bad = verdicts.iter().filter(|verdict| !verdict.surprises.is_empty()).count();
+    println!("{} lines, {} as expected, {bad} not\n", verdicts.len(), verdicts.len() - bad);
+    println!("  api        {}\n  docs       {}/docs", evening.api, evening.api);
+    for (name, url) in arguments.url.iter().filter_map(|pair| pair.split_once('=')) {
+        println!("  {name:<10} {url}");
+    }
+    println!("\n{}", try_it(&evening.api, &sample::minter(&arguments.folder)?)?);
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn configured(folder: &std::path::Path) -> Result<String> {
+    let text = std::fs::read_to_string(folder.join("config.yaml")).context("read config.yaml")?;
+    let config: Value = serde_saphyr::from_str(&text)?;
+    config["postgres"]["url"].as_str().map(str::to_owned).context("config.yaml has no postgres.url")
+}

@@ -1,0 +1,50 @@
+//! Each follow-on that a row calls queued really lies in its queue.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use lapin::options::BasicGetOptions;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::database::Link;
+use crate::vhost::Vhost;
+
+pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -> Result<()> {
+    let messages = look_into(vhost).await?;
+    // An alert's or a delivery's own lane consumes these once it exists; then `done` is the end.
+    let sql = "SELECT submission_id FROM ops.delivery WHERE state = 'queued'
+               UNION ALL SELECT alert_id FROM ops.alert WHERE state = 'queued'";
+    for row in link.client.query(sql, &[]).await? {
+        let id: Uuid = row.get(0);
+        if !messages.contains(&id) {
+            wrong.push(format!("a follow-on of {id} is called queued and lies in no queue"));
+        }
+    }
+    let unsent = "SELECT (SELECT count(*) FROM ops.delivery WHERE state = 'unsent')
+                       + (SELECT count(*) FROM ops.alert WHERE state = 'unsent')";
+    let unsent = link.count(unsent).await?;
+    if unsent > 0 {
+        wrong.push(format!("{unsent} follow-ons are still unsent"));
+    }
+    Ok(())
+}
+
+/// Ids in the follow-on queues. The messages go back when the channel ends.
+async fn look_into(vhost: &Vhost) -> Result<BTreeSet<Uuid>> {
+    let mut ids = BTreeSet::new();
+    let connection = vhost.connect().await?;
+    for queue in vhost.queues().await?.iter().filter(|q| q.starts_with("epro.his.") || *q == "epro.alerts") {
+        let channel = connection.create_channel().await?;
+        while let Some(message) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
+        {
+            let body: Value = serde_json::from_slice(&message.delivery.data)?;
+            for key in ["alert_id", "submission_id"] {
+                ids.extend(body[key].as_str().and_then(|id| id.parse::<Uuid>().ok()));
+            }
+        }
+        channel.close(200, "looked".into()).await?;
+    }
+    connection.close(200, "looked".into()).await?;
+    Ok(ids)
+}

@@ -1,0 +1,49 @@
+//! The evening as a table for people.
+
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table};
+use uuid::Uuid;
+
+use super::Verdict;
+use crate::token::Minter;
+
+/// What each line was, what was expected, what became of it.
+pub fn table(verdicts: &[Verdict]) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(150);
+    }
+    table.set_header(["line", "what it was", "expected", "what became of it", ""]);
+    for verdict in verdicts {
+        let ok = verdict.surprises.is_empty();
+        let became = if ok { verdict.became.clone() } else { explained(verdict) };
+        let row = [&verdict.line.name, &verdict.line.what, &verdict.expected, &became];
+        let word = if ok { "ok" } else { "NOT" }.to_owned();
+        table.add_row(row.into_iter().chain([&word]));
+    }
+    table.to_string()
+}
+
+fn explained(verdict: &Verdict) -> String {
+    format!("{}\n  {}", verdict.became, verdict.surprises.join("\n  "))
+}
+
+/// A token of a sample patient and a ready-made `curl`.
+pub fn try_it(api: &str, minter: &Minter) -> Result<String> {
+    let token = minter.patient("P-0001", "ONC-301", "H001")?;
+    let id = Uuid::now_v7();
+    let body = format!(
+        r#"{{"submission_id":"{id}","study_id":"ONC-301","site_id":"H001","instrument":"phq-9|1.0","answered_at":"{}","answers":{{"44250-9":2,"44255-8":2,"44259-0":2,"44254-1":2,"44251-7":1,"44258-2":1,"44252-5":2,"44253-3":0,"44260-8":0}}}}"#,
+        time::OffsetDateTime::now_utc()
+            .replace_nanosecond(0)?
+            .format(&time::format_description::well_known::Rfc3339)?
+    );
+    Ok(format!(
+        "A token of patient P-0001 (study ONC-301, site H001), valid for an hour:\n  TOKEN={token}\n\n\
+         Send a PHQ-9:\n  curl -si {api}/api/v1/epro/submit -H \"Authorization: Bearer $TOKEN\" \\\n    \
+         -H 'Content-Type: application/json' \\\n    -d '{body}'\n\n\
+         Ask what became of it:\n  curl -s {api}/api/v1/epro/submissions/{id} -H \"Authorization: Bearer $TOKEN\"\n"
+    ))
+}
