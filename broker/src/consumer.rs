@@ -1,9 +1,44 @@
 //! One subscription: deliveries come out, decisions go back in order.
 
-use crate::{connection::Connection, delivery::Delivery};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::{FutureExt, Stream};
+use lapin::{
+    Channel, ErrorKind,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions},
+    options::{BasicQosOptions, BasicRejectOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
+    types::{FieldTable, ShortString},
+};
+use tokio::time::timeout;
+
+use crate::{
+    connection::{Connection, PATIENCE},
+    delivery::{Delivery, Desk},
+    settle::{Frame, Ledger, Verdict},
+};
 
 /// A subscription to one queue, on a channel of its own.
-pub struct Consumer {}
+pub struct Consumer {
+    desk: Arc<Desk>,
+    ledger: Ledger,
+    /// None once the stream has ended: lapin's would be pending for ever.
+    line: Option<Line>,
+    end: Option<EndReason>,
+    scratch: Vec<(u64, Verdict)>,
+    received: metrics::Counter,
+}
+
+/// Dropped, it closes the channel, and the broker takes back what is unsettled.
+struct Line {
+    stream: lapin::Consumer,
+    channel: Channel,
+}
 
 /// Why a subscription didn't come about.
 #[derive(Debug, thiserror::Error)]
@@ -49,43 +84,193 @@ impl Consumer {
         queue: &str,
         prefetch: u16,
     ) -> Result<Self, SubscribeError> {
-        let _ = (connection, queue, prefetch);
-        unimplemented!()
+        let away = |error: &dyn std::fmt::Display| SubscribeError::Away(error.to_string());
+        let channel = connection.channel().await.map_err(|error| away(&error))?;
+        let name = ShortString::try_new(queue).map_err(|error| away(&error))?;
+        let subscribing = async {
+            // First the bound, then the messages: the client's own buffer has none.
+            channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
+            let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
+            channel.basic_consume(name, tag, options, FieldTable::default()).await
+        };
+        let stream = timeout(PATIENCE, subscribing)
+            .await
+            .map_err(|_| away(&"no answer within 5 s"))?
+            .map_err(|error| refusal(&error, queue))?;
+        Ok(Self {
+            desk: Arc::new(Desk::new(queue)),
+            ledger: Ledger::default(),
+            line: Some(Line { stream, channel }),
+            end: None,
+            scratch: Vec::with_capacity(prefetch.into()),
+            received: metrics::counter!("epro_deliveries_total", "queue" => queue.to_owned()),
+        })
     }
 
     /// The next delivery; None once the stream has ended, and ever after. Cancel-safe.
     /// Before it waits it sends what has been decided.
     pub async fn next(&mut self) -> Option<Delivery> {
-        unimplemented!()
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Sends what has been decided: acks up to the first undecided delivery, and everything given back.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        let Some(line) = &mut self.line else { return Poll::Ready(None) };
+        match Pin::new(&mut line.stream).poll_next(cx) {
+            Poll::Ready(Some(Ok(delivery))) => {
+                self.ledger.received(delivery.delivery_tag);
+                self.received.increment(1);
+                Poll::Ready(Some(Delivery::new(delivery, self.desk.clone())))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.ended(EndReason::Failed(error.to_string()))),
+            Poll::Ready(None) => Poll::Ready(self.ended(EndReason::Cancelled)),
+            Poll::Pending => {
+                self.desk.watch(cx.waker());
+                // If the channel is gone the stream says so next.
+                let _ = self.send_decided(false);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// No late acks: a cancelled subscription that is acked comes alive again on RabbitMQ 4.3,
+    /// for nobody. Its channel is closed, and what is unsettled comes again.
+    fn ended(&mut self, reason: EndReason) -> Option<Delivery> {
+        self.desk.close();
+        self.line = None;
+        self.end = Some(reason);
+        None
+    }
+
+    /// Sends what has been decided: acks up to the first undecided delivery, and everything
+    /// given back. Cancel-safe.
     pub async fn settle(&mut self) -> Result<(), SettleError> {
-        unimplemented!()
+        finish(self.send_decided(false)?).await
     }
 
     /// The same, and acks past undecided deliveries too, one by one.
     pub async fn settle_past_stragglers(&mut self) -> Result<(), SettleError> {
-        unimplemented!()
+        finish(self.send_decided(true)?).await
     }
 
-    /// Leaves in order: cancel, release what is undecided, send all decisions, close the channel.
-    pub async fn leave(self) {
-        unimplemented!()
+    /// Hands the frames over without waiting, so that nothing can come between them.
+    fn send_decided(&mut self, past_stragglers: bool) -> Result<Option<Sending<'_>>, SettleError> {
+        let Some(line) = &self.line else { return Err(SettleError::ChannelGone) };
+        self.desk.take(&mut self.scratch);
+        if self.scratch.is_empty() && !past_stragglers {
+            return Ok(None);
+        }
+        for (tag, verdict) in self.scratch.drain(..) {
+            self.ledger.decide(tag, verdict);
+        }
+        hand_over(&line.channel, &self.ledger.take(past_stragglers))
+    }
+
+    /// Leaves in order: cancel, release what is undecided, send all decisions, close the
+    /// channel. Finish and settle what is in hand first: what is still undecided goes back to
+    /// the queue, and later decisions about it are ignored. Bounded to 5 s; after that the
+    /// channel is closed as it is.
+    pub async fn leave(mut self) {
+        if let Some(line) = self.line.take() {
+            // Out of time or out of order: dropping the channel closes it, and all goes back.
+            let _ = timeout(PATIENCE, self.leave_line(line)).await;
+        }
+    }
+
+    async fn leave_line(&mut self, mut line: Line) -> Result<(), SettleError> {
+        // Giving back while subscribed would only bring it here again.
+        let tag = line.stream.tag();
+        let cancelled = line.channel.basic_cancel(tag, BasicCancelOptions::default()).await;
+        cancelled.map_err(|_| SettleError::ChannelGone)?;
+        while let Some(delivery) = poll_fn(|cx| Pin::new(&mut line.stream).poll_next(cx)).await {
+            self.ledger.received(delivery.map_err(|_| SettleError::ChannelGone)?.delivery_tag);
+        }
+        self.desk.take(&mut self.scratch);
+        self.desk.close();
+        for (tag, verdict) in self.scratch.drain(..) {
+            self.ledger.decide(tag, verdict);
+        }
+        self.ledger.release_rest();
+        finish(hand_over(&line.channel, &self.ledger.take(true))?).await?;
+        let closed = line.channel.close(200, "left".into()).await;
+        closed.map_err(|_| SettleError::ChannelGone)
     }
 
     /// Why the stream ended; None while it runs.
     pub fn end_reason(&self) -> Option<&EndReason> {
-        unimplemented!()
+        self.end.as_ref()
     }
 
     /// Deliveries handed out whose decision hasn't been sent.
     pub fn outstanding(&self) -> usize {
-        unimplemented!()
+        self.ledger.outstanding()
     }
 
     /// The queue's name.
     pub fn queue(&self) -> &str {
-        unimplemented!()
+        self.desk.queue()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
+fn refusal(error: &lapin::Error, queue: &str) -> SubscribeError {
+    let queue = queue.to_owned();
+    match soft_error(error) {
+        Some(AMQPSoftError::NOTFOUND) => SubscribeError::Missing { queue },
+        Some(AMQPSoftError::ACCESSREFUSED) => SubscribeError::Refused { queue },
+        _ => SubscribeError::Away(error.to_string()),
+    }
+}
+
+/// The channel-level error that the broker answered with, if it did.
+pub(crate) fn soft_error(error: &lapin::Error) -> Option<&AMQPSoftError> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Soft(soft) => Some(soft),
+            AMQPErrorKind::Hard(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// A frame that is handed over but perhaps not written yet.
+type Sending<'a> = Pin<Box<dyn Future<Output = lapin::Result<()>> + Send + 'a>>;
+
+/// Puts the frames in line in their order. lapin does so at the first poll of each call, so one
+/// poll each is enough, and a dropped future takes nothing back. Returns the last one, which is
+/// written after all others.
+fn hand_over<'a>(channel: &'a Channel, frames: &[Frame]) -> Result<Option<Sending<'a>>, SettleError> {
+    let mut last = None;
+    for frame in frames {
+        let mut sending = send(channel, *frame);
+        match (&mut sending).now_or_never() {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return Err(SettleError::ChannelGone),
+            None => last = Some(sending),
+        }
+    }
+    Ok(last)
+}
+
+fn send(channel: &Channel, frame: Frame) -> Sending<'_> {
+    let ack = |tag, multiple| channel.basic_ack(tag, BasicAckOptions { multiple });
+    match frame {
+        Frame::AckUpTo(tag) => Box::pin(ack(tag, true)),
+        Frame::AckOne(tag) => Box::pin(ack(tag, false)),
+        Frame::Nack(tag) => {
+            Box::pin(channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }))
+        }
+        Frame::Reject(tag) => Box::pin(channel.basic_reject(tag, BasicRejectOptions { requeue: true })),
+    }
+}
+
+async fn finish(sending: Option<Sending<'_>>) -> Result<(), SettleError> {
+    match sending {
+        Some(sending) => sending.await.map_err(|_| SettleError::ChannelGone),
+        None => Ok(()),
     }
 }

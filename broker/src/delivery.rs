@@ -1,16 +1,34 @@
 //! One handing of a message to us.
 
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use bytes::Bytes;
 use epro_schemas::receipt::Receipt;
+use futures_util::task::AtomicWaker;
+use lapin::{Acker, BasicProperties};
 use uuid::Uuid;
 
-use crate::message::Headers;
+use crate::{
+    message::{Headers, wire},
+    settle::Verdict,
+};
 
 /// One handing of a message to us; settled by value. Dropped unsettled it is given back as a
 /// failed try, and counted.
 #[must_use = "a delivery is settled: ack, release or requeue"]
-#[derive(Debug)]
-pub struct Delivery {}
+pub struct Delivery {
+    tag: u64,
+    redelivered: bool,
+    settled: bool,
+    properties: BasicProperties,
+    body: Bytes,
+    acker: Acker,
+    desk: Arc<Desk>,
+}
 
 /// Where the broker first dead-lettered a message, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,65 +40,160 @@ pub struct Death {
 }
 
 impl Delivery {
+    pub(crate) fn new(from: lapin::message::Delivery, desk: Arc<Desk>) -> Self {
+        let lapin::message::Delivery { delivery_tag: tag, redelivered, properties, data, acker, .. } = from;
+        Self { tag, redelivered, settled: false, properties, body: data.into(), acker, desk }
+    }
+
     /// The bytes; cheap to clone.
     pub fn body(&self) -> Bytes {
-        unimplemented!()
+        self.body.clone()
     }
 
     /// The message's id, if it is a UUID.
     pub fn message_id(&self) -> Option<Uuid> {
-        unimplemented!()
+        self.properties.message_id().as_ref()?.as_str().parse().ok()
     }
 
     /// What the body is, such as `epro.submission.v1`.
     pub fn kind(&self) -> Option<&str> {
-        unimplemented!()
+        self.properties.kind().as_ref().map(|kind| kind.as_str())
     }
 
     /// The headers of ours.
     pub fn headers(&self) -> Headers {
-        unimplemented!()
+        wire::read(&self.properties)
+    }
+
+    /// Unix seconds at which it was published, by its publisher's clock.
+    pub fn published_at(&self) -> Option<u64> {
+        *self.properties.timestamp()
     }
 
     /// Whether the broker has handed it out before.
     pub fn redelivered(&self) -> bool {
-        unimplemented!()
+        self.redelivered
     }
 
     /// The queue it came from.
     pub fn queue(&self) -> &str {
-        unimplemented!()
+        &self.desk.queue
     }
 
     /// Where the broker first dead-lettered it.
     pub fn death(&self) -> Option<Death> {
-        unimplemented!()
+        let reason = wire::plain_text(&self.properties, wire::DEATH_REASON)?.to_owned();
+        let queue = wire::plain_text(&self.properties, wire::DEATH_QUEUE)?.to_owned();
+        Some(Death { reason, queue })
     }
 
     /// Whether its decision can still reach the broker. Ask before the work: a process that
     /// was stopped for long may hold deliveries that went to someone else.
     pub fn is_live(&self) -> bool {
-        unimplemented!()
+        self.desk.is_open() && !self.acker.poisoned()
     }
 
     /// Header names and values for a dead letter; an unknown one as `#3`, without its value.
     pub fn raw_headers(&self) -> Vec<(String, String)> {
-        unimplemented!()
+        wire::shown(&self.properties)
     }
 
     /// Done: the broker may forget it, because what it carried is safe elsewhere.
     pub fn ack(self, receipt: &impl Receipt) {
-        let _ = receipt;
-        unimplemented!()
+        let _proof = receipt;
+        self.settle(Verdict::Ack);
     }
 
     /// Gives it back, not its fault.
     pub fn release(self) {
-        unimplemented!()
+        self.settle(Verdict::Release);
     }
 
     /// Gives it back as a failed try.
     pub fn requeue(self) {
-        unimplemented!()
+        self.settle(Verdict::Requeue);
+    }
+
+    fn settle(mut self, verdict: Verdict) {
+        self.settled = true;
+        self.desk.decide(self.tag, verdict);
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.desk.dropped.increment(1);
+            self.desk.decide(self.tag, Verdict::Requeue);
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("queue", &self.queue())
+            .field("tag", &self.tag)
+            .field("redelivered", &self.redelivered)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the deliveries of one subscription leave their verdicts for the consumer to send.
+/// Bounded by the prefetch: each delivery leaves one.
+pub(crate) struct Desk {
+    queue: String,
+    verdicts: Mutex<Vec<(u64, Verdict)>>,
+    /// Wakes a consumer that waits for its next delivery.
+    consumer: AtomicWaker,
+    open: AtomicBool,
+    dropped: metrics::Counter,
+}
+
+impl Desk {
+    pub(crate) fn new(queue: &str) -> Self {
+        Self {
+            queue: queue.to_owned(),
+            verdicts: Mutex::default(),
+            consumer: AtomicWaker::new(),
+            open: AtomicBool::new(true),
+            dropped: metrics::counter!("epro_deliveries_dropped_total", "queue" => queue.to_owned()),
+        }
+    }
+
+    pub(crate) fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// The channel is gone: no verdict can reach the broker any more.
+    pub(crate) fn close(&self) {
+        self.open.store(false, Ordering::Release);
+        self.verdicts().clear();
+    }
+
+    /// The task to wake at the next verdict.
+    pub(crate) fn watch(&self, task: &std::task::Waker) {
+        self.consumer.register(task);
+    }
+
+    /// Moves all verdicts into `taken`, which is empty.
+    pub(crate) fn take(&self, taken: &mut Vec<(u64, Verdict)>) {
+        std::mem::swap(&mut *self.verdicts(), taken);
+    }
+
+    fn decide(&self, tag: u64, verdict: Verdict) {
+        if self.is_open() {
+            self.verdicts().push((tag, verdict));
+            self.consumer.wake();
+        }
+    }
+
+    fn verdicts(&self) -> MutexGuard<'_, Vec<(u64, Verdict)>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

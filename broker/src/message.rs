@@ -1,7 +1,11 @@
 //! A message on its way out: what it says, where it goes, and the headers that are ours.
 
+use std::fmt;
+
 use bytes::Bytes;
 use uuid::Uuid;
+
+pub(crate) mod wire;
 
 /// One message to publish. Always sent persistent and mandatory.
 #[derive(Clone)]
@@ -35,11 +39,36 @@ pub struct Headers {
     pub waiting_since: Option<i64>,
     /// Id of the key that seals the body (`epro-key`).
     pub key_id: Option<String>,
+    /// The site, a configured name (`epro-site`).
+    pub site: Option<String>,
+    /// The study, a configured name (`epro-study`).
+    pub study: Option<String>,
+    /// What intake found dangerous, as `rule=severity,rule=severity` (`epro-signals`), so that an
+    /// alert can be addressed even when the body can't be opened.
+    pub signals: Option<String>,
 }
 
 impl Default for Headers {
     fn default() -> Self {
-        Self { traceparent: None, attempt: 1, deadline: None, waits: 0, waiting_since: None, key_id: None }
+        Self {
+            traceparent: None,
+            attempt: 1,
+            deadline: None,
+            waits: 0,
+            waiting_since: None,
+            key_id: None,
+            site: None,
+            study: None,
+            signals: None,
+        }
+    }
+}
+
+impl Headers {
+    /// The headers of a message that is published anew from its dead letter: what
+    /// [`crate::Delivery::raw_headers`] gave, without what counted its tries and waits.
+    pub fn redriven<'a>(shown: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        wire::redriven(shown)
     }
 }
 
@@ -54,5 +83,17 @@ impl Message {
             headers,
             body,
         }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &self.exchange)
+            .field("routing_key", &self.routing_key)
+            .field("message_id", &self.message_id)
+            .field("kind", &self.kind)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,33 @@
 //! Publishing with a receipt: one task owns the confirm channel and answers for every message.
 
-use std::{future::Future, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use epro_schemas::receipt::Receipt;
-use tokio::sync::watch;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
 
-use crate::{connection::BrokerUrl, message::Message};
+use crate::{
+    connection::BrokerUrl,
+    message::{Message, wire::Parcel},
+};
+
+mod answers;
+mod line;
+mod owner;
+mod tally;
+mod window;
+
+use answers::Answer;
+use owner::Owner;
+use tally::Tally;
 
 /// Proof that the broker has stored a message: routed, and confirmed by a quorum.
 /// Can't be made elsewhere.
@@ -22,6 +44,7 @@ pub struct PublisherOptions {
     /// Name that the broker lists the connection under.
     pub name: String,
     /// Publishes that may be outstanding at once; above it they are [`PublishError::Saturated`].
+    /// One counts until the broker has answered, also if nobody waits for it any more.
     pub outstanding: usize,
     /// How long [`Publisher::publish`] waits for the broker's answer.
     pub confirm_timeout: Duration,
@@ -40,7 +63,7 @@ pub enum PublishError {
     #[error("too many publishes are outstanding")]
     Saturated,
     /// No queue is bound for it: the topology isn't applied. Not stored.
-    #[error("no queue is bound for {routing_key}")]
+    #[error("no queue is bound for {routing_key}: run `epro topology apply`")]
     Returned {
         /// The routing key that led nowhere.
         routing_key: String,
@@ -69,30 +92,78 @@ pub enum PublisherState {
     Connected,
     /// The broker has blocked the connection.
     Blocked,
-    /// There is no connection; one is being sought with backoff.
+    /// There is no connection, or the work exchange is missing; sought again with backoff.
     Disconnected,
 }
 
 /// The handle to publish through; cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
+    desk: Arc<Desk>,
+}
+
+struct Desk {
+    jobs: mpsc::Sender<Job>,
+    slots: Arc<Semaphore>,
     state: watch::Receiver<PublisherState>,
+    tickets: AtomicU64,
+    confirm_timeout: Duration,
+    tally: Tally,
+}
+
+/// One publish on its way to the task that owns the channel.
+struct Job {
+    ticket: u64,
+    parcel: Parcel,
+    caller: Caller,
+}
+
+/// Whoever waits for the answer, and the slot that is held until there is one.
+struct Caller {
+    answer: oneshot::Sender<Answer>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Caller {
+    fn is_gone(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn answer(self, answer: Answer) {
+        // Nobody there any more: the answer came too late, or the request was dropped.
+        let _ = self.answer.send(answer);
+    }
 }
 
 impl Publisher {
     /// Makes a publisher and the future that does its work, for the caller's `JoinSet`. The
     /// future ends once every handle is dropped and everything outstanding is answered.
     pub fn start(options: PublisherOptions) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let _ = options;
-        let (_, state) = watch::channel(PublisherState::Disconnected);
-        (Self { state }, async {})
+        let (state_out, state) = watch::channel(PublisherState::Disconnected);
+        let (jobs, jobs_out) = mpsc::channel(options.outstanding.max(1));
+        let desk = Desk {
+            jobs,
+            slots: Arc::new(Semaphore::new(options.outstanding)),
+            state,
+            tickets: AtomicU64::new(0),
+            confirm_timeout: options.confirm_timeout,
+            tally: Tally::new(&options.name),
+        };
+        let owner = Owner::new(options.url, options.name, jobs_out, state_out);
+        (Self { desk: Arc::new(desk) }, owner.run())
     }
 
     /// Publishes and waits for the answer, at most `confirm_timeout`; refuses at once when
     /// there is no free slot. If the future is dropped the message may or may not be stored.
     pub async fn publish(&self, message: Message) -> Result<Confirmed, PublishError> {
-        let _ = message;
-        unimplemented!()
+        let deadline = Instant::now() + self.desk.confirm_timeout;
+        let slot = self.desk.slots.clone().try_acquire_owned();
+        let result = match slot {
+            Ok(slot) => self.send(message, slot, deadline).await,
+            Err(_) => Err(self.unable().err().unwrap_or(PublishError::Saturated)),
+        };
+        self.desk.tally.count(&result);
+        result
     }
 
     /// The same, but waits for a slot too: `within` bounds both.
@@ -101,17 +172,65 @@ impl Publisher {
         message: Message,
         within: Duration,
     ) -> Result<Confirmed, PublishError> {
-        let _ = (message, within);
-        unimplemented!()
+        let deadline = Instant::now() + within;
+        let result = match self.slot(deadline).await {
+            Ok(slot) => self.send(message, slot, deadline).await,
+            Err(error) => Err(error),
+        };
+        self.desk.tally.count(&result);
+        result
+    }
+
+    async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, PublishError> {
+        self.unable()?;
+        let slot = timeout_at(deadline, self.desk.slots.clone().acquire_owned()).await;
+        slot.map_err(|_| PublishError::Saturated)?.map_err(|_| PublishError::NotConnected)
+    }
+
+    async fn send(
+        &self,
+        message: Message,
+        slot: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Confirmed, PublishError> {
+        self.unable()?;
+        let routing_key = message.routing_key.clone();
+        let ticket = self.desk.tickets.fetch_add(1, Ordering::Relaxed);
+        let parcel =
+            Parcel::pack(message, ticket, now()).map_err(|field| PublishError::Unsendable { field })?;
+        let (answer, answered) = oneshot::channel();
+        let job = Job { ticket, parcel, caller: Caller { answer, _slot: slot } };
+        // There is room: each job holds a slot, and there are as many places as slots.
+        self.desk.jobs.try_send(job).map_err(|_| PublishError::NotConnected)?;
+        match timeout_at(deadline, answered).await {
+            Ok(Ok(Ok(()))) => Ok(Confirmed(())),
+            Ok(Ok(Err(PublishError::Returned { .. }))) => Err(PublishError::Returned { routing_key }),
+            Ok(Ok(Err(error))) => Err(error),
+            Ok(Err(_dropped)) => Err(PublishError::NotConfirmed),
+            Err(_elapsed) => Err(PublishError::TimedOut),
+        }
+    }
+
+    /// Why nothing can be sent just now.
+    fn unable(&self) -> Result<(), PublishError> {
+        match self.state() {
+            PublisherState::Connected => Ok(()),
+            PublisherState::Blocked => Err(PublishError::Blocked),
+            PublisherState::Disconnected => Err(PublishError::NotConnected),
+        }
     }
 
     /// What it can do just now.
     pub fn state(&self) -> PublisherState {
-        *self.state.borrow()
+        *self.desk.state.borrow()
     }
 
     /// To wait for a change of state.
     pub fn watch(&self) -> watch::Receiver<PublisherState> {
-        self.state.clone()
+        self.desk.state.clone()
     }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

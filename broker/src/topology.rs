@@ -1,6 +1,17 @@
 //! Names, declaration and check of every exchange and queue.
+//!
+//! What keeps data safe is in frozen arguments, so that a forgotten policy costs tuning and
+//! never data; what may change is in [`Topology::policies`].
 
-use crate::connection::Connection;
+use crate::connection::{ConnectError, Connection};
+
+mod plan;
+mod policy;
+mod scout;
+
+use plan::Plan;
+pub use policy::{Policy, Setting};
+use scout::{Finding, Scout};
 
 /// Exchange that all work is published through (direct, no alternate: an unroutable message is returned).
 pub const WORK: &str = "epro.work";
@@ -34,7 +45,8 @@ pub fn query(site: &str) -> String {
 }
 
 /// Queue that a message of `queue` comes back to after a wait: the same one, but
-/// [`SUBMISSIONS_DEFERRED`] for the intake queues, which have a maximum length and would wedge a tier.
+/// [`SUBMISSIONS_DEFERRED`] for the intake queues. Those have a maximum length, and a full queue
+/// behind a wait tier would hold up everything in the tier.
 pub fn home(queue: &str) -> &str {
     match queue {
         SUBMISSIONS_URGENT | SUBMISSIONS_ROUTINE => SUBMISSIONS_DEFERRED,
@@ -45,8 +57,7 @@ pub fn home(queue: &str) -> &str {
 /// Everything that must be on the broker.
 #[derive(Clone, Debug)]
 pub struct Topology {
-    sites: Vec<String>,
-    time_scale: f64,
+    plan: Plan,
 }
 
 /// What [`Topology::apply`] found and did.
@@ -76,28 +87,6 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// A policy for the management API (`PUT /api/policies/{vhost}/{name}`).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// Name of the policy.
-    pub name: &'static str,
-    /// Regular expression over queue names.
-    pub pattern: &'static str,
-    /// The higher one applies.
-    pub priority: u32,
-    /// Key and value; a number or a text.
-    pub definition: Vec<(&'static str, Setting)>,
-}
-
-/// One value of a policy.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Setting {
-    /// A JSON number.
-    Number(u64),
-    /// A JSON string.
-    Text(&'static str),
-}
-
 /// Why the topology couldn't be applied or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
@@ -115,6 +104,12 @@ pub enum TopologyError {
     Away(String),
 }
 
+impl From<ConnectError> for TopologyError {
+    fn from(error: ConnectError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
 /// What a passive declare says of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
@@ -128,34 +123,71 @@ impl Topology {
     /// The topology for `sites` (those with a hospital). `time_scale` stretches or shrinks the
     /// wait tiers; 1.0 leaves them as they are named.
     pub fn new(sites: &[String], time_scale: f64) -> Self {
-        Self { sites: sites.to_vec(), time_scale }
+        Self { plan: Plan::new(sites, time_scale) }
     }
 
-    /// Declares what is missing. Idempotent; looks first, and changes nothing if anything differs.
+    /// Declares what is missing. Idempotent; looks first, and changes nothing if anything
+    /// differs. A quorum queue isn't crash-safe in its first second: wait two after something
+    /// was created before you count on it.
     pub async fn apply(&self, connection: &Connection) -> Result<Report, TopologyError> {
-        let _ = (connection, &self.sites, self.time_scale);
-        unimplemented!()
+        let mut scout = Scout::new(connection);
+        let mut report = Report::default();
+        let mut differences = Vec::new();
+        for object in self.plan.objects() {
+            if scout.look(object).await? == Finding::Absent {
+                report.created.push(object.missing().to_string());
+                continue;
+            }
+            match scout.declare(object).await? {
+                Finding::Different(difference) => differences.push(difference),
+                Finding::There | Finding::Absent => report.unchanged.push(object.missing().to_string()),
+            }
+        }
+        if !differences.is_empty() {
+            return Err(TopologyError::Different(differences));
+        }
+        self.create(&mut scout).await?;
+        Ok(report)
+    }
+
+    /// All of it again, in order: the broker leaves alone what is there.
+    async fn create(&self, scout: &mut Scout<'_>) -> Result<(), TopologyError> {
+        for object in self.plan.objects() {
+            if let Finding::Different(difference) = scout.declare(object).await? {
+                return Err(TopologyError::Away(format!("someone else declares too: {difference}")));
+            }
+        }
+        for binding in self.plan.bindings() {
+            scout.bind(binding).await?;
+        }
+        Ok(())
     }
 
     /// Names what is missing, by passive declares only, so that no right to configure is needed.
     pub async fn check(&self, connection: &Connection) -> Result<Vec<Missing>, TopologyError> {
-        let _ = connection;
-        unimplemented!()
+        let mut scout = Scout::new(connection);
+        let mut missing = Vec::new();
+        for object in self.plan.objects() {
+            if scout.look(object).await? == Finding::Absent {
+                missing.push(object.missing());
+            }
+        }
+        Ok(missing)
     }
 
     /// The policies that go with it: tuning, which may change at any time.
     pub fn policies(&self) -> Vec<Policy> {
-        unimplemented!()
+        policy::all()
     }
 
-    /// Names of all queues, work queues first.
+    /// Names of all queues: work, then waits, then [`DEAD`].
     pub fn queues(&self) -> Vec<String> {
-        unimplemented!()
+        self.plan.queues()
     }
 }
 
-/// How many messages and consumers `queue` has; None if it isn't there.
+/// How many messages and consumers `queue` has; None if it isn't there. A quorum queue whose
+/// leader doesn't answer in time reads as 0.
 pub async fn depth(connection: &Connection, queue: &str) -> Result<Option<Depth>, TopologyError> {
-    let _ = (connection, queue);
-    unimplemented!()
+    Scout::new(connection).depth(queue).await
 }

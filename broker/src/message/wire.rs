@@ -1,0 +1,292 @@
+//! How the headers look on the wire. None of ours starts with `x-`: those are the broker's.
+
+use std::collections::BTreeMap;
+
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString, ShortStringError},
+};
+
+use super::{Headers, Message};
+
+const ATTEMPT: &str = "epro-attempt";
+const DEADLINE: &str = "epro-deadline";
+const WAITS: &str = "epro-waits";
+const WAITING_SINCE: &str = "epro-waiting-since";
+const KEY: &str = "epro-key";
+const SITE: &str = "epro-site";
+const STUDY: &str = "epro-study";
+const SIGNALS: &str = "epro-signals";
+const TRACEPARENT: &str = "traceparent";
+/// By this a publisher knows a returned message again; nobody else reads it.
+const TICKET: &str = "epro-ticket";
+pub(crate) const DEATH_REASON: &str = "x-first-death-reason";
+pub(crate) const DEATH_QUEUE: &str = "x-first-death-queue";
+
+/// Headers whose values may be shown, after a look at the value.
+const SHOWN: [&str; 14] = [
+    ATTEMPT,
+    DEADLINE,
+    WAITS,
+    WAITING_SINCE,
+    KEY,
+    SITE,
+    STUDY,
+    SIGNALS,
+    TRACEPARENT,
+    DEATH_REASON,
+    DEATH_QUEUE,
+    "x-first-death-exchange",
+    "x-delivery-count",
+    "x-acquired-count",
+];
+
+/// A message as the client library takes it.
+pub(crate) struct Parcel {
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: bytes::Bytes,
+}
+
+impl Parcel {
+    /// `now` in Unix seconds. The error names the part that is too long.
+    pub(crate) fn pack(message: Message, ticket: u64, now: u64) -> Result<Self, &'static str> {
+        let short = |text: String, field| ShortString::try_new(text).map_err(|_: ShortStringError| field);
+        let mut properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_timestamp(now)
+            .with_message_id(message.message_id.to_string().into())
+            .with_headers(write(message.headers, ticket));
+        if !message.kind.is_empty() {
+            properties = properties.with_type(short(message.kind, "type")?);
+        }
+        Ok(Self {
+            exchange: short(message.exchange, "exchange")?,
+            routing_key: short(message.routing_key, "routing key")?,
+            properties,
+            body: message.body,
+        })
+    }
+}
+
+/// Defaults stay off the wire.
+fn write(headers: Headers, ticket: u64) -> FieldTable {
+    let mut table = BTreeMap::new();
+    let mut number = |name: &'static str, value: i64| {
+        table.insert(name.into(), AMQPValue::LongLongInt(value));
+    };
+    number(TICKET, ticket.cast_signed());
+    if headers.attempt != 1 {
+        number(ATTEMPT, headers.attempt.into());
+    }
+    if headers.waits != 0 {
+        number(WAITS, headers.waits.into());
+    }
+    headers.deadline.into_iter().for_each(|at| number(DEADLINE, at));
+    headers.waiting_since.into_iter().for_each(|at| number(WAITING_SINCE, at));
+    let mut text = |name: &'static str, value: Option<String>| {
+        value.into_iter().for_each(|value| {
+            table.insert(name.into(), AMQPValue::LongString(value.into()));
+        });
+    };
+    text(TRACEPARENT, headers.traceparent);
+    text(KEY, headers.key_id);
+    text(SITE, headers.site);
+    text(STUDY, headers.study);
+    text(SIGNALS, headers.signals);
+    table.into()
+}
+
+/// What isn't there, or isn't as we write it, reads as the default.
+pub(crate) fn read(properties: &BasicProperties) -> Headers {
+    let defaults = Headers::default();
+    let Some(table) = properties.headers() else { return defaults };
+    let count = |name| number(table, name).and_then(|value| u32::try_from(value).ok());
+    Headers {
+        traceparent: text(table, TRACEPARENT).filter(|value| is_traceparent(value)).map(str::to_owned),
+        attempt: count(ATTEMPT).filter(|attempt| *attempt > 0).unwrap_or(defaults.attempt),
+        deadline: number(table, DEADLINE),
+        waits: count(WAITS).unwrap_or(defaults.waits),
+        waiting_since: number(table, WAITING_SINCE),
+        key_id: name(table, KEY),
+        site: name(table, SITE),
+        study: name(table, STUDY),
+        signals: text(table, SIGNALS).filter(|value| is_signals(value)).map(str::to_owned),
+    }
+}
+
+fn name(table: &FieldTable, name: &str) -> Option<String> {
+    text(table, name).filter(|value| is_plain(value)).map(str::to_owned)
+}
+
+/// See [`Headers::redriven`].
+pub(crate) fn redriven<'a>(shown: impl IntoIterator<Item = (&'a str, &'a str)>) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in shown {
+        let place = match name {
+            TRACEPARENT => &mut headers.traceparent,
+            KEY => &mut headers.key_id,
+            SITE => &mut headers.site,
+            STUDY => &mut headers.study,
+            SIGNALS => &mut headers.signals,
+            _ => continue,
+        };
+        *place = Some(value.to_owned());
+    }
+    headers
+}
+
+/// The ticket that a message was sent with.
+pub(crate) fn ticket(properties: &BasicProperties) -> Option<u64> {
+    number(properties.headers().as_ref()?, TICKET).map(i64::cast_unsigned)
+}
+
+/// A header of the broker's.
+pub(crate) fn plain_text<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
+    text(properties.headers().as_ref()?, name).filter(|value| is_plain(value))
+}
+
+/// Names and values that may be shown; all others are counted, as `#1`, `#2`.
+pub(crate) fn shown(properties: &BasicProperties) -> Vec<(String, String)> {
+    let Some(table) = properties.headers() else { return Vec::new() };
+    let mut unknown = 0;
+    let mut shown = Vec::new();
+    for (name, value) in table {
+        if name.as_str() == TICKET {
+            continue;
+        }
+        shown.push(show(name.as_str(), value).unwrap_or_else(|| {
+            unknown += 1;
+            (format!("#{unknown}"), "[not shown]".to_owned())
+        }));
+    }
+    shown
+}
+
+fn show(name: &str, value: &AMQPValue) -> Option<(String, String)> {
+    let name = SHOWN.into_iter().find(|known| *known == name)?;
+    let value = match integer(value) {
+        Some(number) => number.to_string(),
+        None => as_text(value).filter(|text| is_plain(text) || is_signals(text))?.to_owned(),
+    };
+    Some((name.to_owned(), value))
+}
+
+fn number(table: &FieldTable, name: &str) -> Option<i64> {
+    integer(table.inner().get(name)?)
+}
+
+fn text<'a>(table: &'a FieldTable, name: &str) -> Option<&'a str> {
+    as_text(table.inner().get(name)?)
+}
+
+fn integer(value: &AMQPValue) -> Option<i64> {
+    match *value {
+        AMQPValue::ShortShortInt(value) => Some(value.into()),
+        AMQPValue::ShortInt(value) => Some(value.into()),
+        AMQPValue::LongInt(value) => Some(value.into()),
+        AMQPValue::LongUInt(value) => Some(value.into()),
+        AMQPValue::LongLongInt(value) => Some(value),
+        _ => None,
+    }
+}
+
+fn as_text(value: &AMQPValue) -> Option<&str> {
+    match value {
+        AMQPValue::LongString(value) => std::str::from_utf8(value.as_bytes()).ok(),
+        AMQPValue::ShortString(value) => Some(value.as_str()),
+        _ => None,
+    }
+}
+
+/// What a name of ours looks like; anything else may be somebody's data.
+fn is_plain(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
+}
+
+fn is_signals(text: &str) -> bool {
+    text.len() <= 1024
+        && text.split(',').all(|signal| {
+            signal.split_once('=').is_some_and(|(rule, severity)| is_plain(rule) && is_plain(severity))
+        })
+}
+
+fn is_traceparent(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len).eq([2, 32, 16, 2]);
+    lengths && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn properties(entries: &[(&str, AMQPValue)]) -> BasicProperties {
+        let mut table = FieldTable::default();
+        for (name, value) in entries {
+            table.insert((*name).into(), value.clone());
+        }
+        BasicProperties::default().with_headers(table)
+    }
+
+    fn long(text: &str) -> AMQPValue {
+        AMQPValue::LongString(text.into())
+    }
+
+    prop_compose! {
+        fn headers()(
+            traceparent in proptest::option::of("00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]"),
+            attempt in 1..=u32::MAX,
+            deadline in any::<Option<i64>>(),
+            waits in any::<u32>(),
+            waiting_since in any::<Option<i64>>(),
+            key_id in proptest::option::of("[a-z0-9._-]{1,40}"),
+            site in proptest::option::of("[A-Z0-9]{1,40}"),
+            study in proptest::option::of("[A-Z0-9-]{1,40}"),
+            signals in proptest::option::of("[a-z-]{1,9}=critical,[a-z0-9-]{1,9}=notice"),
+        ) -> Headers {
+            Headers { traceparent, attempt, deadline, waits, waiting_since, key_id, site, study, signals }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn headers_come_back_as_they_were_sent(sent in headers(), number: u64) {
+            let properties = BasicProperties::default().with_headers(write(sent.clone(), number));
+            prop_assert_eq!(read(&properties), sent);
+            prop_assert_eq!(ticket(&properties), Some(number));
+        }
+    }
+
+    #[test]
+    fn a_message_from_a_stranger_reads_as_the_defaults() {
+        assert_eq!(read(&BasicProperties::default()), Headers::default());
+        let odd = properties(&[
+            ("epro-attempt", long("many")),
+            ("epro-waits", AMQPValue::LongLongInt(-1)),
+            ("epro-key", long("Jane Doe")),
+            ("traceparent", long("Jane Doe, born 1970")),
+        ]);
+        assert_eq!(read(&odd), Headers::default());
+        assert_eq!(read(&properties(&[("epro-attempt", AMQPValue::LongInt(0))])).attempt, 1);
+    }
+
+    #[test]
+    fn unknown_headers_and_odd_values_are_counted_but_never_shown() {
+        let properties = properties(&[
+            ("Jane Doe", long("her secret")),
+            ("epro-attempt", AMQPValue::LongInt(3)),
+            ("epro-key", long("Jane Doe, born 1970")),
+            ("x-first-death-queue", long("epro.alerts")),
+            ("x-note", AMQPValue::LongInt(1970)),
+        ]);
+        let shown = shown(&properties);
+        assert!(!format!("{shown:?}").contains("Jane") && !format!("{shown:?}").contains("secret"));
+        assert!(!format!("{shown:?}").contains("1970"));
+        assert!(shown.contains(&("epro-attempt".into(), "3".into())));
+        assert!(shown.contains(&("x-first-death-queue".into(), "epro.alerts".into())));
+        assert_eq!(shown.iter().filter(|(name, _)| name.starts_with('#')).count(), 3);
+    }
+}

@@ -1,0 +1,44 @@
+//! What became of the publishes, as metrics.
+
+use metrics::Counter;
+
+use super::{Confirmed, PublishError};
+
+const OUTCOMES: [&str; 9] = [
+    "confirmed",
+    "not_connected",
+    "blocked",
+    "saturated",
+    "returned",
+    "nacked",
+    "not_confirmed",
+    "timed_out",
+    "unsendable",
+];
+
+/// One counter an outcome, looked up once.
+pub(super) struct Tally([Counter; OUTCOMES.len()]);
+
+impl Tally {
+    pub(super) fn new(publisher: &str) -> Self {
+        let counter = |outcome| metrics::counter!("epro_publishes_total", "publisher" => publisher.to_owned(), "outcome" => outcome);
+        Self(OUTCOMES.map(counter))
+    }
+
+    pub(super) fn count(&self, result: &Result<Confirmed, PublishError>) {
+        let index = match result {
+            Ok(Confirmed(())) => 0,
+            Err(PublishError::NotConnected) => 1,
+            Err(PublishError::Blocked) => 2,
+            Err(PublishError::Saturated) => 3,
+            Err(PublishError::Returned { .. }) => 4,
+            Err(PublishError::Nacked) => 5,
+            Err(PublishError::NotConfirmed) => 6,
+            Err(PublishError::TimedOut) => 7,
+            Err(PublishError::Unsendable { .. }) => 8,
+        };
+        if let Some(counter) = self.0.get(index) {
+            counter.increment(1);
+        }
+    }
+}
