@@ -114,7 +114,7 @@ GRANT DELETE ON ops.suspect, ops.lease_owner TO epro_worker;
 GRANT SELECT, INSERT ON ops.pause TO epro_worker;
 
 GRANT SELECT ON ops.alert, ops.delivery, ops.pause TO epro_intake;
-GRANT SELECT (id, submission_id, pseudonym, site_id, study_id, instrument, received_at, class, detail, last_at)
+GRANT SELECT (id, submission_id, pseudonym, site_id, study_id, instrument, received_at, class, detail, last_at, state)
     ON ops.dead_letter TO epro_intake;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA ops TO epro_operator;

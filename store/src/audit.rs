@@ -1,9 +1,25 @@
 //! Who did what: append-only rows, each with the hash of the one before it, a chain per writer.
+//!
+//! A row's `hash` is SHA-256 over, in this order, the bytes of [`VERSION`], each of its columns and
+//! the `prev_hash`. A column is one byte 0 if it is null; otherwise one byte 1, its length as four
+//! bytes and its value; all numbers are big-endian. The columns, in their order: `writer` (16
+//! bytes), `seq` (8), `at` (8: microseconds since 1970 UTC), `action`, `outcome`, `actor`, `client`,
+//! `from_network` (UTF-8), `submission_id`, `pseudonym` (16), `site_id`, `study_id`, `body_sha256`
+//! (32), `received_at` (as `at`), `details` (its text as stored), `trace_id`. The first `prev_hash` of
+//! a chain is SHA-256 over the bytes of [`VERSION`] and the columns `writer` and `name` of
+//! `audit.writer`.
+
+mod chain;
+
+pub use chain::{AuditChain, VERSION};
+pub(crate) use chain::{Head, Record};
 
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::submissions::Committed;
+use crate::transaction::Transaction;
 use serde_json::Value;
+use std::fmt;
 use std::net::IpAddr;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -43,8 +59,19 @@ pub struct AuditFacts {
 /// household, its network only a region of a provider.
 #[must_use]
 pub fn network(address: IpAddr) -> String {
-    let _ = address;
-    unimplemented!()
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => network(IpAddr::V4(mapped)),
+            None => {
+                let [a, b, c, ..] = address.segments();
+                format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+        },
+    }
 }
 
 /// Something that was done, to be recorded. The time is taken when it is recorded.
@@ -72,29 +99,52 @@ pub struct AuditEvent {
     pub details: Value,
 }
 
-/// The writing end of one chain: one for each task that commits, so that no two share a head.
-///
-/// Its head is known from the last commit. Any error makes it stale, and the next transaction
-/// reads the head from the table: no gap and no fork, even if nobody knows whether the last
-/// `COMMIT` took effect.
-#[derive(Debug)]
-pub struct AuditChain {
-    writer: Uuid,
-    name: String,
+impl From<&str> for Actor {
+    fn from(name: &str) -> Self {
+        Self::Operator(name.to_owned())
+    }
 }
 
-impl AuditChain {
-    /// A new chain for a writer of this name (process and task, e.g. `epro-worker/submissions`).
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self { writer: Uuid::now_v7(), name: name.to_owned() }
+impl From<&String> for Actor {
+    fn from(name: &String) -> Self {
+        Self::Operator(name.clone())
     }
+}
 
-    /// The chain's id, `audit.event.writer`.
+impl AuditFacts {
+    /// Somebody of ours, not a request: no client, no network.
     #[must_use]
-    pub fn writer(&self) -> Uuid {
-        let _ = &self.name;
-        self.writer
+    pub fn by(actor: impl Into<Actor>) -> Self {
+        Self { actor: actor.into(), client: None, from_network: None, trace_id: None }
+    }
+}
+
+impl AuditEvent {
+    fn record(&self) -> Record<'_> {
+        Record {
+            action: &self.action,
+            outcome: &self.outcome,
+            facts: &self.facts,
+            submission_id: self.submission_id,
+            pseudonym: self.pseudonym,
+            site_id: self.site_id.as_deref(),
+            study_id: self.study_id.as_deref(),
+            body_sha256: self.body_sha256.as_ref(),
+            received_at: self.received_at,
+            details: (!self.details.is_null()).then(|| self.details.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subject(pseudonym) => write!(f, "subject:{pseudonym}"),
+            Self::Delegate(pseudonym) => write!(f, "delegate:{pseudonym}"),
+            Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::System(name) => write!(f, "system:{name}"),
+            Self::Unknown => f.write_str("unknown"),
+        }
     }
 }
 
@@ -108,7 +158,7 @@ impl Store {
         chain: &mut AuditChain,
         events: &[AuditEvent],
     ) -> Result<Committed, StoreError> {
-        let _ = (chain, events);
-        unimplemented!()
+        let records: Vec<Record<'_>> = events.iter().map(AuditEvent::record).collect();
+        Transaction::begin(self, chain).await?.commit(Vec::new(), &records).await
     }
 }

@@ -1,11 +1,18 @@
 //! What was set aside with a reason: searchable, sealed, redriven by an operator.
 
-use crate::audit::{AuditChain, AuditFacts};
+mod rows;
+
+pub(crate) use rows::insert;
+
+use crate::audit::{Actor, AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::session::Session;
 use crate::submissions::Committed;
+use crate::suspects;
+use crate::transaction::Transaction;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
@@ -229,6 +236,38 @@ impl FromStr for Class {
     }
 }
 
+impl DeadLetter {
+    fn record(&self) -> Record<'_> {
+        let details = json!({ "lane": self.lane, "stage": self.stage, "detail": self.detail });
+        Record {
+            submission_id: self.submission_id,
+            pseudonym: self.pseudonym,
+            site_id: self.site_id.as_deref(),
+            study_id: self.study_id.as_deref(),
+            body_sha256: Some(&self.content_sha256),
+            received_at: self.received_at,
+            ..Record::about(
+                "submission.set_aside",
+                self.class.as_str(),
+                &self.audit,
+                Some(details.to_string()),
+            )
+        }
+    }
+}
+
+impl DeadLetterState {
+    /// Its name in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Redriven => "redriven",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
 impl Store {
     /// Sets aside all of these in one transaction, each with an audit row. The key is lane,
     /// message id, content hash and class: a repeat counts, and opens the row again.
@@ -242,8 +281,10 @@ impl Store {
         dead_letters: &[DeadLetter],
         suspect: Option<Uuid>,
     ) -> Result<Vec<Committed>, StoreError> {
-        let _ = (chain, dead_letters, suspect);
-        unimplemented!()
+        let records: Vec<Record<'_>> = dead_letters.iter().map(DeadLetter::record).collect();
+        let steps = insert(dead_letters).into_iter().chain(suspect.map(suspects::forget)).collect();
+        let committed = Transaction::begin(self, chain).await?.commit(steps, &records).await?;
+        Ok(dead_letters.iter().map(|_| committed.again()).collect())
     }
 
     /// Lists dead letters by id, without their bodies.
@@ -251,8 +292,10 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`].
     pub async fn dead_letters(&self, filter: &Filter) -> Result<Vec<DeadLetterSummary>, StoreError> {
-        let _ = filter;
-        unimplemented!()
+        let session = Session::open(self).await?;
+        let answers = session.pipeline(vec![rows::list(filter)], false).await?;
+        session.done();
+        answers.iter().flatten().map(rows::summary).collect()
     }
 
     /// One dead letter with its body.
@@ -260,8 +303,10 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`].
     pub async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError> {
-        let _ = id;
-        unimplemented!()
+        let session = Session::open(self).await?;
+        let answers = session.pipeline(vec![rows::show(id)], false).await?;
+        session.done();
+        answers.iter().flatten().next().map(rows::whole).transpose()
     }
 
     /// Marks a dead letter as redriven by `by` for `reason`, audited in the same transaction. Call
@@ -274,10 +319,32 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         id: i64,
-        by: &str,
+        by: impl Into<Actor>,
         reason: &str,
     ) -> Result<Redriven, StoreError> {
-        let _ = (chain, id, by, reason);
-        unimplemented!()
+        let by = by.into();
+        let facts = AuditFacts::by(by.clone());
+        let mut transaction = Transaction::begin(self, chain).await?;
+        let found = transaction.rows(rows::lock(id)).await?;
+        let Some(row) = found.first() else {
+            transaction.commit(Vec::new(), &[]).await?;
+            return Ok(Redriven::Absent);
+        };
+        if rows::state(row)? != DeadLetterState::Open {
+            let at = row.try_get("settled_at")?;
+            transaction.commit(Vec::new(), &[]).await?;
+            return Ok(Redriven::Already { at });
+        }
+        let details = json!({ "dead_letter": id, "reason": reason });
+        let record = Record {
+            submission_id: row.try_get("submission_id")?,
+            pseudonym: row.try_get("pseudonym")?,
+            site_id: row.try_get("site_id")?,
+            study_id: row.try_get("study_id")?,
+            ..Record::about("dead_letter.redriven", "ok", &facts, Some(details.to_string()))
+        };
+        let settle = rows::settle(id, DeadLetterState::Redriven, &by, reason);
+        transaction.commit(vec![settle], &[record]).await?;
+        Ok(Redriven::Now)
     }
 }

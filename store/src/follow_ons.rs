@@ -2,8 +2,47 @@
 
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::session::Session;
+use crate::step::Step;
 use crate::submissions::Committed;
+use tokio_postgres::Row;
 use uuid::Uuid;
+
+macro_rules! move_alerts {
+    ($to:literal, $from:literal) => {
+        concat!(
+            "UPDATE ops.alert SET state = '",
+            $to,
+            "', state_at = now() ",
+            "WHERE alert_id = ANY ($1::uuid[]) AND state = '",
+            $from,
+            "'"
+        )
+    };
+}
+
+macro_rules! move_deliveries {
+    ($to:literal, $from:literal) => {
+        concat!(
+            "UPDATE ops.delivery d SET state = '",
+            $to,
+            "', state_at = now() ",
+            "FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS k (submission_id, pseudonym, generation) ",
+            "WHERE d.submission_id = k.submission_id AND d.pseudonym = k.pseudonym ",
+            "AND d.generation = k.generation AND d.state = '",
+            $from,
+            "'"
+        )
+    };
+}
+
+const UNSENT_ALERTS: &str = "\
+SELECT alert_id, submission_id, site_id, study_id, rule, severity FROM ops.alert \
+WHERE state = 'unsent' ORDER BY state_at LIMIT $1";
+
+const UNSENT_DELIVERIES: &str = "\
+SELECT submission_id, pseudonym, site_id, generation FROM ops.delivery \
+WHERE state = 'unsent' ORDER BY state_at LIMIT $1";
 
 /// A message that a stored (or set-aside) submission leads to; its row is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +83,30 @@ pub struct DeliveryFollowOn {
     pub generation: i32,
 }
 
+impl AlertFollowOn {
+    pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            alert_id: row.try_get("alert_id")?,
+            submission_id: row.try_get("submission_id")?,
+            site_id: row.try_get("site_id")?,
+            study_id: row.try_get("study_id")?,
+            rule: row.try_get("rule")?,
+            severity: row.try_get("severity")?,
+        })
+    }
+}
+
+impl DeliveryFollowOn {
+    pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            submission_id: row.try_get("submission_id")?,
+            pseudonym: row.try_get("pseudonym")?,
+            site_id: row.try_get("site_id")?,
+            generation: row.try_get("generation")?,
+        })
+    }
+}
+
 impl Store {
     /// Commits that these could not be published (now): the relay will. Rows that are done, or of
     /// a newer generation, stay as they are.
@@ -51,8 +114,12 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; nothing was marked.
     pub async fn mark_unsent(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
-        let _ = follow_ons;
-        unimplemented!()
+        self.move_follow_ons(
+            follow_ons,
+            move_alerts!("unsent", "queued"),
+            move_deliveries!("unsent", "queued"),
+        )
+        .await
     }
 
     /// Up to `limit` rows that wait for the relay, the oldest first, alerts before deliveries.
@@ -60,8 +127,17 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`].
     pub async fn unsent(&self, limit: u32) -> Result<Vec<FollowOn>, StoreError> {
-        let _ = limit;
-        unimplemented!()
+        let session = Session::open(self).await?;
+        let limit = i64::from(limit);
+        let steps = vec![Step::new(UNSENT_ALERTS).with(limit), Step::new(UNSENT_DELIVERIES).with(limit)];
+        let answers = session.pipeline(steps, false).await?;
+        session.done();
+        let [alerts, deliveries] = &answers[..] else {
+            return Err(StoreError::internal());
+        };
+        let alerts = alerts.iter().map(|row| AlertFollowOn::of(row).map(FollowOn::Alert));
+        let deliveries = deliveries.iter().map(|row| DeliveryFollowOn::of(row).map(FollowOn::Delivery));
+        alerts.chain(deliveries).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect()
     }
 
     /// Commits that the relay published these.
@@ -69,7 +145,46 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; publishing them again is harmless.
     pub async fn mark_queued(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
-        let _ = follow_ons;
-        unimplemented!()
+        self.move_follow_ons(
+            follow_ons,
+            move_alerts!("queued", "unsent"),
+            move_deliveries!("queued", "unsent"),
+        )
+        .await
+    }
+
+    /// Two statements, each a transaction of its own: where only the first takes effect, the caller
+    /// is told of the error and asks again.
+    async fn move_follow_ons(
+        &self,
+        follow_ons: &[FollowOn],
+        alerts_sql: &'static str,
+        deliveries_sql: &'static str,
+    ) -> Result<Committed, StoreError> {
+        let mut alerts = Vec::new();
+        let mut deliveries = Vec::new();
+        for follow_on in follow_ons {
+            match follow_on {
+                FollowOn::Alert(alert) => alerts.push(alert.alert_id),
+                FollowOn::Delivery(delivery) => deliveries.push(delivery),
+            }
+        }
+        alerts.sort_unstable();
+        deliveries.sort_by_key(|d| (d.submission_id, d.pseudonym));
+        let mut steps = Vec::new();
+        if !alerts.is_empty() {
+            steps.push(Step::new(alerts_sql).with(alerts));
+        }
+        if !deliveries.is_empty() {
+            let keys = Step::new(deliveries_sql)
+                .column(&deliveries, |d| d.submission_id)
+                .column(&deliveries, |d| d.pseudonym)
+                .column(&deliveries, |d| d.generation);
+            steps.push(keys);
+        }
+        let session = Session::open(self).await?;
+        session.pipeline(steps, false).await?;
+        session.done();
+        Ok(Committed::after_commit())
     }
 }

@@ -27,8 +27,10 @@ pub mod pause;
 pub mod pool;
 mod session;
 pub mod status;
+mod step;
 pub mod submissions;
 pub mod suspects;
+mod transaction;
 
 pub use audit::AuditChain;
 pub use error::StoreError;

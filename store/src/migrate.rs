@@ -1,6 +1,33 @@
 //! Brings a database to the shape that this version needs.
+//!
+//! # Roles
+//! The migrations create group roles that can't log in, and grant to them:
+//!
+//! | role | for | may |
+//! |---|---|---|
+//! | `epro_intake` | producer-api | read where a submission stands; write nothing |
+//! | `epro_worker` | worker | insert into `identified`, `research`, `audit`; insert and update `ops` |
+//! | `epro_operator` | `epro` | read `ops` and `audit`; settle dead letters, pause; append to `audit` |
+//! | `epro_research` | analysts | read the views of `research`, nothing else |
+//!
+//! Nobody but the owner of the schemas, who runs the migrations, can UPDATE or DELETE in `audit` or
+//! `identified`. Login users are the administrator's, with passwords that no file of ours knows:
+//! ```sql
+//! CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE epro_worker;
+//! ```
+//! The migrator needs CREATE on the database, and CREATEROLE unless an administrator created the
+//! four group roles before. As a superuser it also switches off the DETAIL lines of the server's own
+//! log for this database, which quote refused rows.
 
 use crate::pool::DatabaseUrl;
+use tokio_postgres::{Client, NoTls};
+
+/// Any number, as long as every version of epro uses the same.
+const LOCK: i64 = 0x6570_726f;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +57,59 @@ pub enum MigrateError {
 /// # Errors
 /// [`MigrateError`]; a failed migration leaves the ones before it in place and nothing of itself.
 pub async fn run(url: &DatabaseUrl) -> Result<Applied, MigrateError> {
-    let _ = url;
-    unimplemented!()
+    let (mut client, connection) =
+        url.config().connect(NoTls).await.map_err(|error| MigrateError::Connect(described(&error)))?;
+    tokio::select! {
+        applied = under_lock(&mut client) => applied,
+        ended = connection => Err(MigrateError::Connect(match ended {
+            Ok(()) => "the connection ended".to_owned(),
+            Err(error) => described(&error),
+        })),
+    }
+}
+
+/// The lock belongs to the session and ends with it, whatever happens in between.
+async fn under_lock(client: &mut Client) -> Result<Applied, MigrateError> {
+    let failed = |error: tokio_postgres::Error| MigrateError::Failed(described(&error));
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
+    client.batch_execute("CREATE SCHEMA IF NOT EXISTS ops").await.map_err(failed)?;
+    let mut runner = embedded::migrations::runner();
+    runner.set_migration_table_name("ops.schema_history");
+    let report = runner.run_async(client).await.map_err(|error| judged(&error))?;
+    let migrations =
+        report.applied_migrations().iter().map(|m| format!("{} {}", m.version(), m.name())).collect();
+    Ok(Applied { migrations })
+}
+
+fn judged(error: &refinery::Error) -> MigrateError {
+    use refinery::error::Kind;
+    match error.kind() {
+        Kind::DivergentVersion(applied, _) | Kind::MissingVersion(applied) => {
+            MigrateError::Diverged(applied.to_string())
+        }
+        Kind::Connection(at, source) => {
+            let cause = source.downcast_ref::<tokio_postgres::Error>();
+            MigrateError::Failed(match cause {
+                Some(cause) => format!("{at}: {}", described(cause)),
+                None => at.clone(),
+            })
+        }
+        _ => MigrateError::Failed(error.to_string()),
+    }
+}
+
+/// What the server says, without the DETAIL that quotes rows; where a row is to blame (classes 22
+/// and 23), without the message, too.
+fn described(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    let Some(answer) = error.as_db_error() else {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        return format!("{error}{cause}");
+    };
+    let sqlstate = answer.code().code();
+    match answer.constraint() {
+        Some(constraint) => format!("SQLSTATE {sqlstate}, constraint {constraint}"),
+        None if sqlstate.starts_with("22") => format!("SQLSTATE {sqlstate}"),
+        None => format!("SQLSTATE {sqlstate}: {}", answer.message()),
+    }
 }

@@ -1,8 +1,20 @@
 //! The pool of connections, and what every connection of ours is told when it is made.
 
 use crate::error::StoreError;
+use crate::session::Session;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
+use tokio_postgres::NoTls;
+use tokio_postgres::config::Host;
+
+/// How long making a connection may take, and waiting for a free one.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The server gives up a statement after this, and a transaction that nobody continues: an orphan
+/// of a lost connection holds its locks no longer.
+const STATEMENT: Duration = Duration::from_secs(10);
 
 /// Where the database is: `postgres://user:password@host:port/database`. Debug hides all but
 /// host, port and database.
@@ -55,8 +67,52 @@ impl DatabaseUrl {
     /// Whether every host it names is this machine: a loopback address, `localhost` or a socket.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        unimplemented!()
+        let named = self.config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => {
+                name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+            Host::Unix(_) => true,
+        });
+        named && self.config.get_hostaddrs().iter().all(IpAddr::is_loopback)
     }
+
+    /// What every connection of ours is told. tokio-postgres has no bound on reading, so a dead
+    /// peer is found by keepalives, and a silent one by our own bound on each answer.
+    pub(crate) fn config(&self) -> tokio_postgres::Config {
+        let mut config = self.config.clone();
+        config
+            .connect_timeout(CONNECT)
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(10))
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(15));
+        if config.get_application_name().is_none() {
+            config.application_name(program());
+        }
+        config
+    }
+
+    fn pooled(&self) -> tokio_postgres::Config {
+        let mut config = self.config();
+        let bounds = format!(
+            "-c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}",
+            ms = STATEMENT.as_millis()
+        );
+        let options = match config.get_options() {
+            Some(given) => format!("{bounds} {given}"),
+            None => bounds,
+        };
+        config.options(options);
+        config
+    }
+}
+
+/// The name of this process, for `pg_stat_activity`.
+fn program() -> String {
+    let path = std::env::args().next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if name.is_empty() { "epro".to_owned() } else { name.to_owned() }
 }
 
 /// The database, through a lazy pool: opening it connects to nothing, so that a process starts
@@ -74,10 +130,22 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// A store of at most `pool_size` connections (at least 1), made when they are first needed.
+    ///
+    /// The pool only asks whether a connection is known to be closed; whether it is alive is asked
+    /// by what opens each use of it ([`Session`]), which in a transaction is `BEGIN` and costs nothing.
     #[must_use]
     pub fn open(url: &DatabaseUrl, pool_size: usize) -> Self {
-        let _ = (url, pool_size);
-        unimplemented!()
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(url.pooled(), NoTls, recycling);
+        let builder = Pool::builder(manager)
+            .max_size(pool_size.max(1))
+            .wait_timeout(Some(CONNECT))
+            .create_timeout(Some(CONNECT))
+            .recycle_timeout(Some(CONNECT))
+            .runtime(Runtime::Tokio1);
+        #[expect(clippy::expect_used, reason = "it fails only where timeouts are set without a runtime")]
+        let pool = builder.build().expect("a pool with timeouts and a runtime");
+        Self { pool }
     }
 
     /// Whether the database answers.
@@ -85,6 +153,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Away`] if it does not, [`StoreError::Retry`] if it answers with an error.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        Session::open(self).await?.done();
+        Ok(())
     }
 }

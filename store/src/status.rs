@@ -3,9 +3,43 @@
 use crate::dead_letters::Class;
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::session::Session;
+use crate::step::Step;
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use uuid::Uuid;
+
+/// `$2` is the subject who asks, or null; `$3` and `$4` are the studies and sites of the staff who ask.
+macro_rules! seen_by {
+    () => {
+        "($2::uuid IS NULL OR pseudonym = $2) \
+         AND ($2 IS NOT NULL OR (study_id = ANY ($3::text[]) AND site_id = ANY ($4::text[])))"
+    };
+}
+
+const STORED: &str = concat!(
+    "SELECT s.pseudonym, s.study_id, s.site_id, s.instrument, s.received_at, s.stored_at, s.late, s.amends, ",
+    "(SELECT n.submission_id FROM identified.submission n ",
+    "WHERE n.amends = s.submission_id AND n.pseudonym = s.pseudonym LIMIT 1) AS amended_by ",
+    "FROM identified.submission s WHERE s.submission_id = $1 AND ",
+    seen_by!(),
+    " ORDER BY s.stored_at DESC LIMIT 1"
+);
+
+const SET_ASIDE: &str = concat!(
+    "SELECT pseudonym, study_id, site_id, instrument, received_at, class, detail, last_at ",
+    "FROM ops.dead_letter WHERE submission_id = $1 AND state <> 'redriven' AND ",
+    seen_by!(),
+    " ORDER BY last_at DESC, id DESC LIMIT 100"
+);
+
+const ALERTS: &str = "\
+SELECT alert_id, rule, severity, state, state_at FROM ops.alert \
+WHERE submission_id = $1 AND pseudonym = $2 ORDER BY created_at, rule";
+
+const DELIVERY: &str = "\
+SELECT site_id, state, state_at FROM ops.delivery WHERE submission_id = $1 AND pseudonym = $2";
 
 /// On whose behalf the question is asked: an answer never says more than they may see.
 #[derive(Debug, Clone)]
@@ -115,7 +149,114 @@ impl Store {
         submission_id: Uuid,
         access: &Access,
     ) -> Result<Option<SubmissionStatus>, StoreError> {
-        let _ = (submission_id, access);
-        unimplemented!()
+        let session = Session::open(self).await?;
+        let steps = vec![access.asking(STORED, submission_id), access.asking(SET_ASIDE, submission_id)];
+        let answers = session.pipeline(steps, false).await?;
+        let [stored, set_aside] = &answers[..] else {
+            return Err(StoreError::internal());
+        };
+        // Of several subjects who used the same id, only one is told about: the stored one.
+        let Some(first) = stored.first().or(set_aside.first()) else {
+            session.done();
+            return Ok(None);
+        };
+        let pseudonym: Option<Uuid> = first.try_get("pseudonym")?;
+        let steps = vec![
+            Step::new(ALERTS).with(submission_id).with(pseudonym),
+            Step::new(DELIVERY).with(submission_id).with(pseudonym),
+        ];
+        let follow_ons = session.pipeline(steps, false).await?;
+        session.done();
+        let mut status = match stored.first() {
+            Some(row) => SubmissionStatus::stored(submission_id, row)?,
+            None => SubmissionStatus::rejected(submission_id, first)?,
+        };
+        for row in set_aside {
+            if row.try_get::<_, Option<Uuid>>("pseudonym")? == pseudonym {
+                status.set_aside.push(SetAsideStatus::of(row)?);
+            }
+        }
+        let [alerts, delivery] = &follow_ons[..] else {
+            return Err(StoreError::internal());
+        };
+        status.alerts = alerts.iter().map(AlertStatus::of).collect::<Result<_, _>>()?;
+        status.hospital = delivery.first().map(DeliveryStatus::of).transpose()?;
+        Ok(Some(status))
+    }
+}
+
+impl Access {
+    fn asking(&self, sql: &'static str, submission_id: Uuid) -> Step<'_> {
+        let step = Step::new(sql).with(submission_id);
+        match self {
+            Self::Subject(pseudonym) => {
+                step.with(Some(*pseudonym)).with(Vec::<String>::new()).with(Vec::<String>::new())
+            }
+            Self::Sites { studies, sites } => step.with(None::<Uuid>).with(studies).with(sites),
+        }
+    }
+}
+
+impl SubmissionStatus {
+    fn stored(submission_id: Uuid, row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            status: Standing::Stored,
+            stored_at: row.try_get("stored_at")?,
+            late: row.try_get("late")?,
+            amends: row.try_get("amends")?,
+            amended_by: row.try_get("amended_by")?,
+            ..Self::rejected(submission_id, row)?
+        })
+    }
+
+    fn rejected(submission_id: Uuid, row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            submission_id,
+            status: Standing::Rejected,
+            study_id: row.try_get("study_id")?,
+            site_id: row.try_get("site_id")?,
+            instrument: row.try_get("instrument")?,
+            received_at: row.try_get("received_at")?,
+            stored_at: None,
+            late: false,
+            amends: None,
+            amended_by: None,
+            alerts: Vec::new(),
+            hospital: None,
+            set_aside: Vec::new(),
+        })
+    }
+}
+
+impl AlertStatus {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            alert_id: row.try_get("alert_id")?,
+            rule: row.try_get("rule")?,
+            severity: row.try_get("severity")?,
+            state: row.try_get("state")?,
+            at: row.try_get("state_at")?,
+        })
+    }
+}
+
+impl DeliveryStatus {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            site_id: row.try_get("site_id")?,
+            state: row.try_get("state")?,
+            at: row.try_get("state_at")?,
+        })
+    }
+}
+
+impl SetAsideStatus {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        let class: &str = row.try_get("class")?;
+        Ok(Self {
+            class: class.parse().map_err(|_| StoreError::internal())?,
+            detail: row.try_get("detail")?,
+            at: row.try_get("last_at")?,
+        })
     }
 }

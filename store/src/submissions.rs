@@ -1,14 +1,24 @@
 //! A chunk of submissions in one transaction, with a verdict for each.
 
+mod plan;
+mod rows;
+mod verdict;
+mod writing;
+
 use crate::audit::{AuditChain, AuditFacts};
 use crate::dead_letters::Class;
 use crate::error::StoreError;
 use crate::follow_ons::FollowOn;
 use crate::pool::Store;
+use crate::transaction::Transaction;
 use epro_schemas::receipt::Receipt;
+use plan::Plan;
 use serde_json::Value;
+use std::time::Instant;
 use time::OffsetDateTime;
 use uuid::Uuid;
+use verdict::Verdicts;
+use writing::Writing;
 
 /// The receipt of PostgreSQL: what a delivery carried is committed, or was already there.
 ///
@@ -20,8 +30,12 @@ impl Receipt for Committed {}
 
 impl Committed {
     /// To be called only after the server answered `COMMIT`.
-    #[allow(dead_code)]
     pub(crate) fn after_commit() -> Self {
+        Self(())
+    }
+
+    /// One more receipt of the same commit.
+    pub(crate) fn again(&self) -> Self {
         Self(())
     }
 }
@@ -175,7 +189,17 @@ impl Store {
         chunk: &[NewSubmission],
         suspect: Option<Uuid>,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let _ = (chain, chunk, suspect);
-        unimplemented!()
+        if chunk.is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let plan = Plan::of(chunk);
+        let mut transaction = Transaction::begin(self, chain).await?;
+        let inserted = transaction.run(rows::identified(&plan)).await?;
+        let verdicts = Verdicts::read(&mut transaction, &plan, &inserted).await?;
+        let writing = Writing::of(&plan, &verdicts);
+        let committed = transaction.commit(writing.steps(suspect), &writing.records()).await?;
+        metrics::histogram!("epro_commit_seconds").record(started.elapsed().as_secs_f64());
+        Ok(writing.outcomes(&committed))
     }
 }

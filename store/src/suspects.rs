@@ -2,7 +2,20 @@
 
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::session::Session;
+use crate::step::Step;
 use uuid::Uuid;
+
+const START: &str = "\
+INSERT INTO ops.suspect AS s (key, lane, starts) VALUES ($1, $2, 1) \
+ON CONFLICT (key) DO UPDATE SET starts = s.starts + 1, last_at = now() RETURNING starts";
+
+const FORGET: &str = "DELETE FROM ops.suspect WHERE key = $1";
+
+/// Forgets a suspect, in the transaction that settles it.
+pub(crate) fn forget(key: Uuid) -> Step<'static> {
+    Step::new(FORGET).with(key)
+}
 
 impl Store {
     /// Counts one more start of `key` and commits the count before it returns it (1 the first
@@ -12,7 +25,10 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; the start may have been counted.
     pub async fn suspect(&self, key: Uuid, lane: &str) -> Result<i32, StoreError> {
-        let _ = (key, lane);
-        unimplemented!()
+        let session = Session::open(self).await?;
+        let rows = session.rows(START, &[&key, &lane]).await?;
+        let starts = rows.first().ok_or_else(StoreError::internal)?.try_get(0)?;
+        session.done();
+        Ok(starts)
     }
 }

@@ -1,0 +1,265 @@
+//! The chain itself: heads, hashes, and the statements that append to it.
+
+use super::AuditFacts;
+use crate::error::StoreError;
+use crate::step::Step;
+use aws_lc_rs::digest::{Context, SHA256};
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// What every hash of a chain begins with: names the algorithm that the module describes.
+pub const VERSION: &str = "epro.audit.v1";
+
+const WRITER: &str = "INSERT INTO audit.writer (writer, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
+const HEAD: &str = "SELECT seq, hash FROM audit.event WHERE writer = $1 ORDER BY seq DESC LIMIT 1";
+
+const APPEND: &str = "\
+INSERT INTO audit.event (writer, seq, at, action, outcome, actor, client, from_network, submission_id, \
+    pseudonym, site_id, study_id, body_sha256, received_at, details, trace_id, prev_hash, hash) \
+SELECT $1::uuid, e.seq, $2::timestamptz, e.action, e.outcome, e.actor, e.client, e.from_network, \
+    e.submission_id, e.pseudonym, e.site_id, e.study_id, e.body_sha256, e.received_at, e.details::json, \
+    e.trace_id, e.prev_hash, e.hash \
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[], \
+    $10::uuid[], $11::text[], $12::text[], $13::bytea[], $14::timestamptz[], $15::text[], $16::text[], \
+    $17::bytea[], $18::bytea[]) \
+    AS e (seq, action, outcome, actor, client, from_network, submission_id, pseudonym, site_id, study_id, \
+    body_sha256, received_at, details, trace_id, prev_hash, hash)";
+
+/// The writing end of one chain: one for each task that commits, so that no two share a head.
+///
+/// Its head is known from the last commit. Any error makes it stale, and the next transaction
+/// reads the head from the table: no gap and no fork, even if nobody knows whether the last
+/// `COMMIT` took effect.
+#[derive(Debug)]
+pub struct AuditChain {
+    writer: Uuid,
+    name: String,
+    head: Option<Head>,
+}
+
+/// The last row of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    seq: i64,
+    hash: [u8; 32],
+}
+
+/// What a row says, before it has its place in a chain.
+pub(crate) struct Record<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) outcome: &'a str,
+    pub(crate) facts: &'a AuditFacts,
+    pub(crate) submission_id: Option<Uuid>,
+    pub(crate) pseudonym: Option<Uuid>,
+    pub(crate) site_id: Option<&'a str>,
+    pub(crate) study_id: Option<&'a str>,
+    pub(crate) body_sha256: Option<&'a [u8; 32]>,
+    pub(crate) received_at: Option<OffsetDateTime>,
+    pub(crate) details: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// A record that is about no submission.
+    pub(crate) fn about(
+        action: &'a str,
+        outcome: &'a str,
+        facts: &'a AuditFacts,
+        details: Option<String>,
+    ) -> Self {
+        Self {
+            action,
+            outcome,
+            facts,
+            submission_id: None,
+            pseudonym: None,
+            site_id: None,
+            study_id: None,
+            body_sha256: None,
+            received_at: None,
+            details,
+        }
+    }
+}
+
+/// Records with their places in a chain, ready to be written.
+pub(crate) struct Entries<'a> {
+    chain: (Uuid, String),
+    opens: bool,
+    at: OffsetDateTime,
+    entries: Vec<Entry<'a>>,
+    head: Head,
+}
+
+struct Entry<'a> {
+    record: &'a Record<'a>,
+    actor: String,
+    received_at: Option<OffsetDateTime>,
+    seq: i64,
+    prev_hash: [u8; 32],
+    hash: [u8; 32],
+}
+
+impl AuditChain {
+    /// A new chain for a writer of this name (process and task, e.g. `epro-worker/submissions`).
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let writer = Uuid::now_v7();
+        Self { writer, name: name.to_owned(), head: Some(genesis(writer, name)) }
+    }
+
+    /// The chain's id, `audit.event.writer`.
+    #[must_use]
+    pub fn writer(&self) -> Uuid {
+        self.writer
+    }
+
+    /// The head, if it is known; the chain is stale until it gets one back.
+    pub(crate) fn take_head(&mut self) -> Option<Head> {
+        self.head.take()
+    }
+
+    pub(crate) fn give_head(&mut self, head: Head) {
+        self.head = Some(head);
+    }
+
+    /// Reads a stale chain's head.
+    pub(crate) fn read_head(&self) -> Step<'static> {
+        Step::new(HEAD).with(self.writer)
+    }
+
+    /// What [`AuditChain::read_head`] found.
+    pub(crate) fn head_of(&self, rows: &[Row]) -> Result<Head, StoreError> {
+        let Some(row) = rows.first() else {
+            return Ok(genesis(self.writer, &self.name));
+        };
+        let hash: &[u8] = row.try_get("hash")?;
+        let hash = hash.try_into().map_err(|_| StoreError::internal())?;
+        Ok(Head { seq: row.try_get("seq")?, hash })
+    }
+
+    /// Gives each record its place behind `head`.
+    pub(crate) fn entries<'a>(&self, head: Head, records: &'a [Record<'a>]) -> Entries<'a> {
+        let opens = head.seq == 0;
+        let at = microseconds(OffsetDateTime::now_utc());
+        let mut head = head;
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            let actor = record.facts.actor.to_string();
+            let received_at = record.received_at.map(microseconds);
+            let mut entry =
+                Entry { record, actor, received_at, seq: head.seq + 1, prev_hash: head.hash, hash: [0; 32] };
+            entry.hash = entry.hashed(self.writer, at);
+            head = Head { seq: entry.seq, hash: entry.hash };
+            entries.push(entry);
+        }
+        Entries { chain: (self.writer, self.name.clone()), opens, at, entries, head }
+    }
+}
+
+impl Entries<'_> {
+    /// The chain's head once these are committed.
+    pub(crate) fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The statements that write them.
+    pub(crate) fn steps(&self) -> Vec<Step<'_>> {
+        if self.entries.is_empty() {
+            return Vec::new();
+        }
+        let (writer, name) = &self.chain;
+        let e = &self.entries[..];
+        let append = Step::new(APPEND)
+            .with(*writer)
+            .with(self.at)
+            .column(e, |e| e.seq)
+            .column(e, |e| e.record.action)
+            .column(e, |e| e.record.outcome)
+            .column(e, |e| e.actor.as_str())
+            .column(e, |e| e.record.facts.client.as_deref())
+            .column(e, |e| e.record.facts.from_network.as_deref())
+            .column(e, |e| e.record.submission_id)
+            .column(e, |e| e.record.pseudonym)
+            .column(e, |e| e.record.site_id)
+            .column(e, |e| e.record.study_id)
+            .column(e, |e| e.record.body_sha256.map(<[u8; 32]>::as_slice))
+            .column(e, |e| e.received_at)
+            .column(e, |e| e.record.details.as_deref())
+            .column(e, |e| e.record.facts.trace_id.as_deref())
+            .column(e, |e| e.prev_hash.as_slice())
+            .column(e, |e| e.hash.as_slice());
+        let opening = self.opens.then(|| Step::new(WRITER).with(*writer).with(name.as_str()));
+        opening.into_iter().chain([append]).collect()
+    }
+}
+
+impl Entry<'_> {
+    fn hashed(&self, writer: Uuid, at: OffsetDateTime) -> [u8; 32] {
+        let record = self.record;
+        let mut hash = Hash::new();
+        hash.column(Some(writer.as_bytes()));
+        hash.column(Some(&self.seq.to_be_bytes()));
+        hash.column(Some(&instant(at)));
+        hash.column(Some(record.action.as_bytes()));
+        hash.column(Some(record.outcome.as_bytes()));
+        hash.column(Some(self.actor.as_bytes()));
+        hash.column(record.facts.client.as_deref().map(str::as_bytes));
+        hash.column(record.facts.from_network.as_deref().map(str::as_bytes));
+        hash.column(record.submission_id.as_ref().map(|id| id.as_bytes().as_slice()));
+        hash.column(record.pseudonym.as_ref().map(|id| id.as_bytes().as_slice()));
+        hash.column(record.site_id.map(str::as_bytes));
+        hash.column(record.study_id.map(str::as_bytes));
+        hash.column(record.body_sha256.map(<[u8; 32]>::as_slice));
+        hash.column(self.received_at.map(instant).as_ref().map(<[u8; 8]>::as_slice));
+        hash.column(record.details.as_deref().map(str::as_bytes));
+        hash.column(record.facts.trace_id.as_deref().map(str::as_bytes));
+        hash.finish(&self.prev_hash)
+    }
+}
+
+fn genesis(writer: Uuid, name: &str) -> Head {
+    let mut hash = Hash::new();
+    hash.column(Some(writer.as_bytes()));
+    hash.column(Some(name.as_bytes()));
+    Head { seq: 0, hash: hash.finish(&[]) }
+}
+
+struct Hash(Context);
+
+impl Hash {
+    fn new() -> Self {
+        let mut context = Context::new(&SHA256);
+        context.update(VERSION.as_bytes());
+        Self(context)
+    }
+
+    fn column(&mut self, value: Option<&[u8]>) {
+        match value {
+            None => self.0.update(&[0]),
+            Some(value) => {
+                self.0.update(&[1]);
+                self.0.update(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+                self.0.update(value);
+            }
+        }
+    }
+
+    fn finish(mut self, last: &[u8]) -> [u8; 32] {
+        self.0.update(last);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.0.finish().as_ref());
+        hash
+    }
+}
+
+/// The instant as the table can hold it: what is hashed must be what is stored.
+fn microseconds(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_nanosecond(at.nanosecond() / 1_000 * 1_000).unwrap_or(at)
+}
+
+fn instant(at: OffsetDateTime) -> [u8; 8] {
+    let microseconds = at.unix_timestamp_nanos() / 1_000;
+    i64::try_from(microseconds).unwrap_or(i64::MAX).to_be_bytes()
+}

@@ -1,0 +1,235 @@
+//! What a chunk's verdicts lead to: the rows of its last round trip, and the outcomes.
+
+use super::plan::Plan;
+use super::rows;
+use super::verdict::{Verdict, Verdicts};
+use super::{AlertRow, Committed, NewSubmission, Outcome};
+use crate::audit::Record;
+use crate::dead_letters::{self, Class, DeadLetter};
+use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
+use crate::step::Step;
+use crate::suspects;
+use epro_schemas::kind;
+use uuid::Uuid;
+
+/// What is to be written about a chunk.
+pub(super) struct Writing<'a> {
+    verdicts: &'a Verdicts,
+    /// The verdict on each submission of the chunk.
+    each: Vec<(&'a NewSubmission, Fate<'a>)>,
+    stored: Vec<&'a NewSubmission>,
+    deliveries: Vec<(&'a NewSubmission, &'a str)>,
+    alerts: Vec<(&'a NewSubmission, &'a AlertRow)>,
+    dead_letters: Vec<DeadLetter>,
+}
+
+/// A candidate's verdict, as it holds for one of its copies.
+#[derive(Clone, Copy)]
+enum Fate<'a> {
+    Stored,
+    /// A copy of one that is stored by this very chunk.
+    Copy {
+        of: &'a NewSubmission,
+    },
+    Duplicate {
+        same_delivery: bool,
+    },
+    SetAside(Class),
+    BaseAbsent,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn of(plan: &'a Plan<'a>, verdicts: &'a Verdicts) -> Self {
+        let each = fates(plan, verdicts);
+        let mut stored: Vec<&NewSubmission> =
+            each.iter().filter(|(_, fate)| matches!(fate, Fate::Stored)).map(|(s, _)| *s).collect();
+        stored.sort_by_key(|s| s.identity());
+        let deliveries =
+            stored.iter().filter_map(|s| s.delivery_site.as_deref().map(|site| (*s, site))).collect();
+        let mut alerts: Vec<_> =
+            plan.chunk.iter().flat_map(|s| s.alerts.iter().map(move |a| (s, a))).collect();
+        alerts.sort_by_key(|(_, alert)| alert.alert_id);
+        alerts.dedup_by_key(|(_, alert)| alert.alert_id);
+        let dead_letters = each
+            .iter()
+            .filter_map(|(s, fate)| match fate {
+                Fate::SetAside(class) => Some(dead_letter(s, *class)),
+                _ => None,
+            })
+            .collect();
+        Self { verdicts, each, stored, deliveries, alerts, dead_letters }
+    }
+
+    /// The statements, without those that would insert nothing. Their order over the tables is the
+    /// same in every transaction.
+    pub(super) fn steps(&self, suspect: Option<Uuid>) -> Vec<Step<'_>> {
+        let mut steps = Vec::new();
+        if !self.stored.is_empty() {
+            steps.push(rows::research(&self.stored));
+        }
+        if !self.deliveries.is_empty() {
+            steps.push(rows::deliveries(&self.deliveries));
+        }
+        if !self.alerts.is_empty() {
+            steps.push(rows::alerts(&self.alerts));
+        }
+        steps.extend(dead_letters::insert(&self.dead_letters));
+        steps.extend(suspect.map(suspects::forget));
+        steps
+    }
+
+    /// One audit row for each submission on which something was decided.
+    pub(super) fn records(&self) -> Vec<Record<'_>> {
+        self.each
+            .iter()
+            .filter_map(|(submission, fate)| {
+                let (action, outcome) = match fate {
+                    Fate::Stored => ("submission.stored", "ok"),
+                    Fate::Duplicate { same_delivery: true } => ("submission.duplicate", "same_delivery"),
+                    Fate::Duplicate { same_delivery: false } | Fate::Copy { .. } => {
+                        ("submission.duplicate", "sent_again")
+                    }
+                    Fate::SetAside(class) => ("submission.set_aside", class.as_str()),
+                    Fate::BaseAbsent => return None,
+                };
+                Some(record(submission, action, outcome))
+            })
+            .collect()
+    }
+
+    /// The outcomes, in the order of the chunk.
+    pub(super) fn outcomes(&self, committed: &Committed) -> Vec<Outcome> {
+        self.each.iter().map(|(submission, fate)| self.outcome(submission, *fate, committed)).collect()
+    }
+
+    fn outcome(&self, submission: &NewSubmission, fate: Fate<'_>, committed: &Committed) -> Outcome {
+        let receipt = committed.again();
+        match fate {
+            Fate::Stored => Outcome::Stored { receipt, follow_ons: all_of(submission) },
+            Fate::Copy { of } => Outcome::Duplicate {
+                receipt,
+                follow_ons: beyond(submission, of),
+                same_delivery: submission.source.message_id == of.source.message_id,
+            },
+            Fate::Duplicate { same_delivery } => {
+                Outcome::Duplicate { receipt, follow_ons: self.open_of(submission), same_delivery }
+            }
+            Fate::SetAside(class) => {
+                Outcome::SetAside { receipt, class, follow_ons: self.alerts_of(submission) }
+            }
+            Fate::BaseAbsent => Outcome::BaseAbsent { follow_ons: self.alerts_of(submission) },
+        }
+    }
+
+    /// Its own alerts, unless they are done.
+    fn alerts_of(&self, submission: &NewSubmission) -> Vec<FollowOn> {
+        let open = submission.alerts.iter().filter(|alert| !self.verdicts.done.contains(&alert.alert_id));
+        open.map(|alert| alert_of(submission, alert)).collect()
+    }
+
+    /// Its own alerts and what the tables hold under its identity, unless they are done.
+    fn open_of(&self, submission: &NewSubmission) -> Vec<FollowOn> {
+        let mut open = self.alerts_of(submission);
+        for follow_on in self.verdicts.open.get(&submission.identity()).into_iter().flatten() {
+            if !open.contains(follow_on) {
+                open.push(follow_on.clone());
+            }
+        }
+        open
+    }
+}
+
+fn fates<'a>(plan: &'a Plan<'a>, verdicts: &Verdicts) -> Vec<(&'a NewSubmission, Fate<'a>)> {
+    let mut each = Vec::with_capacity(plan.chunk.len());
+    for (submission, place) in plan.chunk.iter().zip(&plan.candidate_of) {
+        let (Some(candidate), Some(verdict)) = (plan.candidates.get(*place), verdicts.of.get(*place)) else {
+            continue;
+        };
+        let fate = match verdict {
+            Verdict::New if std::ptr::eq(*candidate, submission) => Fate::Stored,
+            Verdict::New => Fate::Copy { of: candidate },
+            Verdict::Duplicate { message_id } => {
+                Fate::Duplicate { same_delivery: *message_id == submission.source.message_id }
+            }
+            Verdict::SetAside(class) => Fate::SetAside(*class),
+            Verdict::BaseAbsent => Fate::BaseAbsent,
+        };
+        each.push((submission, fate));
+    }
+    each
+}
+
+fn record<'s>(submission: &'s NewSubmission, action: &'static str, outcome: &'static str) -> Record<'s> {
+    let row = &submission.identified;
+    Record {
+        action,
+        outcome,
+        facts: &submission.audit,
+        submission_id: Some(row.submission_id),
+        pseudonym: Some(row.pseudonym),
+        site_id: Some(&row.site_id),
+        study_id: Some(&row.study_id),
+        body_sha256: Some(&row.body_sha256),
+        received_at: Some(row.received_at),
+        details: None,
+    }
+}
+
+fn dead_letter(submission: &NewSubmission, class: Class) -> DeadLetter {
+    let row = &submission.identified;
+    let rule = match class {
+        Class::Stale => "its base was amended already",
+        _ => "stored with other content",
+    };
+    DeadLetter {
+        lane: submission.source.lane.clone(),
+        queue: submission.source.queue.clone(),
+        message_id: Some(submission.source.message_id),
+        content_sha256: row.body_sha256,
+        class,
+        stage: Some("store".to_owned()),
+        detail: Some(rule.to_owned()),
+        submission_id: Some(row.submission_id),
+        pseudonym: Some(row.pseudonym),
+        site_id: Some(row.site_id.clone()),
+        study_id: Some(row.study_id.clone()),
+        instrument: Some(row.instrument.clone()),
+        received_at: Some(row.received_at),
+        body: row.sealed.clone(),
+        wrapped: false,
+        kind: Some(kind::SUBMISSION.to_owned()),
+        headers: submission.source.headers.clone(),
+        audit: submission.audit.clone(),
+    }
+}
+
+fn all_of(submission: &NewSubmission) -> Vec<FollowOn> {
+    let alerts = submission.alerts.iter().map(|alert| alert_of(submission, alert));
+    let delivery = submission.delivery_site.as_ref().map(|site| {
+        FollowOn::Delivery(DeliveryFollowOn {
+            submission_id: submission.identified.submission_id,
+            pseudonym: submission.identified.pseudonym,
+            site_id: site.clone(),
+            generation: 1,
+        })
+    });
+    alerts.chain(delivery).collect()
+}
+
+/// What a copy alerts about beyond the one that is stored: nothing, unless their rules differ. The
+/// rest travels with that one, whose delivery isn't acked before it is published.
+fn beyond(copy: &NewSubmission, stored: &NewSubmission) -> Vec<FollowOn> {
+    let further = copy.alerts.iter().filter(|a| stored.alerts.iter().all(|b| a.alert_id != b.alert_id));
+    further.map(|alert| alert_of(copy, alert)).collect()
+}
+
+fn alert_of(submission: &NewSubmission, alert: &AlertRow) -> FollowOn {
+    FollowOn::Alert(AlertFollowOn {
+        alert_id: alert.alert_id,
+        submission_id: submission.identified.submission_id,
+        site_id: submission.identified.site_id.clone(),
+        study_id: submission.identified.study_id.clone(),
+        rule: alert.rule.clone(),
+        severity: alert.severity.clone(),
+    })
+}
