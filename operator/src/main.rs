@@ -1,2 +1,57 @@
-//! (being written)
-fn main() {}
+//! `epro`: what a human, or a Job, runs.
+//!
+//! Exit codes: 0 done; 1 not done, or something is missing; 2 the command line is wrong; 3 done in part;
+//! 64 the configuration is wrong.
+
+mod arguments;
+mod config_check;
+mod dead_letters;
+mod migrate;
+mod outside;
+mod pause;
+mod redrive;
+mod screen;
+mod topology;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command, ConfigCommand, DeadLettersCommand, TopologyCommand};
+use clap::Parser as _;
+use epro_process::config::{self, Config};
+use epro_process::telemetry;
+use outside::Outside;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (config, problems) = Config::read(arguments.config.as_deref(), std::env::vars());
+    if !problems.is_empty() {
+        return config::refuse(&problems);
+    }
+    if let Err(error) = telemetry::init_log(&config.log) {
+        return screen::failed(&error.into());
+    }
+    match run(arguments, &config).await {
+        Ok(code) => code,
+        Err(error) => match error.downcast::<outside::Misconfigured>() {
+            Ok(misconfigured) => config::refuse(&misconfigured.0),
+            Err(error) => screen::failed(&error),
+        },
+    }
+}
+
+async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let json = arguments.json;
+    let outside = Outside::new(config);
+    match arguments.command {
+        Command::Config(ConfigCommand::Check) => config_check::run(config),
+        Command::Migrate => migrate::run(&outside, json).await,
+        Command::Topology(TopologyCommand::Apply) => topology::apply(&outside, json).await,
+        Command::Topology(TopologyCommand::Check) => topology::check(&outside, json).await,
+        Command::DeadLetters(DeadLettersCommand::List(filter)) => dead_letters::list(&outside, filter, json).await,
+        Command::DeadLetters(DeadLettersCommand::Show { id }) => dead_letters::show(&outside, id, json).await,
+        Command::DeadLetters(DeadLettersCommand::Redrive(wanted)) => redrive::run(&outside, wanted, json).await,
+        Command::Pause(wanted) => pause::pause(&outside, &wanted).await,
+        Command::Resume(wanted) => pause::resume(&outside, &wanted).await,
+    }
+}

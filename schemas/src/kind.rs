@@ -9,3 +9,8 @@ pub const ALERT: &str = "epro.alert.v1";
 pub const DELIVERY: &str = "epro.delivery.v1";
 /// An entry for the audit trail.
 pub const AUDIT: &str = "epro.audit.v1";
+/// What the seal around a dead letter's body is bound to, where the body came in the clear or broken.
+/// No message is of this type.
+pub const DEAD_LETTER: &str = "epro.dead-letter.v1";
+/// What the seal around a subject's id is bound to. No message is of this type.
+pub const SUBJECT: &str = "epro.subject.v1";

@@ -9,29 +9,24 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 macro_rules! move_alerts {
-    ($to:literal, $from:literal) => {
+    ($to:literal) => {
         concat!(
             "UPDATE ops.alert SET state = '",
             $to,
-            "', state_at = now() ",
-            "WHERE alert_id = ANY ($1::uuid[]) AND state = '",
-            $from,
-            "'"
+            "', state_at = now() WHERE alert_id = ANY ($1::uuid[]) AND state IN ('queued', 'unsent')"
         )
     };
 }
 
 macro_rules! move_deliveries {
-    ($to:literal, $from:literal) => {
+    ($to:literal) => {
         concat!(
             "UPDATE ops.delivery d SET state = '",
             $to,
             "', state_at = now() ",
             "FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS k (submission_id, pseudonym, generation) ",
             "WHERE d.submission_id = k.submission_id AND d.pseudonym = k.pseudonym ",
-            "AND d.generation = k.generation AND d.state = '",
-            $from,
-            "'"
+            "AND d.generation = k.generation AND d.state IN ('queued', 'unsent')"
         )
     };
 }
@@ -109,20 +104,20 @@ impl DeliveryFollowOn {
 
 impl Store {
     /// Commits that these could not be published (now): the relay will. Rows that are done, or of
-    /// a newer generation, stay as they are.
+    /// a newer generation, stay as they are; those that are unsent already go behind the others.
     ///
     /// # Errors
     /// As every [`StoreError`]; nothing was marked.
     pub async fn mark_unsent(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
         self.move_follow_ons(
             follow_ons,
-            move_alerts!("unsent", "queued"),
-            move_deliveries!("unsent", "queued"),
+            move_alerts!("unsent"),
+            move_deliveries!("unsent"),
         )
         .await
     }
 
-    /// Up to `limit` rows that wait for the relay, the oldest first, alerts before deliveries.
+    /// Rows that wait for the relay, the oldest first: up to `limit` alerts, then up to `limit` deliveries.
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -137,7 +132,7 @@ impl Store {
         };
         let alerts = alerts.iter().map(|row| AlertFollowOn::of(row).map(FollowOn::Alert));
         let deliveries = deliveries.iter().map(|row| DeliveryFollowOn::of(row).map(FollowOn::Delivery));
-        alerts.chain(deliveries).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect()
+        alerts.chain(deliveries).collect()
     }
 
     /// Commits that the relay published these.
@@ -147,8 +142,8 @@ impl Store {
     pub async fn mark_queued(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
         self.move_follow_ons(
             follow_ons,
-            move_alerts!("queued", "unsent"),
-            move_deliveries!("queued", "unsent"),
+            move_alerts!("queued"),
+            move_deliveries!("queued"),
         )
         .await
     }

@@ -17,6 +17,7 @@
 //! | [`status`] | where a submission stands |
 //! | [`error`] | whose fault a failure is, told by type, never with a value |
 
+mod alerts;
 pub mod audit;
 pub mod dead_letters;
 pub mod error;

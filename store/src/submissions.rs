@@ -1,7 +1,7 @@
 //! A chunk of submissions in one transaction, with a verdict for each.
 
 mod plan;
-mod rows;
+pub(crate) mod rows;
 mod verdict;
 mod writing;
 

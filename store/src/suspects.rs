@@ -31,4 +31,16 @@ impl Store {
         session.done();
         Ok(starts)
     }
+
+    /// Forgets a suspect that was handled without harm and yet isn't settled: parked, or given back
+    /// because something else is away. Its starts must not add up to a quarantine.
+    ///
+    /// # Errors
+    /// As every [`StoreError`]; then they stay counted.
+    pub async fn forget_suspect(&self, key: Uuid) -> Result<(), StoreError> {
+        let session = Session::open(self).await?;
+        session.rows(FORGET, &[&key]).await?;
+        session.done();
+        Ok(())
+    }
 }

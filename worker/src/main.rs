@@ -1,2 +1,75 @@
-//! (being written)
-fn main() {}
+//! epro-worker: takes deliveries from RabbitMQ, writes rows to PostgreSQL, acks.
+//!
+//! The route of a submission: [`lane`] (the loop) -> [`submissions`] (the stages, the commit, the follow-ons).
+
+mod backoff;
+mod chains;
+mod commands;
+mod failure;
+mod fault;
+mod hold;
+mod in_flight;
+mod lane;
+mod lanes;
+mod pauses;
+mod relay;
+mod standby;
+mod streak;
+mod submissions;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use epro_process::config::{self, Config};
+use epro_process::health::{self, Readiness};
+use epro_process::shutdown::Shutdown;
+use epro_process::telemetry;
+use submissions::route::Keys;
+
+/// Takes submissions from RabbitMQ into PostgreSQL.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file; `epro config check` explains it.
+    #[arg(long, env = "EPRO_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (config, mut problems) = Config::read(arguments.config.as_deref(), std::env::vars());
+    let seal = config.keys.ring().map_err(|mut more| problems.append(&mut more));
+    let pseudonym = config.keys.pseudonym_key().map_err(|mut more| problems.append(&mut more));
+    let instruments = config.instruments().map_err(|mut more| problems.append(&mut more));
+    let outside = lanes::Outside::from(&config).map_err(|mut more| problems.append(&mut more));
+    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), []) =
+        (seal, pseudonym, instruments, outside, problems.as_slice())
+    else {
+        return config::refuse(&problems);
+    };
+    match run(config, Keys { seal, pseudonym }, instruments, outside).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the worker can't run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(
+    config: Config,
+    keys: Keys,
+    instruments: epro_schemas::instrument::Instruments,
+    outside: lanes::Outside,
+) -> anyhow::Result<()> {
+    let metrics = telemetry::init(&config.log)?;
+    let shutdown = Shutdown::on_signals()?;
+    let readiness = Readiness::new();
+    health::start(&config.admin, readiness.clone(), metrics).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "epro-worker starts");
+    lanes::run(config, keys, instruments, outside, shutdown, readiness).await;
+    tracing::info!("epro-worker has left in order");
+    Ok(())
+}

@@ -49,7 +49,7 @@ const DELIVERIES: &str = "\
 INSERT INTO ops.delivery (submission_id, pseudonym, site_id) \
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING";
 
-const ALERTS: &str = "\
+pub(crate) const ALERTS: &str = "\
 INSERT INTO ops.alert (alert_id, submission_id, pseudonym, study_id, site_id, rule, severity) \
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[]) \
 ON CONFLICT DO NOTHING";

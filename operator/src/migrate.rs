@@ -1,0 +1,21 @@
+//! `epro migrate`.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::outside::Outside;
+use crate::screen;
+
+/// Brings the database to this version.
+pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
+    let applied = epro_store::migrate::run(&outside.database_url()?).await?;
+    if json {
+        screen::json(&json!({"applied": applied.migrations}))?;
+    } else if applied.migrations.is_empty() {
+        screen::line("database: up to date");
+    } else {
+        screen::line(format!("database: applied {}", applied.migrations.join(", ")));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,72 @@
+//! The two services as the configuration names them, connected when a command first needs them.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use epro_broker::{BrokerUrl, Connection, Publisher, PublisherOptions, Topology};
+use epro_process::config::{Config, Problem};
+use epro_store::{DatabaseUrl, Store};
+use secrecy::ExposeSecret as _;
+
+/// Configuration that a command needs and doesn't find.
+#[derive(Debug)]
+pub(crate) struct Misconfigured(pub Vec<Problem>);
+
+impl std::fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the configuration is wrong")
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+/// RabbitMQ, PostgreSQL and the configuration.
+pub(crate) struct Outside<'a> {
+    pub config: &'a Config,
+}
+
+impl<'a> Outside<'a> {
+    pub(crate) fn new(config: &'a Config) -> Self {
+        Self { config }
+    }
+
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> anyhow::Result<DatabaseUrl> {
+        let url = self.config.postgres.url.expose_secret().parse::<DatabaseUrl>();
+        Ok(url.map_err(|error| Misconfigured(vec![Problem::new("postgres.url", error.to_string())]))?)
+    }
+
+    /// The database.
+    pub(crate) fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.database_url()?, 2))
+    }
+
+    fn broker_url(&self) -> anyhow::Result<BrokerUrl> {
+        let url = self.config.broker.url.expose_secret().parse::<BrokerUrl>();
+        Ok(url.map_err(|error| Misconfigured(vec![Problem::new("broker.url", error.to_string())]))?)
+    }
+
+    /// The broker.
+    pub(crate) async fn broker(&self) -> anyhow::Result<Connection> {
+        Connection::open(&self.broker_url()?, "epro").await.context("RabbitMQ")
+    }
+
+    /// A publisher and the task that drives it.
+    pub(crate) fn publisher(&self) -> anyhow::Result<Publisher> {
+        let (publisher, publishing) = Publisher::start(PublisherOptions {
+            url: self.broker_url()?,
+            name: "epro redrive".into(),
+            outstanding: 64,
+            confirm_timeout: Duration::from_secs(10),
+        });
+        epro_process::task::spawn("publisher", publishing);
+        Ok(publisher)
+    }
+
+    /// What has to be on the broker by this configuration.
+    pub(crate) fn topology(&self) -> Topology {
+        let sites: Vec<String> =
+            self.config.sites.iter().filter(|(_, site)| site.hospital).map(|(id, _)| id.clone()).collect();
+        Topology::new(&sites, self.config.time_scale)
+    }
+}

@@ -1,0 +1,38 @@
+//! `epro pause|resume`: kept in PostgreSQL, obeyed by every replica within two seconds.
+
+use std::process::ExitCode;
+
+use epro_store::AuditChain;
+
+use crate::arguments::Paused;
+use crate::outside::Outside;
+use crate::screen;
+
+const KIND: &str = "lane";
+const LANES: [&str; 6] =
+    ["submissions", "submissions.urgent", "submissions.routine", "submissions.deferred", "dead", "commands"];
+
+/// Pauses a lane.
+pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused) -> anyhow::Result<ExitCode> {
+    known(&wanted.lane)?;
+    let mut chain = AuditChain::new("epro");
+    let now = outside.store()?.pause(&mut chain, KIND, &wanted.lane, &wanted.by, &wanted.reason).await?;
+    let lane = &wanted.lane;
+    screen::line(if now { format!("{lane}: paused") } else { format!("{lane}: was paused already") });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets a lane go on.
+pub(crate) async fn resume(outside: &Outside<'_>, wanted: &Paused) -> anyhow::Result<ExitCode> {
+    known(&wanted.lane)?;
+    let mut chain = AuditChain::new("epro");
+    let now = outside.store()?.resume(&mut chain, KIND, &wanted.lane, &wanted.by, &wanted.reason).await?;
+    let lane = &wanted.lane;
+    screen::line(if now { format!("{lane}: goes on") } else { format!("{lane}: was not paused") });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn known(lane: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(LANES.contains(&lane), "there is no such lane; the lanes are {}", LANES.join(", "));
+    Ok(())
+}

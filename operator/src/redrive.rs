@@ -1,0 +1,151 @@
+//! `epro dead-letters redrive`: moves dead letters back to their work queue.
+//!
+//! Publish with the broker's confirm, then mark the row, in this order: what ends between the two is
+//! redriven once more, and is stored once.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use epro_broker::{Headers, Message, Publisher};
+use epro_schemas::kind;
+use epro_store::dead_letters::{DeadLetterRow, DeadLetterState, Redriven};
+use epro_store::{AuditChain, Store};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::arguments::Redrive;
+use crate::outside::Outside;
+use crate::{dead_letters, screen};
+
+/// How long the confirm of one message may take, the connection included.
+const WITHIN: Duration = Duration::from_secs(15);
+/// Exit code when some were published and some were not.
+const IN_PART: u8 = 3;
+
+#[derive(Serialize)]
+struct Line {
+    id: i64,
+    class: String,
+    outcome: String,
+}
+
+/// Redrives the dead letters that are wanted, and says what became of each.
+pub(crate) async fn run(outside: &Outside<'_>, wanted: Redrive, json: bool) -> anyhow::Result<ExitCode> {
+    let store = outside.store()?;
+    let ids = ids(&store, &wanted).await?;
+    if ids.is_empty() {
+        screen::line("no dead letters");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let doing = wanted.yes && !wanted.dry_run;
+    let publisher = doing.then(|| outside.publisher()).transpose()?;
+    let mut one = Redriving { outside, store, publisher, chain: AuditChain::new("epro"), wanted: &wanted };
+    let mut lines = Vec::with_capacity(ids.len());
+    let mut failed = 0;
+    for id in ids {
+        let (line, ok) = one.redrive(id).await;
+        failed += usize::from(!ok);
+        lines.push(line);
+    }
+    let all = lines.len();
+    if json {
+        screen::json(&lines)?;
+    } else {
+        let rows = lines.into_iter().map(|line| vec![line.id.to_string(), line.class, line.outcome]);
+        screen::table(&["id", "class", "outcome"], rows);
+        if !doing {
+            screen::line("nothing was done; --yes does it");
+        }
+    }
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ if failed == all => ExitCode::FAILURE,
+        _ => ExitCode::from(IN_PART),
+    })
+}
+
+async fn ids(store: &Store, wanted: &Redrive) -> anyhow::Result<Vec<i64>> {
+    if !wanted.ids.is_empty() {
+        return Ok(wanted.ids.clone());
+    }
+    let filter = &wanted.filter;
+    let empty = filter.lane.is_none()
+        && filter.class.is_none()
+        && filter.site.is_none()
+        && filter.study.is_none()
+        && filter.submission.is_none();
+    anyhow::ensure!(!empty || wanted.all, "that would be every open dead letter; say --all if you mean it");
+    let found = store.dead_letters(&dead_letters::wanted(filter)?).await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+struct Redriving<'a> {
+    outside: &'a Outside<'a>,
+    store: Store,
+    publisher: Option<Publisher>,
+    chain: AuditChain,
+    wanted: &'a Redrive,
+}
+
+impl Redriving<'_> {
+    async fn redrive(&mut self, id: i64) -> (Line, bool) {
+        let (class, outcome) = match self.store.dead_letter(id).await {
+            Ok(Some(found)) => {
+                let class = found.summary.class.to_string();
+                (class, self.redrive_found(id, found).await)
+            }
+            Ok(None) => ("-".into(), Err(anyhow::anyhow!("there is no such dead letter"))),
+            Err(error) => ("-".into(), Err(error.into())),
+        };
+        let ok = outcome.is_ok();
+        let outcome = outcome.unwrap_or_else(|error| format!("not redriven: {error:#}"));
+        (Line { id, class, outcome }, ok)
+    }
+
+    async fn redrive_found(&mut self, id: i64, found: DeadLetterRow) -> anyhow::Result<String> {
+        if found.summary.state != DeadLetterState::Open {
+            return Ok(already(found.summary.settled_at));
+        }
+        let queue = found.summary.queue.clone();
+        let Some(publisher) = &self.publisher else { return Ok(format!("would go to {queue}")) };
+        publish(publisher, self.message(found)?).await?;
+        let reason = self.wanted.reason.as_deref().unwrap_or_default();
+        let marked = self.store.mark_redriven(&mut self.chain, id, &self.wanted.by, reason).await;
+        Ok(match marked.context("published, but not marked: redriving it again is safe")? {
+            Redriven::Now => format!("redriven to {queue}"),
+            Redriven::Already { at } => already(Some(at)),
+            Redriven::Absent => "published; the row is gone".into(),
+        })
+    }
+
+    fn message(&self, found: DeadLetterRow) -> anyhow::Result<Message> {
+        let summary = found.summary;
+        let message_id = summary.message_id.unwrap_or_else(Uuid::now_v7);
+        let body = if found.wrapped {
+            let ring = self.outside.config.keys.ring().map_err(crate::outside::Misconfigured)?;
+            let bound_to = summary.message_id.unwrap_or(Uuid::nil());
+            ring.open(kind::DEAD_LETTER, bound_to, &found.body).context("the seal of the dead letter")?
+        } else {
+            found.body
+        };
+        let shown = found.headers.as_object().into_iter().flatten();
+        let shown = shown.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        let kind = summary.kind.unwrap_or_default();
+        Ok(Message::work(&summary.queue, message_id, &kind, Headers::redriven(shown), Bytes::from(body)))
+    }
+}
+
+async fn publish(publisher: &Publisher, message: Message) -> anyhow::Result<()> {
+    let mut state = publisher.watch();
+    let connected = state.wait_for(|state| *state == epro_broker::PublisherState::Connected);
+    tokio::time::timeout(WITHIN, connected).await.context("RabbitMQ doesn't answer")??;
+    publisher.publish_within(message, WITHIN).await?;
+    Ok(())
+}
+
+fn already(at: Option<time::OffsetDateTime>) -> String {
+    let at = at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
+    format!("was settled already at {}", at.unwrap_or_else(|| "an unknown time".into()))
+}

@@ -1,0 +1,242 @@
+//! A lane: one kind of work with its queue, its prefetch and its concurrency.
+//!
+//! This file is THE LOOP: next delivery | chunk due | chunk done | drain. It knows nothing of what the
+//! work is; see [`Work`]. Deliveries are taken up to the prefetch, cut into chunks (full, or due a few
+//! milliseconds after their first), and at most `SLOTS` chunks are under way, so that one commits
+//! while the next fills.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use epro_broker::{Consumer, Delivery};
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::standby::Standby;
+use crate::streak::Streak;
+
+/// Chunks of one lane that are under way at the same time: one commits while the other is made.
+pub(crate) const SLOTS: usize = 2;
+
+/// How one lane consumes.
+#[derive(Debug, Clone)]
+pub(crate) struct Lane {
+    /// What logs, metrics and `ops.pause` call it, for example `submissions.routine`.
+    pub name: &'static str,
+    /// The queue it consumes.
+    pub queue: String,
+    /// Unacked deliveries that the broker hands out.
+    pub prefetch: u16,
+    /// Deliveries in a full chunk.
+    pub chunk: usize,
+    /// How long after its first delivery an unfilled chunk starts.
+    pub linger: Duration,
+    /// Dead letters of one class in a row after which the lane pauses itself; `None`: never.
+    pub streak: Option<u32>,
+}
+
+/// What a lane does with a chunk.
+pub(crate) trait Work: Send + Sync + 'static {
+    /// Settles each delivery of the chunk by value and says what became of them; what it can't decide
+    /// now (PostgreSQL was away for longer than a hold) comes back in [`Handled::undone`].
+    fn handle(self: Arc<Self>, chunk: Chunk) -> impl Future<Output = Handled> + Send;
+}
+
+/// Deliveries that are handled, and mostly committed, together.
+pub(crate) struct Chunk {
+    /// In the order in which they came.
+    pub deliveries: Vec<Delivery>,
+    /// It holds one delivery that the broker has handed out before: whatever broke then must not take
+    /// neighbours with it.
+    pub suspect: bool,
+}
+
+/// What became of a chunk.
+#[derive(Default)]
+pub(crate) struct Handled {
+    /// The chunk held one delivery that was handed out before.
+    pub suspect: bool,
+    /// One per settled delivery: the class of the dead letter that it became, or `None`.
+    pub classes: Vec<Option<&'static str>>,
+    /// Undecided deliveries: the lane leaves and gives them back.
+    pub undone: Vec<Delivery>,
+}
+
+enum Left {
+    Drained,
+    Ended,
+    Paused,
+    Streak(&'static str),
+    NotNow,
+}
+
+impl Left {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Drained => "the process drains",
+            Self::Ended => "the broker ended the consumer: subscribing again",
+            Self::Paused => "the lane is paused",
+            Self::Streak(_) => "too many dead letters of one class in a row",
+            Self::NotNow => "what was in hand could not be decided now and is given back",
+        }
+    }
+}
+
+/// Consumes until the process drains. Ends only then.
+pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby) {
+    while let Some(connection) = standby.open(&lane).await {
+        if let Some(consumer) = standby.subscribe(&lane, &connection).await {
+            tracing::info!(lane = lane.name, queue = lane.queue, prefetch = lane.prefetch, "lane is consuming");
+            let left = consume(&lane, &work, &standby, consumer).await;
+            standby.left(left.reason());
+            if let Left::Streak(class) = left {
+                standby.pause_self(&lane, class).await;
+            }
+            tracing::info!(lane = lane.name, reason = left.reason(), "lane stopped consuming");
+        }
+        connection.close().await;
+    }
+}
+
+async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut consumer: Consumer) -> Left {
+    let mut hand = Hand::default();
+    let mut running: JoinSet<Handled> = JoinSet::new();
+    let mut streak = Streak::new(lane.streak);
+    let mut undone = Vec::new();
+    let (mut drain, mut paused) = (pin!(standby.drain()), pin!(standby.paused(lane)));
+    let left = loop {
+        while running.len() < SLOTS
+            && let Some(chunk) = hand.next_chunk(lane)
+        {
+            running.spawn(Arc::clone(work).handle(chunk));
+        }
+        tokio::select! {
+            biased;
+            () = &mut drain => break Left::Drained,
+            () = &mut paused => break Left::Paused,
+            Some(done) = running.join_next() => {
+                let handled = handled(lane, done);
+                hand.suspect_runs &= !handled.suspect;
+                if consumer.settle().await.is_err() {
+                    break Left::Ended;
+                }
+                if !handled.undone.is_empty() {
+                    undone = handled.undone;
+                    break Left::NotNow;
+                }
+                if let Some(class) = streak.ended_by(&handled.classes) {
+                    break Left::Streak(class);
+                }
+            }
+            () = hand.due(lane), if running.len() < SLOTS => {}
+            delivery = consumer.next() => match delivery {
+                Some(delivery) => {
+                    hand.take(delivery);
+                    // What is there already needs no further round of the loop.
+                    while hand.has_room(lane) && let Some(Some(delivery)) = consumer.next().now_or_never() {
+                        hand.take(delivery);
+                    }
+                }
+                None => break Left::Ended,
+            },
+        }
+    };
+    leave(lane, left, standby, consumer, hand, running, undone).await
+}
+
+/// Stop dispatching, finish, commit, ack, cancel, give back the rest, close the channel: in this order.
+async fn leave(
+    lane: &Lane,
+    left: Left,
+    standby: &Standby,
+    mut consumer: Consumer,
+    hand: Hand,
+    mut running: JoinSet<Handled>,
+    mut undone: Vec<Delivery>,
+) -> Left {
+    crate::fault::at(crate::fault::Seam::Drain, None);
+    if matches!(left, Left::Ended) {
+        // The broker has taken everything back already: no late acks. What is under way is finished, so
+        // that nothing is left half done, and comes again as a duplicate.
+        while running.join_next().await.is_some() {}
+        return left;
+    }
+    let deadline = standby.drain_deadline();
+    while let Ok(Some(done)) = tokio::time::timeout_at(deadline, running.join_next()).await {
+        undone.append(&mut handled(lane, done).undone);
+        if consumer.settle().await.is_err() {
+            break;
+        }
+    }
+    if !running.is_empty() {
+        tracing::warn!(lane = lane.name, chunks = running.len(), "not finished in time: the broker hands them out again");
+        running.shutdown().await;
+    }
+    let given_back = hand.fresh.len() + hand.again.len() + undone.len();
+    for delivery in hand.fresh.into_iter().chain(hand.again).chain(undone) {
+        delivery.release();
+    }
+    consumer.leave().await;
+    if given_back > 0 {
+        tracing::info!(lane = lane.name, deliveries = given_back, "gave back what was not started");
+    }
+    left
+}
+
+fn handled(lane: &Lane, done: Result<Handled, tokio::task::JoinError>) -> Handled {
+    done.unwrap_or_else(|error| {
+        // Its deliveries were dropped unsettled, which requeues them; each comes back alone.
+        tracing::error!(lane = lane.name, panicked = error.is_panic(), "a chunk was lost to a panic");
+        Handled { suspect: true, ..Handled::default() }
+    })
+}
+
+/// What is received and not started.
+#[derive(Default)]
+struct Hand {
+    fresh: VecDeque<Delivery>,
+    again: VecDeque<Delivery>,
+    first_at: Option<Instant>,
+    /// One suspect at a time: two that crash together could not be told apart.
+    suspect_runs: bool,
+}
+
+impl Hand {
+    fn take(&mut self, delivery: Delivery) {
+        if delivery.redelivered() {
+            self.again.push_back(delivery);
+        } else {
+            self.first_at.get_or_insert_with(Instant::now);
+            self.fresh.push_back(delivery);
+        }
+    }
+
+    fn has_room(&self, lane: &Lane) -> bool {
+        self.fresh.len() < lane.chunk
+    }
+
+    fn next_chunk(&mut self, lane: &Lane) -> Option<Chunk> {
+        if !self.suspect_runs && let Some(delivery) = self.again.pop_front() {
+            self.suspect_runs = true;
+            return Some(Chunk { deliveries: vec![delivery], suspect: true });
+        }
+        let first_at = self.first_at?;
+        if self.fresh.len() < lane.chunk && first_at.elapsed() < lane.linger {
+            return None;
+        }
+        let size = self.fresh.len().min(lane.chunk);
+        let deliveries: Vec<Delivery> = self.fresh.drain(..size).collect();
+        self.first_at = (!self.fresh.is_empty()).then(Instant::now);
+        Some(Chunk { deliveries, suspect: false })
+    }
+
+    async fn due(&self, lane: &Lane) {
+        match self.first_at {
+            Some(first_at) => tokio::time::sleep_until(first_at + lane.linger).await,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Which lanes this process runs, and what each works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use epro_broker::{BrokerUrl, Publisher, PublisherOptions, topology};
+use epro_process::config::{Config, Lane as Kind, Problem};
+use epro_process::health::Readiness;
+use epro_process::shutdown::Shutdown;
+use epro_schemas::instrument::Instruments;
+use epro_store::{DatabaseUrl, Store};
+use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::chains::Chains;
+use crate::commands::Commands;
+use crate::hold::Hold;
+use crate::lane::{self, Lane, Work};
+use crate::pauses::{self, Paused};
+use crate::relay::{self, Relay};
+use crate::standby::Standby;
+use crate::submissions::Submissions;
+use crate::submissions::places::Places;
+use crate::submissions::route::{Keys, Route};
+
+/// Dead letters of one class in a row, without a success between them, that make a lane pause itself.
+const STREAK: u32 = 20;
+/// Publishes outstanding at once: a chunk's follow-ons and parked messages.
+const OUTSTANDING: usize = 512;
+/// How long a publish may take by itself; lanes give bounds of their own.
+const CONFIRM: Duration = Duration::from_secs(15);
+/// How often the relay looks for unsent follow-ons.
+const RELAY: Duration = Duration::from_secs(5);
+
+/// Where the two services are.
+pub(crate) struct Outside {
+    broker: BrokerUrl,
+    database: DatabaseUrl,
+}
+
+impl Outside {
+    /// Reads both addresses, with every problem at once.
+    pub(crate) fn from(config: &Config) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let broker = config.broker.url.expose_secret().parse::<BrokerUrl>();
+        let broker = broker.map_err(|error| problems.push(Problem::new("broker.url", error.to_string())));
+        let database = config.postgres.url.expose_secret().parse::<DatabaseUrl>();
+        let database = database.map_err(|error| problems.push(Problem::new("postgres.url", error.to_string())));
+        match (broker, database) {
+            (Ok(broker), Ok(database)) => {
+                Ok(Self { broker: broker.with_frame_max(config.broker.frame_max), database })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+/// Runs the configured lanes until the process drains and every lane has left in order.
+pub(crate) async fn run(
+    config: Config,
+    keys: Keys,
+    instruments: Instruments,
+    outside: Outside,
+    shutdown: Shutdown,
+    readiness: Readiness,
+) {
+    let store = Store::open(&outside.database, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
+    let (publisher, publishing) = Publisher::start(PublisherOptions {
+        url: outside.broker.clone(),
+        name: "epro-worker publisher".into(),
+        outstanding: OUTSTANDING,
+        confirm_timeout: CONFIRM,
+    });
+    let publishing = epro_process::task::spawn("publisher", publishing);
+    let (say, paused) = watch::channel(None);
+    epro_process::task::spawn("pauses", pauses::watch(store.clone(), say, shutdown.clone()));
+
+    let places = Places::new(&config);
+    let late_after = config.intake.late_after;
+    let route = Arc::new(Route { keys, instruments, places, late_after });
+    let lanes = Lanes { config, outside, store, publisher, route, paused, shutdown, readiness };
+    let mut running = JoinSet::new();
+    for kind in &lanes.config.worker.lanes {
+        match kind {
+            Kind::Submissions => lanes.submissions(&mut running),
+            Kind::Dead => lanes.dead(&mut running),
+            Kind::Commands => lanes.commands(&mut running),
+            Kind::Relay => lanes.relay(&mut running),
+        }
+    }
+    drop(lanes);
+    while let Some(left) = running.join_next().await {
+        if left.is_err() {
+            // A lane that is gone silently would look like a quiet evening.
+            tracing::error!("a lane has panicked; exiting");
+            std::process::exit(70);
+        }
+    }
+    // Every handle of the publisher is dropped: it ends when everything outstanding is answered.
+    if tokio::time::timeout(Duration::from_secs(3), publishing).await.is_err() {
+        tracing::warn!("the publisher did not end in time");
+    }
+}
+
+struct Lanes {
+    config: Config,
+    outside: Outside,
+    store: Store,
+    publisher: Publisher,
+    route: Arc<Route>,
+    paused: watch::Receiver<Option<Paused>>,
+    shutdown: Shutdown,
+    readiness: Readiness,
+}
+
+impl Lanes {
+    fn submissions(&self, running: &mut JoinSet<()>) {
+        let worker = &self.config.worker;
+        for (name, queue, urgent) in [
+            ("submissions.urgent", topology::SUBMISSIONS_URGENT, true),
+            ("submissions.routine", topology::SUBMISSIONS_ROUTINE, false),
+            ("submissions.deferred", topology::SUBMISSIONS_DEFERRED, false),
+        ] {
+            let prefetch = if urgent { worker.urgent_prefetch } else { worker.prefetch };
+            let linger = if urgent { Duration::ZERO } else { worker.linger };
+            // The urgent queue never pauses itself: an answer behind the broken ones may be dangerous.
+            let streak = (!urgent).then_some(STREAK);
+            let lane = Lane { name, queue: queue.into(), prefetch, chunk: worker.chunk, linger, streak };
+            let work = self.work(name, urgent, false);
+            self.start(running, lane, work, urgent);
+        }
+    }
+
+    fn dead(&self, running: &mut JoinSet<()>) {
+        let lane = self.lane("dead", topology::DEAD);
+        let work = self.work("dead", false, true);
+        self.start(running, lane, work, false);
+    }
+
+    fn commands(&self, running: &mut JoinSet<()>) {
+        let lane = self.lane("commands", topology::COMMANDS);
+        let work = Commands { store: self.store.clone(), hold: self.hold(), chains: Chains::new("epro-worker/commands"), route: Arc::clone(&self.route) };
+        self.start(running, lane, work, false);
+    }
+
+    fn relay(&self, running: &mut JoinSet<()>) {
+        running.spawn(relay::run(Relay {
+            store: self.store.clone(),
+            publisher: self.publisher.clone(),
+            shutdown: self.shutdown.clone(),
+            part: self.readiness.part("relay"),
+            every: self.config.scaled(RELAY),
+        }));
+    }
+
+    /// A lane whose every message is a dead letter or a command: none of them makes it pause itself.
+    fn lane(&self, name: &'static str, queue: &str) -> Lane {
+        let worker = &self.config.worker;
+        let (prefetch, linger) = (worker.prefetch, worker.linger);
+        Lane { name, queue: queue.into(), prefetch, chunk: worker.chunk, linger, streak: None }
+    }
+
+    fn work(&self, lane: &'static str, urgent: bool, terminal: bool) -> Submissions {
+        Submissions {
+            lane,
+            urgent,
+            terminal,
+            route: Arc::clone(&self.route),
+            store: self.store.clone(),
+            publisher: self.publisher.clone(),
+            hold: self.hold(),
+            chains: Chains::new(&format!("epro-worker/{lane}")),
+            wait_budget: self.config.scaled(self.config.worker.wait_budget),
+        }
+    }
+
+    fn hold(&self) -> Hold {
+        Hold { at_most: self.config.scaled(self.config.worker.hold), a_try: None, shutdown: self.shutdown.clone() }
+    }
+
+    fn start(&self, running: &mut JoinSet<()>, lane: Lane, work: impl Work, without_store: bool) {
+        let standby = Standby {
+            shutdown: self.shutdown.clone(),
+            drain: self.config.worker.drain,
+            paused: self.paused.clone(),
+            store: self.store.clone(),
+            url: self.outside.broker.clone(),
+            part: self.readiness.part(lane.name),
+            without_store,
+        };
+        running.spawn(lane::run(lane, Arc::new(work), standby));
+    }
+}

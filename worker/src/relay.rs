@@ -1,0 +1,74 @@
+//! Lane `relay`: publishes follow-ons whose rows say `unsent`. One replica at a time, by lease.
+
+use std::time::Duration;
+
+use epro_broker::Publisher;
+use epro_process::health::Part;
+use epro_process::shutdown::Shutdown;
+use epro_store::Store;
+use epro_store::lease::LeaseRound;
+use uuid::Uuid;
+
+use crate::submissions::follow_on;
+
+/// The kind and the only key of its lease.
+const NAME: &str = "relay";
+/// How long the lease lasts; it is renewed three times as often.
+const TTL: Duration = Duration::from_secs(6);
+/// Follow-ons in one go.
+const MOST: u32 = 500;
+
+/// What the relay works with.
+pub(crate) struct Relay {
+    pub store: Store,
+    pub publisher: Publisher,
+    pub shutdown: Shutdown,
+    pub part: Part,
+    /// How long it rests between two rounds.
+    pub every: Duration,
+}
+
+/// Relays until the process drains.
+pub(crate) async fn run(relay: Relay) {
+    let owner = Uuid::now_v7();
+    let keys = [NAME.to_owned()];
+    relay.part.ready();
+    loop {
+        let round = LeaseRound { kind: NAME, owner, keys: &keys, ttl: TTL };
+        match relay.store.leases(&round).await {
+            Ok(leases) if leases.is_empty() => {}
+            Ok(_) => relay_all(&relay).await,
+            Err(error) => tracing::debug!(%error, "the relay's lease can't be had now"),
+        }
+        tokio::select! {
+            () = relay.shutdown.requested() => break,
+            () = tokio::time::sleep(relay.every.min(TTL / 3)) => {}
+        }
+    }
+    if let Err(error) = relay.store.release_leases(NAME, owner).await {
+        tracing::debug!(%error, "the relay's lease expires by itself");
+    }
+}
+
+/// Publishes what is unsent, oldest first, until nothing is left or nothing goes through.
+async fn relay_all(relay: &Relay) {
+    let unsent = match relay.store.unsent(MOST).await {
+        Ok(unsent) if unsent.is_empty() => return,
+        Ok(unsent) => unsent,
+        Err(error) => return tracing::debug!(%error, "unsent follow-ons can't be read now"),
+    };
+    let (sent, still_unsent) = follow_on::publish(unsent, &relay.publisher).await;
+    if !still_unsent.is_empty()
+        && let Err(error) = relay.store.mark_unsent(&still_unsent).await
+    {
+        // Marking them again moves them behind the others, so that one sick queue hides no healthy one.
+        tracing::debug!(%error, "unsent follow-ons stay in front");
+    }
+    if !sent.is_empty() {
+        metrics::counter!("epro_follow_ons_relayed_total").increment(sent.len() as u64);
+        match relay.store.mark_queued(&sent).await {
+            Ok(_) => tracing::info!(sent = sent.len(), unsent = still_unsent.len(), "relayed follow-ons"),
+            Err(error) => tracing::warn!(%error, "relayed, but not marked: they are relayed once more"),
+        }
+    }
+}

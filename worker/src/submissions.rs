@@ -1,0 +1,195 @@
+//! Lane `submissions`: what patients sent becomes rows; and lane `dead`: what the broker set aside becomes rows.
+//!
+//! A delivery is acked when its rows are committed and each follow-on is confirmed or written as `unsent`,
+//! or when its dead letter is committed, or when it is parked and that is confirmed. Nothing else acks.
+
+pub(crate) mod clean;
+pub(crate) mod deidentify;
+pub(crate) mod follow_on;
+pub(crate) mod places;
+pub(crate) mod route;
+pub(crate) mod score;
+pub(crate) mod structure;
+
+mod commit;
+mod disposal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use epro_broker::Publisher;
+use epro_store::Store;
+use epro_store::follow_ons::FollowOn;
+use epro_store::submissions::{NewSubmission, Outcome};
+use uuid::Uuid;
+
+use crate::chains::Chains;
+use crate::failure::Failure;
+use crate::fault::{self, Seam};
+use crate::hold::{GivenUp, Hold, until_done};
+use crate::in_flight::InFlight;
+use crate::lane::{Chunk, Handled, Work};
+use commit::Fate;
+use route::Route;
+
+/// A message that was started so often, and never finished, is set aside.
+const MOST_STARTS: i32 = 3;
+
+/// The work of one submission queue, or of `epro.dead`.
+pub(crate) struct Submissions {
+    /// The lane's name.
+    pub lane: &'static str,
+    /// Its queue holds dangerous answers: the alert goes out even when nothing can be stored.
+    pub urgent: bool,
+    /// Its queue holds what the broker gave up on: a dead letter each, whatever is in it.
+    pub terminal: bool,
+    pub route: Arc<Route>,
+    pub store: Store,
+    pub publisher: Publisher,
+    pub hold: Hold,
+    pub chains: Chains,
+    /// How long something may wait for what is missing.
+    pub wait_budget: Duration,
+}
+
+impl Work for Submissions {
+    async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
+        let mut handled = Handled { suspect: chunk.suspect, ..Handled::default() };
+        let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live);
+        let mut in_flight: Vec<InFlight> = live.map(|delivery| InFlight::new(delivery, self.lane)).collect();
+        let mut quarantined = false;
+        let key = match in_flight.first() {
+            Some(first) if chunk.suspect => Some(first.delivery.message_id().unwrap_or(Uuid::nil())),
+            _ => None,
+        };
+        if let Some(key) = key {
+            match self.start(key).await {
+                Ok(starts) => quarantined = starts >= MOST_STARTS,
+                Err(_) => {
+                    self.not_now(in_flight, &mut handled).await;
+                    return handled;
+                }
+            }
+        }
+        let (mut rows, mut carriers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for mut one in in_flight.drain(..) {
+            let result = if quarantined { Err(Failure::Quarantined) } else { one.travel(&self.route) };
+            match self.verdict_of_queue(&one, result) {
+                Ok(row) => {
+                    rows.push(row);
+                    carriers.push(one);
+                }
+                Err(failure) => failed.push((one, failure)),
+            }
+        }
+        self.store_rows(rows, carriers, key, &mut failed, &mut handled).await;
+        self.dispose(failed, key, &mut handled).await;
+        if let Some(key) = key
+            && !handled.undone.is_empty()
+        {
+            self.survived(key).await;
+        }
+        handled
+    }
+}
+
+impl Submissions {
+    /// Counts a start of a message that was handed out before, before anything is done about it.
+    async fn start(&self, key: Uuid) -> Result<i32, GivenUp> {
+        until_done!(self.hold(), "suspect", self.store.suspect(key, self.lane))
+    }
+
+    /// The process has outlived it: what happens now is not its fault, and must not count against it.
+    async fn survived(&self, key: Uuid) {
+        if let Err(error) = self.store.forget_suspect(key).await {
+            tracing::debug!(%error, "a start stays counted");
+        }
+    }
+
+    fn verdict_of_queue(
+        &self,
+        one: &InFlight,
+        result: Result<NewSubmission, Failure>,
+    ) -> Result<NewSubmission, Failure> {
+        if !self.terminal {
+            return result;
+        }
+        Err(Failure::SetAsideByBroker { reason: one.delivery.death().map_or_else(String::new, |death| death.reason) })
+    }
+
+    /// The urgent queue holds nothing in hand: its alerts go out, and it makes room for the next.
+    fn hold(&self) -> Hold {
+        if self.urgent { self.hold.brief() } else { self.hold.clone() }
+    }
+
+    /// Commits the rows, publishes their follow-ons, acks.
+    async fn store_rows(
+        &self,
+        rows: Vec<NewSubmission>,
+        carriers: Vec<InFlight>,
+        suspect: Option<Uuid>,
+        failed: &mut Vec<(InFlight, Failure)>,
+        handled: &mut Handled,
+    ) {
+        if rows.is_empty() {
+            return;
+        }
+        fault::at(Seam::BeforeCommit, only(&carriers));
+        let fates = commit::commit(&self.store, &self.chains, &self.hold(), &rows, suspect).await;
+        drop(rows);
+        fault::at(Seam::AfterCommit, only(&carriers));
+        let (mut follow_ons, mut committed, mut undone) = (Vec::new(), Vec::new(), Vec::new());
+        for (one, fate) in carriers.into_iter().zip(fates) {
+            match fate {
+                Fate::Refused(error) => failed.push((one, Failure::Refused(error))),
+                Fate::Undone => undone.push(one),
+                Fate::Done(outcome) => match take(outcome, &mut follow_ons) {
+                    Some((receipt, what)) => committed.push((one, receipt, what)),
+                    None => failed.push((one, Failure::BaseAbsent)),
+                },
+            }
+        }
+        match follow_on::send(follow_ons, &self.publisher, &self.store, &self.hold()).await {
+            Ok(()) => {
+                fault::at(Seam::BeforeAck, None);
+                for (one, receipt, what) in committed {
+                    metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what).increment(1);
+                    one.delivery.ack(&receipt);
+                    handled.classes.push(None);
+                }
+            }
+            // The rows are there, a follow-on is not: it comes again, as a duplicate that publishes it.
+            Err(_) => undone.extend(committed.into_iter().map(|(one, ..)| one)),
+        }
+        self.not_now(undone, handled).await;
+    }
+}
+
+/// Splits an outcome into what is to be published and what can be acked. `None`: its base isn't there.
+fn take(outcome: Outcome, follow_ons: &mut Vec<FollowOn>) -> Option<(epro_store::Committed, &'static str)> {
+    match outcome {
+        Outcome::Stored { receipt, follow_ons: mut more } => {
+            follow_ons.append(&mut more);
+            Some((receipt, "stored"))
+        }
+        Outcome::Duplicate { receipt, follow_ons: mut more, .. } => {
+            follow_ons.append(&mut more);
+            Some((receipt, "duplicate"))
+        }
+        Outcome::SetAside { receipt, class, follow_ons: mut more } => {
+            follow_ons.append(&mut more);
+            Some((receipt, class.as_str()))
+        }
+        Outcome::BaseAbsent { follow_ons: mut more } => {
+            follow_ons.append(&mut more);
+            None
+        }
+    }
+}
+
+fn only(carriers: &[InFlight]) -> Option<Uuid> {
+    match carriers {
+        [one] => one.known.submission_id,
+        _ => None,
+    }
+}

@@ -1,0 +1,58 @@
+//! One chunk into PostgreSQL: held while it is away, split when a row is to blame.
+
+use std::ops::Range;
+
+use epro_store::submissions::{NewSubmission, Outcome};
+use epro_store::{Store, StoreError};
+use uuid::Uuid;
+
+use crate::chains::Chains;
+use crate::hold::{GivenUp, Hold, until_done};
+
+/// What became of one row.
+pub(super) enum Fate {
+    /// Its transaction committed.
+    Done(Outcome),
+    /// PostgreSQL refuses it, and it alone.
+    Refused(StoreError),
+    /// Nothing was decided within the hold.
+    Undone,
+}
+
+/// Commits the rows and says what became of each, in their order.
+///
+/// When a row is refused, the halves are committed on their own, and so on: of 256 rows with one bad one,
+/// 255 are committed after at most 16 further transactions.
+pub(super) async fn commit(
+    store: &Store,
+    chains: &Chains,
+    hold: &Hold,
+    rows: &[NewSubmission],
+    suspect: Option<Uuid>,
+) -> Vec<Fate> {
+    let mut chain = chains.take();
+    let mut fates: Vec<Fate> = rows.iter().map(|_| Fate::Undone).collect();
+    let mut todo = vec![0..rows.len()];
+    while let Some(range) = todo.pop() {
+        let part = &rows[range.clone()];
+        let tried = until_done!(hold, "chunk", store.commit_chunk(chain.chain(), part, suspect));
+        match tried {
+            Ok(outcomes) => {
+                metrics::histogram!("epro_chunk_submissions").record(part.len() as f64);
+                for (fate, outcome) in fates[range].iter_mut().zip(outcomes) {
+                    *fate = Fate::Done(outcome);
+                }
+            }
+            Err(GivenUp::Row(error)) if range.len() == 1 => fates[range.start] = Fate::Refused(error),
+            Err(GivenUp::Row(_)) => todo.extend(halves(range)),
+            Err(GivenUp::HoldOver) => break,
+        }
+    }
+    fates
+}
+
+/// The lower half last, so that it is popped first.
+fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [middle..range.end, range.start..middle]
+}

@@ -1,0 +1,95 @@
+//! Follow-ons: what a stored submission leads to. Published and confirmed before the delivery is acked, or
+//! committed as `unsent`, which the relay mends; so a sick queue never stops the route.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
+use epro_schemas::alert::{AlertMessage, DeliveryMessage};
+use epro_schemas::kind;
+use epro_store::Store;
+use epro_store::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+use crate::hold::{GivenUp, Hold, until_done};
+
+/// How long a follow-on's confirm may take before the row is written as `unsent`.
+const CONFIRM: Duration = Duration::from_secs(3);
+
+/// Publishes all of them; what isn't confirmed is committed as `unsent`.
+pub(crate) async fn send(
+    follow_ons: Vec<FollowOn>,
+    publisher: &Publisher,
+    store: &Store,
+    hold: &Hold,
+) -> Result<(), GivenUp> {
+    if follow_ons.is_empty() {
+        return Ok(());
+    }
+    let unsent = publish(follow_ons, publisher).await.1;
+    if unsent.is_empty() {
+        return Ok(());
+    }
+    metrics::counter!("epro_follow_ons_unsent_total").increment(unsent.len() as u64);
+    until_done!(hold, "unsent", store.mark_unsent(&unsent)).map(drop)
+}
+
+/// Publishes all of them at once: (confirmed, not confirmed).
+pub(crate) async fn publish(follow_ons: Vec<FollowOn>, publisher: &Publisher) -> (Vec<FollowOn>, Vec<FollowOn>) {
+    let published = follow_ons.into_iter().map(async |follow_on| {
+        let result = publish_one(&follow_on, publisher).await;
+        (follow_on, result)
+    });
+    let (mut sent, mut unsent) = (Vec::new(), Vec::new());
+    let mut first_error = None;
+    for (follow_on, result) in join_all(published).await {
+        match result {
+            Ok(_) => sent.push(follow_on),
+            Err(error) => {
+                first_error.get_or_insert(error);
+                unsent.push(follow_on);
+            }
+        }
+    }
+    if let Some(error) = first_error {
+        tracing::warn!(%error, unsent = unsent.len(), "follow-ons are not confirmed, the relay sends them later");
+    }
+    (sent, unsent)
+}
+
+/// Publishes one.
+pub(crate) async fn publish_one(follow_on: &FollowOn, publisher: &Publisher) -> Result<Confirmed, PublishError> {
+    let (queue, kind, body) = match follow_on {
+        FollowOn::Alert(alert) => (topology::ALERTS.to_owned(), kind::ALERT, alert_body(alert)),
+        FollowOn::Delivery(delivery) => (topology::his(&delivery.site_id), kind::DELIVERY, delivery_body(delivery)),
+    };
+    let message = Message::work(&queue, Uuid::now_v7(), kind, Headers::default(), body);
+    publisher.publish_within(message, CONFIRM).await
+}
+
+fn alert_body(alert: &AlertFollowOn) -> Bytes {
+    json(&AlertMessage {
+        alert_id: alert.alert_id,
+        submission_id: alert.submission_id,
+        site_id: alert.site_id.clone(),
+        study_id: alert.study_id.clone(),
+        rule: alert.rule.clone(),
+        // A severity that this version doesn't know is as bad as can be.
+        severity: alert.severity.parse().unwrap_or(epro_schemas::instrument::Severity::Critical),
+    })
+}
+
+fn delivery_body(delivery: &DeliveryFollowOn) -> Bytes {
+    json(&DeliveryMessage {
+        submission_id: delivery.submission_id,
+        pseudonym: delivery.pseudonym,
+        site_id: delivery.site_id.clone(),
+        generation: delivery.generation,
+    })
+}
+
+fn json<T: serde::Serialize>(message: &T) -> Bytes {
+    // Both are flat structs of strings, UUIDs and numbers: nothing in them can fail to serialize.
+    serde_json::to_vec(message).map(Bytes::from).unwrap_or_default()
+}

@@ -1,0 +1,34 @@
+//! The studies and sites of the configuration, and what they ask of a submission.
+
+use std::collections::BTreeMap;
+
+use epro_process::config::{Config, Profile, SiteConfig, StudyConfig};
+
+/// Studies and sites: their names may reach routing keys and labels, so no other is accepted.
+pub(crate) struct Places {
+    studies: BTreeMap<String, StudyConfig>,
+    sites: BTreeMap<String, SiteConfig>,
+}
+
+impl Places {
+    /// As configured.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { studies: config.studies.clone(), sites: config.sites.clone() }
+    }
+
+    /// Whether both are configured.
+    pub(crate) fn know(&self, study: &str, site: &str) -> bool {
+        self.studies.contains_key(study) && self.sites.contains_key(site)
+    }
+
+    /// How the study's answers are de-identified.
+    pub(crate) fn profile(&self, study: &str) -> Profile {
+        // Safe Harbor reveals least: the right answer for a study that nobody configured.
+        self.studies.get(study).map_or(Profile::SafeHarbor, |study| study.profile)
+    }
+
+    /// Whether each of the site's submissions goes on to its hospital.
+    pub(crate) fn has_hospital(&self, site: &str) -> bool {
+        self.sites.get(site).is_some_and(|site| site.hospital)
+    }
+}

@@ -1,0 +1,195 @@
+//! One delivery's way through the stages, without I/O: open -> clean -> de-identify -> structure -> score.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use epro_schemas::alert::alert_id;
+use epro_schemas::canonical;
+use epro_schemas::envelope::Envelope;
+use epro_schemas::instrument::{Instruments, Signal};
+use epro_schemas::kind;
+use epro_schemas::pseudonym::PseudonymKey;
+use epro_schemas::seal::{KeyRing, OpenError};
+use epro_store::audit::{Actor, AuditFacts, network};
+use epro_store::follow_ons::AlertFollowOn;
+use epro_store::submissions::{AlertRow, IdentifiedRow, NewSubmission, Source};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::clean::{Cleaned, clean, parse};
+use super::deidentify::deidentify;
+use super::places::Places;
+use super::score::{Scored, score};
+use super::structure::structure;
+use crate::failure::Failure;
+use crate::fault::{self, Seam};
+
+/// What envelopes are opened with, and what pseudonyms are made with.
+pub(crate) struct Keys {
+    pub seal: KeyRing,
+    pub pseudonym: PseudonymKey,
+}
+
+/// What the stages need to know.
+pub(crate) struct Route {
+    pub keys: Keys,
+    pub instruments: Instruments,
+    pub places: Places,
+    /// What arrives later than this after it was answered is flagged late.
+    pub late_after: Duration,
+}
+
+/// What the stages get.
+pub(crate) struct Received<'a> {
+    pub lane: &'static str,
+    pub queue: &'a str,
+    pub kind: Option<&'a str>,
+    pub message_id: Option<Uuid>,
+    pub headers: Value,
+    pub body: &'a [u8],
+}
+
+/// What became known of a message on its way, also when it did not get to the end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub submission_id: Option<Uuid>,
+    pub pseudonym: Option<Uuid>,
+    pub study_id: Option<String>,
+    pub site_id: Option<String>,
+    pub instrument: Option<String>,
+    pub received_at: Option<OffsetDateTime>,
+    pub body_sha256: Option<[u8; 32]>,
+    pub facts: Option<AuditFacts>,
+    /// What the answers signal by the instrument's rules.
+    pub alerts: Vec<AlertFollowOn>,
+}
+
+impl Route {
+    /// Takes one message through all stages. What became known stays in `known`, whatever the result.
+    pub(crate) fn travel(&self, received: Received<'_>, known: &mut Known) -> Result<NewSubmission, Failure> {
+        let (message_id, envelope) = self.open(&received)?;
+        known.received_at = Some(envelope.received_at);
+        known.body_sha256 = Some(sha256(&envelope.bytes));
+        let submission = parse(&envelope.bytes)?;
+        let subject = envelope.subject_id.expose();
+        let pseudonym = self.keys.pseudonym.pseudonym(&submission.study_id, subject);
+        known.submission_id = Some(submission.submission_id);
+        known.pseudonym = Some(pseudonym);
+        known.study_id = Some(submission.study_id.clone());
+        known.site_id = Some(submission.site_id.clone());
+        known.instrument = Some(submission.instrument.to_string());
+        known.facts = Some(self.facts(&envelope, &submission.study_id, pseudonym));
+        fault::at(Seam::Process, known.submission_id);
+
+        let cleaned = clean(submission, &self.instruments, &self.places)?;
+        let deidentified = deidentify(&cleaned, self.places.profile(&cleaned.submission.study_id));
+        let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        let scored =
+            score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        known.alerts = alerts(&cleaned, pseudonym, &scored.signals);
+        self.row(received, message_id, &envelope, cleaned, scored, known)
+    }
+
+    fn open(&self, received: &Received<'_>) -> Result<(Uuid, Envelope), Failure> {
+        let (Some(kind::SUBMISSION), Some(message_id)) = (received.kind, received.message_id) else {
+            return Err(Failure::Foreign);
+        };
+        let opened = self.keys.seal.open(kind::SUBMISSION, message_id, received.body);
+        let bytes = opened.map_err(|error| match error {
+            OpenError::UnknownKey { .. } => Failure::UnknownKey,
+            OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
+        })?;
+        let envelope = Envelope::decode(&bytes).map_err(|_| Failure::NoEnvelope)?;
+        Ok((message_id, envelope))
+    }
+
+    fn facts(&self, envelope: &Envelope, study: &str, pseudonym: Uuid) -> AuditFacts {
+        let actor = if envelope.actor == envelope.subject_id {
+            Actor::Subject(pseudonym)
+        } else {
+            Actor::Delegate(self.keys.pseudonym.pseudonym(study, envelope.actor.expose()))
+        };
+        let from = envelope.from.expose().parse::<IpAddr>().ok();
+        AuditFacts {
+            actor,
+            client: envelope.client.clone(),
+            from_network: from.map(network),
+            trace_id: envelope.trace_id.clone(),
+        }
+    }
+
+    fn row(
+        &self,
+        received: Received<'_>,
+        message_id: Uuid,
+        envelope: &Envelope,
+        cleaned: Cleaned<'_>,
+        scored: Scored,
+        known: &Known,
+    ) -> Result<NewSubmission, Failure> {
+        let pseudonym = known.pseudonym.unwrap_or_default();
+        let subject = envelope.subject_id.expose();
+        let submission = cleaned.submission;
+        let content_hash = canonical::content_hash(subject, &submission, &cleaned.resolved);
+        let subject_sealed = self.keys.seal.seal(kind::SUBJECT, pseudonym, subject.as_bytes());
+        Ok(NewSubmission {
+            identified: IdentifiedRow {
+                submission_id: submission.submission_id,
+                pseudonym,
+                instrument: submission.instrument.to_string(),
+                answered_at: submission.answered_at,
+                sent_at: submission.sent_at,
+                received_at: envelope.received_at,
+                late: envelope.received_at - submission.answered_at > self.late_after,
+                amends: submission.amends,
+                content_version: canonical::VERSION,
+                content_hash,
+                body_sha256: known.body_sha256.unwrap_or_default(),
+                sealed: received.body.to_vec(),
+                subject_sealed: subject_sealed.map_err(|_| Failure::Panicked)?,
+                pseudonym_key_id: self.keys.pseudonym.id().to_owned(),
+                study_id: submission.study_id,
+                site_id: submission.site_id.clone(),
+            },
+            research: scored.research,
+            delivery_site: self.places.has_hospital(&submission.site_id).then_some(submission.site_id),
+            alerts: known.alerts.iter().map(alert_row).collect(),
+            audit: known.facts.clone().unwrap_or_else(unknown_sender),
+            source: Source {
+                lane: received.lane.to_owned(),
+                queue: received.queue.to_owned(),
+                message_id,
+                headers: received.headers,
+            },
+        })
+    }
+}
+
+/// SHA-256 of bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    digest(&SHA256, bytes).as_ref().try_into().unwrap_or_default()
+}
+
+/// Nobody knows who sent it: it can't be opened.
+pub(crate) fn unknown_sender() -> AuditFacts {
+    AuditFacts { actor: Actor::Unknown, client: None, from_network: None, trace_id: None }
+}
+
+fn alerts(cleaned: &Cleaned<'_>, pseudonym: Uuid, signals: &[Signal]) -> Vec<AlertFollowOn> {
+    let submission = &cleaned.submission;
+    let alert = |signal: &Signal| AlertFollowOn {
+        alert_id: alert_id(&submission.study_id, pseudonym, submission.submission_id, &signal.rule),
+        submission_id: submission.submission_id,
+        site_id: submission.site_id.clone(),
+        study_id: submission.study_id.clone(),
+        rule: signal.rule.to_string(),
+        severity: signal.severity.to_string(),
+    };
+    signals.iter().map(alert).collect()
+}
+
+fn alert_row(alert: &AlertFollowOn) -> AlertRow {
+    AlertRow { alert_id: alert.alert_id, rule: alert.rule.clone(), severity: alert.severity.clone() }
+}

@@ -1,0 +1,40 @@
+//! De-identified answers -> the JSON that the research tables keep.
+
+use serde::Serialize;
+
+use super::deidentify::{Answered, Deidentified, Plain};
+
+/// A de-identified submission with its answers as they are stored.
+pub(super) struct Structured {
+    pub deidentified: Deidentified,
+    /// JSON array, one object an answer.
+    pub answers: String,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    link_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<serde_json::Value>,
+}
+
+/// Writes the answers down.
+pub(super) fn structure(deidentified: Deidentified) -> Result<Structured, serde_json::Error> {
+    let rows: Vec<Row<'_>> = deidentified.answers.iter().map(row).collect();
+    let answers = serde_json::to_string(&rows)?;
+    Ok(Structured { answers, deidentified })
+}
+
+fn row(answered: &Answered) -> Row<'_> {
+    let empty = Row { link_id: &answered.link_id, code: None, score: None, value: None };
+    match &answered.value {
+        Plain::Coded { code, score } => Row { code: Some(code), score: *score, ..empty },
+        Plain::Integer(number) => Row { value: Some((*number).into()), ..empty },
+        Plain::Decimal(number) => Row { value: Some((*number).into()), ..empty },
+        Plain::Boolean(yes) => Row { value: Some((*yes).into()), ..empty },
+    }
+}
