@@ -1,2 +1,124 @@
-//! (being written)
-fn main() {}
+//! The door: HTTP in, a confirmed message out.
+//!
+//! A submission is answered 202 only with a receipt from the broker. This process reads
+//! PostgreSQL for the status of a submission, and writes nothing but messages.
+
+mod audit;
+mod auth;
+mod batch;
+mod body;
+mod docs;
+mod door;
+mod intake;
+mod openapi;
+mod readiness;
+mod refusal;
+mod router;
+mod server;
+mod status;
+mod submit;
+mod trace;
+mod visit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use epro_broker::{Publisher, PublisherOptions};
+use epro_process::config::{Config, refuse};
+use epro_process::health::{self, Readiness};
+use epro_process::shutdown::Shutdown;
+use epro_process::{task, telemetry};
+
+use crate::audit::{Notes, Post};
+use crate::door::{Door, Setup};
+
+/// How long the publisher may take to answer what is outstanding, at the very end.
+const LAST_CONFIRMS: Duration = Duration::from_secs(3);
+
+/// Takes submissions over HTTP and hands them to the broker.
+#[derive(Parser)]
+#[command(name = "epro-producer-api", version)]
+struct Arguments {
+    /// The configuration file; docs/config.yaml documents every key.
+    #[arg(long, env = "EPRO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let setup = match Setup::new(Config::read(arguments.config.as_deref(), std::env::vars())) {
+        Ok(setup) => setup,
+        Err(problems) => return refuse(&problems),
+    };
+    let metrics = match telemetry::init(&setup.config.log) {
+        Ok(metrics) => metrics,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(kind = %error.kind(), "no threads to run on");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(setup, metrics)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals().context("the signals can't be listened to")?;
+    let readiness = Readiness::new();
+    let open = readiness.part("door");
+    let (intake, admin, broker) =
+        (setup.config.intake.clone(), setup.config.admin.clone(), setup.broker.clone());
+
+    let (publisher, driver) = Publisher::start(PublisherOptions {
+        url: broker.clone(),
+        name: "epro-producer-api".to_owned(),
+        outstanding: intake.outstanding,
+        confirm_timeout: intake.confirm_timeout,
+    });
+    let driver = task::spawn("publisher", driver);
+    let notes = Arc::new(Notes::default());
+    let post = Post::new(notes.clone(), publisher.clone());
+    let post = task::spawn("audit notes", post.run(shutdown.clone()));
+    let follow = readiness::follow_publisher(publisher.clone(), readiness.part("broker"), shutdown.clone());
+    task::spawn("publisher state", follow);
+    let queues = readiness.part("queues");
+    let door = Arc::new(Door::new(setup, publisher, notes, queues.clone()));
+    let watch = readiness::watch_queues(broker, door.store.clone(), queues, shutdown.clone());
+    let watch = task::spawn("queue watch", watch);
+
+    health::start(&admin, readiness, metrics).await.context("the admin port can't be bound")?;
+    let (address, serving) = server::bind(&intake, router::router(door), shutdown.clone())
+        .context("the address of the intake can't be bound")?;
+    tracing::info!(%address, "listening; the documentation is at /docs");
+    open.ready();
+    let closing = async {
+        shutdown.requested().await;
+        open.not_ready("leaving");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        served = serving => served.context("the server has stopped")?,
+        () = closing => {}
+    }
+
+    // Everything that could add a note or hold the publisher is gone by now, but for the post.
+    post.await.context("the audit notes")?.finish().await;
+    watch.await.context("the queue watch")?;
+    if tokio::time::timeout(LAST_CONFIRMS, driver).await.is_err() {
+        tracing::warn!("the broker didn't confirm everything before the end");
+    }
+    tracing::info!("left in order");
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Somebody whose token was believed.
+
+use std::sync::Arc;
+
+use epro_schemas::phi::Phi;
+
+use super::claims::Claims;
+use crate::refusal::{Kind, Refusal};
+
+/// The longest `sub`, in characters: that of a subject.
+const MAX_SUB: usize = epro_schemas::submission::MAX_SUBJECT;
+
+/// Somebody whose token was believed, and what it allows.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// The token's `sub`; the patient, if the scope is `submit`.
+    pub(crate) sub: Phi<String>,
+    /// Scope `submit`: for oneself.
+    pub(crate) may_submit: bool,
+    /// Scope `submit:any`: for the patient that the body names.
+    pub(crate) may_submit_any: bool,
+    /// Scope `read:site`: whatever belongs to the studies and sites of the token.
+    pub(crate) may_read_site: bool,
+    /// The token's studies.
+    pub(crate) studies: Vec<String>,
+    /// The token's sites.
+    pub(crate) sites: Vec<String>,
+    /// The client's name if it is a configured one, else `other`; `None` if the token names none.
+    pub(crate) client: Option<Arc<str>>,
+}
+
+impl Caller {
+    pub(super) fn new(claims: Claims, known_clients: &[Arc<str>], other: &Arc<str>) -> Result<Self, Refusal> {
+        let length = claims.sub.chars().count();
+        if length == 0 || length > MAX_SUB || claims.sub.chars().any(char::is_control) {
+            return Err(Kind::TokenClaims.into());
+        }
+        let has = |scope: &str| claims.scope.split_ascii_whitespace().any(|word| word == scope);
+        let named = claims.client.as_deref().or(claims.azp.as_deref());
+        let label =
+            |name: &str| known_clients.iter().find(|known| &***known == name).unwrap_or(other).clone();
+        Ok(Self {
+            may_submit: has("submit"),
+            may_submit_any: has("submit:any"),
+            may_read_site: has("read:site"),
+            client: named.map(label),
+            studies: claims.study.0,
+            sites: claims.site.0,
+            sub: Phi::new(claims.sub),
+        })
+    }
+}

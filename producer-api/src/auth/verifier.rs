@@ -1,0 +1,123 @@
+//! Tokens and the keys that verify them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use epro_process::config::{Algorithm, AuthConfig, AuthKeyConfig, Problem};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{DecodingKey, Validation};
+
+use super::caller::Caller;
+use super::claims::Claims;
+use crate::refusal::{Kind, Refusal};
+
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN: usize = 8 * 1024;
+/// The shortest shared secret, in bytes: the output of SHA-256 (RFC 7518, 3.2).
+const MIN_SECRET: usize = 32;
+
+/// Verifies tokens.
+pub(crate) struct Verifier {
+    keys: HashMap<String, Key>,
+    clients: Vec<Arc<str>>,
+    other: Arc<str>,
+}
+
+struct Key {
+    key: DecodingKey,
+    /// Names the one algorithm of this key. A token's header can only agree with it.
+    validation: Validation,
+}
+
+impl Verifier {
+    /// Reads the configured keys.
+    pub(crate) fn new(config: &AuthConfig) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut keys = HashMap::new();
+        if config.keys.is_empty() {
+            problems.push(Problem::new("auth.keys", "at least one is required by this process"));
+        }
+        for (index, key) in config.keys.iter().enumerate() {
+            match decoding_key(key) {
+                Ok(decoding) => {
+                    let validation = validation(key.algorithm, config);
+                    keys.insert(key.kid.clone(), Key { key: decoding, validation });
+                }
+                Err(rule) => problems.push(Problem::new(format!("auth.keys[{index}].file"), rule)),
+            }
+        }
+        let clients = config.clients.iter().map(|name| Arc::from(name.as_str())).collect();
+        if problems.is_empty() { Ok(Self { keys, clients, other: "other".into() }) } else { Err(problems) }
+    }
+
+    /// The caller whose token stands in the headers.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let token = bearer(headers)?;
+        let head = jsonwebtoken::decode_header(token).map_err(|_| Kind::TokenMalformed)?;
+        let kid = head.kid.as_deref().ok_or(Kind::TokenUnknownKey)?;
+        let key = self.keys.get(kid).ok_or(Kind::TokenUnknownKey)?;
+        let token = jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation)
+            .map_err(|error| Refusal::from(kind_of(error.kind())))?;
+        Caller::new(token.claims, &self.clients, &self.other)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or(Kind::TokenMissing)?;
+    if values.next().is_some() || value.len() > MAX_TOKEN {
+        return Err(Kind::TokenMalformed.into());
+    }
+    let text = value.to_str().map_err(|_| Kind::TokenMalformed)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Kind::TokenMissing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Kind::TokenMissing.into()) }
+}
+
+fn validation(algorithm: Algorithm, config: &AuthConfig) -> Validation {
+    let mut validation = Validation::new(match algorithm {
+        Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
+        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+    });
+    validation.leeway = config.leeway.as_secs();
+    validation.validate_nbf = true;
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(config.issuer.as_slice());
+    validation.set_audience(config.audience.as_slice());
+    validation
+}
+
+fn decoding_key(config: &AuthKeyConfig) -> Result<DecodingKey, String> {
+    let bytes = config.read()?;
+    let pem = |what: &str| format!("has to hold {what} as PEM");
+    match config.algorithm {
+        Algorithm::Hs256 => {
+            let secret = bytes.trim_ascii_end();
+            // A public key is no secret: with one in this place, anybody could sign.
+            if secret.len() < MIN_SECRET || secret.starts_with(b"-----BEGIN") {
+                return Err(format!("has to hold a shared secret of at least {MIN_SECRET} bytes"));
+            }
+            Ok(DecodingKey::from_secret(secret))
+        }
+        Algorithm::Rs256 => DecodingKey::from_rsa_pem(&bytes).map_err(|_| pem("an RSA public key")),
+        Algorithm::Es256 => DecodingKey::from_ec_pem(&bytes).map_err(|_| pem("a P-256 public key")),
+        Algorithm::EdDsa => DecodingKey::from_ed_pem(&bytes).map_err(|_| pem("an Ed25519 public key")),
+    }
+}
+
+fn kind_of(error: &ErrorKind) -> Kind {
+    match error {
+        ErrorKind::ExpiredSignature => Kind::TokenExpired,
+        ErrorKind::ImmatureSignature => Kind::TokenNotYetValid,
+        ErrorKind::InvalidIssuer => Kind::TokenIssuer,
+        ErrorKind::InvalidAudience => Kind::TokenAudience,
+        ErrorKind::InvalidSignature => Kind::TokenSignature,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Kind::TokenAlgorithm,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => {
+            Kind::TokenClaims
+        }
+        _ => Kind::TokenMalformed,
+    }
+}

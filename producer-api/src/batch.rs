@@ -1,0 +1,180 @@
+//! `POST /api/v1/epro/submit/batch`: up to 1,000 submissions, an outcome for each, in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use epro_schemas::envelope;
+use epro_schemas::submission::{MAX_BYTES, split};
+use epro_schemas::violation::Violation;
+use futures_util::StreamExt as _;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::body;
+use crate::door::Door;
+use crate::intake::{self, Arrival};
+use crate::refusal::{Kind, Refusal, json};
+use crate::router::Route;
+use crate::submit::{check_scope, location};
+use crate::trace::Trace;
+use crate::visit::Visit;
+
+/// Most submissions in a batch.
+pub(crate) const MAX_ITEMS: usize = 1000;
+/// Largest body of a batch, in bytes.
+pub(crate) const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// What became of each item, in the order of the batch.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BatchOutcome")]
+pub(crate) struct Answer {
+    /// How many were received.
+    received: usize,
+    /// How many were refused; each says why.
+    refused: usize,
+    /// One outcome for each item.
+    items: Vec<Item>,
+}
+
+/// What became of one item: what `submit` would have answered.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ItemOutcome")]
+struct Item {
+    /// 202, or the status of the refusal.
+    status: u16,
+    /// The submission's id, with 202.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submission_id: Option<Uuid>,
+    /// Where it stands is told there, with 202.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    /// What kind of problem it is: a place in `/docs`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    /// The kind in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'static str>,
+    /// Everything that is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+}
+
+pub(crate) async fn handle(
+    State(door): State<Arc<Door>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let mut visit = Visit::begin(&door, Route::Batch);
+    let outcome = submit(&door, &mut visit, from, request).await;
+    visit.answer(outcome)
+}
+
+async fn submit(
+    door: &Door,
+    visit: &mut Visit<'_>,
+    from: SocketAddr,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let caller = door.verifier.caller(request.headers())?;
+    visit.by(&caller);
+    check_scope(door, visit, &caller)?;
+    let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
+    body::check_type(request.headers(), &["application/json", "application/x-ndjson"])?;
+    let trace = Trace::of(request.headers());
+    let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
+    let parts = split(&bytes, MAX_ITEMS).map_err(|violation| not_a_batch(&bytes, violation))?;
+    let arrival = Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Batch, trace: &trace };
+    let parts = parts.into_iter().map(|part| bytes.slice_ref(part)).collect();
+    let outcomes = receive(door, &arrival, parts).await;
+    answer(visit, outcomes)
+}
+
+/// Too many items (413) or no batch at all (400): what splits with a higher bound was too long.
+fn not_a_batch(bytes: &[u8], violation: Violation) -> Refusal {
+    let too_many = split(bytes, 100 * MAX_ITEMS).is_ok();
+    Refusal { kind: if too_many { Kind::TooMany } else { Kind::NotABatch }, errors: vec![violation] }
+}
+
+/// Publishes the items side by side. Once one got no answer from the broker, those not yet under
+/// way are not tried: a batch has as long as a submission has, not that times a thousand.
+async fn receive(door: &Door, arrival: &Arrival<'_>, parts: Vec<Bytes>) -> Vec<Result<Uuid, Refusal>> {
+    let silent = &AtomicBool::new(false);
+    futures_util::stream::iter(parts)
+        .map(async |bytes: Bytes| {
+            let outcome = one(door, arrival, &bytes, silent.load(Ordering::Relaxed)).await;
+            if let Err(Refusal { kind: Kind::BrokerAway | Kind::BrokerBlocked | Kind::Unconfirmed, .. }) =
+                outcome
+            {
+                silent.store(true, Ordering::Relaxed);
+            }
+            outcome
+        })
+        .buffered(door.batch_width)
+        .collect()
+        .await
+}
+
+async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &[u8], silent: bool) -> Result<Uuid, Refusal> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Kind::TooLarge.into());
+    }
+    let admitted = intake::admit(door, arrival, bytes)?;
+    if silent {
+        return Err(Kind::NotTried.into());
+    }
+    let within = door.confirm_timeout;
+    let _slot = timeout(within, door.batch_slots.acquire()).await.map_err(|_| Kind::Busy)?;
+    Ok(intake::publish(door, admitted, Some(within)).await?.submission_id)
+}
+
+/// 200 with the outcomes; 503 if the only thing wrong is that nothing can be accepted now.
+fn answer(visit: &Visit<'_>, outcomes: Vec<Result<Uuid, Refusal>>) -> Result<Response, Refusal> {
+    let unavailable = outcomes.iter().find_map(|outcome| match outcome {
+        Err(refusal) if refusal.kind.status() == 503 => Some(refusal.kind),
+        _ => None,
+    });
+    let all = outcomes.iter().all(|outcome| matches!(outcome, Err(refusal) if refusal.kind.status() == 503));
+    if let (true, Some(kind)) = (all, unavailable) {
+        return Err(kind.into());
+    }
+    let received = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let refused = outcomes.len() - received;
+    let items = outcomes.into_iter().map(|outcome| item(visit, outcome)).collect();
+    let mut response = json(200, "application/json", &Answer { received, refused, items });
+    if let Some(seconds) = unavailable.and_then(Kind::retry_after) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Ok(response)
+}
+
+fn item(visit: &Visit<'_>, outcome: Result<Uuid, Refusal>) -> Item {
+    match outcome {
+        Ok(id) => Item {
+            status: 202,
+            submission_id: Some(id),
+            location: Some(location(id)),
+            kind: None,
+            title: None,
+            errors: Vec::new(),
+        },
+        Err(refusal) => {
+            visit.note("refused", refusal.kind.status(), refusal.kind.class());
+            let problem = refusal.problem();
+            Item {
+                status: problem.status,
+                submission_id: None,
+                location: None,
+                kind: Some(problem.kind),
+                title: Some(problem.title),
+                errors: problem.errors,
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What every request needs, made once from the configuration.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use epro_broker::{BrokerUrl, Publisher};
+use epro_process::config::{Config, Problem};
+use epro_process::health::Part;
+use epro_schemas::instrument::Instruments;
+use epro_schemas::pseudonym::PseudonymKey;
+use epro_schemas::seal::KeyRing;
+use epro_store::pool::{DatabaseUrl, Store};
+use secrecy::ExposeSecret as _;
+use tokio::sync::Semaphore;
+
+use crate::audit::Notes;
+use crate::auth::Verifier;
+
+/// Most batches at work at a time: what they hold in memory is theirs times 8 MiB.
+const BATCHES: usize = 4;
+/// Requests at work for each publish that may be outstanding; above it they are turned away.
+const REQUESTS_A_SLOT: usize = 8;
+
+/// What the configuration and its files say, read before anything is opened.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) broker: BrokerUrl,
+    database: DatabaseUrl,
+    verifier: Verifier,
+    instruments: Instruments,
+    ring: KeyRing,
+    pseudonyms: PseudonymKey,
+}
+
+impl Setup {
+    /// Everything, or every problem at once.
+    pub(crate) fn new((config, mut problems): (Config, Vec<Problem>)) -> Result<Self, Vec<Problem>> {
+        let broker = config.broker.url.expose_secret().parse::<BrokerUrl>();
+        let broker = broker.map_err(|error| vec![Problem::new("broker.url", error.to_string())]);
+        let broker = note(broker, &mut problems);
+        let database = config.postgres.url.expose_secret().parse::<DatabaseUrl>();
+        let database = database.map_err(|error| vec![Problem::new("postgres.url", error.to_string())]);
+        let database = note(database, &mut problems);
+        let verifier = note(Verifier::new(&config.auth), &mut problems);
+        let instruments = note(config.instruments(), &mut problems);
+        let ring = note(config.keys.ring(), &mut problems);
+        let pseudonyms = note(config.keys.pseudonym_key(), &mut problems);
+        for (path, empty) in [("studies", config.studies.is_empty()), ("sites", config.sites.is_empty())] {
+            if empty {
+                problems.push(Problem::new(path, "at least one is required by this process"));
+            }
+        }
+        let whole = (broker, database, verifier, instruments, ring, pseudonyms);
+        let (Some(broker), Some(database), Some(verifier), Some(instruments), Some(ring), Some(pseudonyms)) =
+            whole
+        else {
+            return Err(sorted(problems));
+        };
+        if !problems.is_empty() {
+            return Err(sorted(problems));
+        }
+        let broker = broker.with_frame_max(config.broker.frame_max);
+        Ok(Self { config, broker, database, verifier, instruments, ring, pseudonyms })
+    }
+}
+
+/// One line a key: what the reader of the configuration said already isn't said again.
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort();
+    problems.dedup_by(|later, earlier| later.path == earlier.path);
+    problems
+}
+
+fn note<T>(outcome: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    outcome.map_err(|more| problems.extend(more)).ok()
+}
+
+/// What every request needs.
+pub(crate) struct Door {
+    pub(crate) verifier: Verifier,
+    pub(crate) instruments: Instruments,
+    pub(crate) ring: KeyRing,
+    pub(crate) pseudonyms: PseudonymKey,
+    pub(crate) publisher: Publisher,
+    pub(crate) store: Store,
+    pub(crate) notes: Arc<Notes>,
+    /// Whether the queues are there; a returned publish says no at once.
+    pub(crate) queues: Part,
+    pub(crate) studies: BTreeSet<String>,
+    pub(crate) sites: BTreeSet<String>,
+    pub(crate) body_timeout: Duration,
+    pub(crate) confirm_timeout: Duration,
+    /// Requests at work.
+    pub(crate) requests: Semaphore,
+    /// Batches at work.
+    pub(crate) batches: Semaphore,
+    /// The half of the publisher's slots that batches may hold.
+    pub(crate) batch_slots: Semaphore,
+    /// As many items of one batch are under way at a time.
+    pub(crate) batch_width: usize,
+}
+
+impl Door {
+    pub(crate) fn new(setup: Setup, publisher: Publisher, notes: Arc<Notes>, queues: Part) -> Self {
+        let Setup { config, database, verifier, instruments, ring, pseudonyms, broker: _ } = setup;
+        let pool = usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX);
+        let outstanding = config.intake.outstanding;
+        let batch_width = (outstanding / 2).max(1);
+        Self {
+            verifier,
+            instruments,
+            ring,
+            pseudonyms,
+            publisher,
+            store: Store::open(&database, pool),
+            notes,
+            queues,
+            studies: config.studies.into_keys().collect(),
+            sites: config.sites.into_keys().collect(),
+            body_timeout: config.intake.body_timeout,
+            confirm_timeout: config.intake.confirm_timeout,
+            requests: Semaphore::new(outstanding.saturating_mul(REQUESTS_A_SLOT)),
+            batches: Semaphore::new(BATCHES),
+            batch_slots: Semaphore::new(batch_width),
+            batch_width,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One submission: from bytes to a confirmed message.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use epro_broker::{Confirmed, Headers, Message, PublishError, topology};
+use epro_schemas::envelope::{self, Envelope};
+use epro_schemas::kind;
+use epro_schemas::phi::Phi;
+use epro_schemas::submission::Submission;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::auth::Caller;
+use crate::door::Door;
+use crate::refusal::{Kind, Refusal};
+use crate::trace::Trace;
+
+/// Where and how something came in.
+pub(crate) struct Arrival<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) from: IpAddr,
+    pub(crate) through: envelope::Door,
+    pub(crate) trace: &'a Trace,
+}
+
+/// A submission that may go on, as a message that is ready to leave.
+pub(crate) struct Admitted {
+    pub(crate) submission_id: Uuid,
+    message: Message,
+}
+
+/// A submission that the broker has.
+pub(crate) struct Received {
+    pub(crate) submission_id: Uuid,
+    _receipt: Confirmed,
+}
+
+/// Checks one submission and seals it.
+pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<Admitted, Refusal> {
+    let submission = parse(bytes)?;
+    let subject = subject_of(arrival.caller, &submission)?;
+    check_places(door, arrival.caller, &submission)?;
+    let queue = queue_of(door, &submission)?;
+    let message = seal(door, arrival, subject, queue, bytes)?;
+    Ok(Admitted { submission_id: submission.submission_id, message })
+}
+
+/// Publishes what was admitted. Only a confirm makes a [`Received`].
+///
+/// If the caller goes away meanwhile, the message may be stored and nobody was told so: the same
+/// as an answer that got lost on its way, which the submission's id makes harmless.
+pub(crate) async fn publish(
+    door: &Door,
+    admitted: Admitted,
+    within: Option<Duration>,
+) -> Result<Received, Refusal> {
+    let Admitted { submission_id, message } = admitted;
+    let outcome = match within {
+        None => door.publisher.publish(message).await,
+        Some(within) => door.publisher.publish_within(message, within).await,
+    };
+    match outcome {
+        Ok(receipt) => Ok(Received { submission_id, _receipt: receipt }),
+        Err(error) => {
+            if let PublishError::Returned { routing_key } = &error {
+                door.queues.not_ready(crate::readiness::missing(&format!("queue {routing_key}")));
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Submission, Refusal> {
+    Submission::parse(bytes).map_err(|errors| {
+        // Only on this path: whether it is JSON at all decides between 400 and 422.
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        Refusal { kind: if json { Kind::Invalid } else { Kind::NotJson }, errors }
+    })
+}
+
+/// Whose submission it is. A patient's own `sub`, or whom a backend names.
+fn subject_of(caller: &Caller, submission: &Submission) -> Result<Phi<String>, Refusal> {
+    match &submission.subject_id {
+        Some(subject) if caller.may_submit_any => Ok(subject.clone()),
+        Some(subject) if caller.may_submit && *subject == caller.sub => Ok(subject.clone()),
+        Some(_) if caller.may_submit => {
+            Err(Refusal::at(Kind::SubjectForbidden, "/subject_id", "must be the token's own subject"))
+        }
+        None if caller.may_submit => Ok(caller.sub.clone()),
+        None if caller.may_submit_any => {
+            Err(Refusal::at(Kind::Invalid, "/subject_id", "is required with the scope submit:any"))
+        }
+        _ => Err(Kind::ScopeMissing.into()),
+    }
+}
+
+fn check_places(door: &Door, caller: &Caller, submission: &Submission) -> Result<(), Refusal> {
+    if !caller.studies.contains(&submission.study_id) {
+        return Err(Refusal::at(Kind::StudyForbidden, "/study_id", "must be a study of the token"));
+    }
+    if !caller.sites.contains(&submission.site_id) {
+        return Err(Refusal::at(Kind::SiteForbidden, "/site_id", "must be a site of the token"));
+    }
+    if !door.studies.contains(&submission.study_id) {
+        return Err(Refusal::at(Kind::Invalid, "/study_id", "must be a study that is configured here"));
+    }
+    if !door.sites.contains(&submission.site_id) {
+        return Err(Refusal::at(Kind::Invalid, "/site_id", "must be a site that is configured here"));
+    }
+    Ok(())
+}
+
+/// Runs the instrument's alert rules, so that what alerts overtakes what doesn't.
+fn queue_of(door: &Door, submission: &Submission) -> Result<&'static str, Refusal> {
+    let Some(instrument) = door.instruments.get(&submission.instrument) else {
+        return Err(Refusal::at(Kind::Invalid, "/instrument", "must be an instrument that is known here"));
+    };
+    let resolved =
+        instrument.resolve(submission).map_err(|errors| Refusal { kind: Kind::Invalid, errors })?;
+    let urgent = !instrument.signals(&resolved).is_empty();
+    Ok(if urgent { topology::SUBMISSIONS_URGENT } else { topology::SUBMISSIONS_ROUTINE })
+}
+
+fn seal(
+    door: &Door,
+    arrival: &Arrival<'_>,
+    subject: Phi<String>,
+    queue: &str,
+    bytes: &[u8],
+) -> Result<Message, Refusal> {
+    let envelope = Envelope {
+        received_at: OffsetDateTime::now_utc(),
+        subject_id: subject,
+        actor: arrival.caller.sub.clone(),
+        client: arrival.caller.client.as_deref().map(str::to_owned),
+        from: Phi::new(arrival.from.to_string()),
+        door: arrival.through,
+        trace_id: Some(arrival.trace.id.clone()),
+        bytes: bytes.to_vec(),
+    };
+    let message_id = Uuid::now_v7();
+    let sealed = door.ring.seal(kind::SUBMISSION, message_id, &envelope.encode()).map_err(|error| {
+        tracing::error!(%error, "a submission was turned away");
+        Kind::Panicked
+    })?;
+    let headers = Headers {
+        traceparent: Some(arrival.trace.parent.clone()),
+        key_id: Some(door.ring.current_id().to_owned()),
+        ..Headers::default()
+    };
+    Ok(Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into()))
+}

@@ -1,0 +1,127 @@
+//! The routes. Each of them authenticates, except those that only say how to use the others.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::Method;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::door::Door;
+use crate::refusal::{Kind, Refusal};
+use crate::visit::Visit;
+use crate::{batch, docs, status, submit};
+
+/// A route of the public door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// One submission.
+    Submit,
+    /// Many.
+    Batch,
+    /// Where one stands.
+    Status,
+    /// The OpenAPI document.
+    OpenApi,
+    /// The same, for people.
+    Docs,
+    /// Its style sheet.
+    Style,
+    /// None of these.
+    Unknown,
+}
+
+impl Route {
+    /// The routes that there are.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Submit, Self::Batch, Self::Status, Self::OpenApi, Self::Docs, Self::Style];
+
+    /// Its path, as documented.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Submit => "/api/v1/epro/submit",
+            Self::Batch => "/api/v1/epro/submit/batch",
+            Self::Status => "/api/v1/epro/submissions/{id}",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs => "/docs",
+            Self::Style => "/docs.css",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Its method.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Self::Submit | Self::Batch => Method::POST,
+            Self::Status | Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => Method::GET,
+        }
+    }
+
+    /// What the audit trail calls it.
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Self::Submit => "submission.submit",
+            Self::Batch => "submission.submit_batch",
+            Self::Status => "submission.read",
+            Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => "request",
+        }
+    }
+
+    fn serve(self) -> MethodRouter<Arc<Door>> {
+        match self {
+            Self::Submit => post(submit::handle),
+            Self::Batch => post(batch::handle),
+            Self::Status => get(status::handle),
+            Self::OpenApi => get(docs::openapi),
+            Self::Style => get(docs::style),
+            Self::Docs | Self::Unknown => get(docs::page),
+        }
+    }
+}
+
+/// The whole public door.
+pub(crate) fn router(door: Arc<Door>) -> Router {
+    let routes = Route::ALL.into_iter().fold(Router::new(), |router, route| {
+        let serve = route.serve().fallback(async move |State(door): State<Arc<Door>>| {
+            Visit::begin(&door, route).answer(Err(Kind::MethodUnknown.into()))
+        });
+        router.route(route.path(), serve)
+    });
+    let unknown = async |State(door): State<Arc<Door>>| {
+        Visit::begin(&door, Route::Unknown).answer(Err(Kind::RouteUnknown.into()))
+    };
+    recovering(routes.fallback(unknown).with_state(door))
+}
+
+/// A panic in a handler is a 500 and an error line (from the panic hook, without its message);
+/// the process goes on.
+fn recovering(router: Router) -> Router {
+    router.layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| -> Response {
+        Refusal::from(Kind::Panicked).into_response()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_without_a_word_of_it() {
+        let panics = async || -> Response { panic!("Marta Planted") };
+        let router = recovering(Router::new().route("/", get(panics)));
+        for _ in 0..2 {
+            let request = Request::get("/").body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 500);
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("Marta"));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `GET /api/v1/epro/submissions/{id}`: where a submission stands.
+
+mod answer;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use epro_store::status::{Access, SubmissionStatus};
+use uuid::Uuid;
+
+pub(crate) use self::answer::Answer;
+use crate::auth::Caller;
+use crate::door::Door;
+use crate::refusal::{Kind, Refusal, json};
+use crate::router::Route;
+use crate::submit::delegate;
+use crate::visit::Visit;
+
+pub(crate) async fn handle(
+    State(door): State<Arc<Door>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::begin(&door, Route::Status);
+    let outcome = status(&door, &mut visit, &id, &headers).await;
+    visit.answer(outcome)
+}
+
+async fn status(
+    door: &Door,
+    visit: &mut Visit<'_>,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let caller = door.verifier.caller(headers)?;
+    visit.by(&caller);
+    let id = id.parse::<Uuid>().map_err(|_| Kind::IdMalformed)?;
+    visit.about(id);
+    let found = find(door, visit, &caller, id).await?;
+    Ok(json(200, "application/json", &Answer::from(found)))
+}
+
+/// Staff see what belongs to their sites and studies, a patient what is their own. Something of
+/// somebody else's and something that isn't there look the same.
+async fn find(
+    door: &Door,
+    visit: &mut Visit<'_>,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<SubmissionStatus, Refusal> {
+    visit.actor(delegate(door, caller));
+    if !caller.may_read_site && !caller.may_submit {
+        return Err(Kind::ScopeMissing.into());
+    }
+    let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
+    if caller.may_read_site {
+        let access = Access::Sites { studies: caller.studies.clone(), sites: caller.sites.clone() };
+        if let Some(found) = look_up(door, id, &access).await? {
+            return Ok(found);
+        }
+    }
+    if caller.may_submit {
+        for study in caller.studies.iter().filter(|study| door.studies.contains(*study)) {
+            let pseudonym = door.pseudonyms.pseudonym(study, caller.sub.expose());
+            visit.actor(pseudonym);
+            if let Some(found) = look_up(door, id, &Access::Subject(pseudonym)).await? {
+                return Ok(found);
+            }
+        }
+    }
+    Err(Kind::SubmissionUnknown.into())
+}
+
+async fn look_up(door: &Door, id: Uuid, access: &Access) -> Result<Option<SubmissionStatus>, Refusal> {
+    door.store.submission_status(id, access).await.map_err(|error| {
+        tracing::debug!(%error, "a status could not be looked up");
+        Kind::StoreAway.into()
+    })
+}

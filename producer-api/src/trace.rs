@@ -1,0 +1,73 @@
+//! The W3C trace context of a request: the caller's, or a new one.
+
+use axum::http::HeaderMap;
+use uuid::Uuid;
+
+/// A trace and our place in it.
+pub(crate) struct Trace {
+    /// 32 hexadecimal digits.
+    pub(crate) id: String,
+    /// The header for what we send on: `00-<id>-<our span>-<flags>`.
+    pub(crate) parent: String,
+}
+
+impl Trace {
+    /// The trace that the request belongs to. A header of another form is as good as none: it
+    /// could hold anything.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse);
+        let (id, flags) = match given {
+            Some((id, flags)) => (id.to_owned(), flags),
+            None => (Uuid::new_v4().simple().to_string(), "00"),
+        };
+        let span = Uuid::new_v4().as_u64_pair().1;
+        let parent = format!("00-{id}-{span:016x}-{flags}");
+        Self { id, parent }
+    }
+}
+
+/// Trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`.
+fn parse(text: &str) -> Option<(&str, &str)> {
+    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    let mut parts = text.split('-');
+    let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let shape = version == "00" && id.len() == 32 && span.len() == 16 && flags.len() == 2;
+    let sound = shape && parts.next().is_none() && hex(id) && hex(span) && hex(flags);
+    (sound && !zero(id) && !zero(span)).then_some((id, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_continued_with_a_span_of_our_own() {
+        let mut headers = HeaderMap::new();
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        headers.insert("traceparent", given.parse().unwrap());
+        let trace = Trace::of(&headers);
+        assert_eq!(trace.id, "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(trace.parent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert!(trace.parent.ends_with("-01"));
+        assert_ne!(trace.parent, given);
+        assert!(parse(&trace.parent).is_some());
+    }
+
+    #[test]
+    fn a_header_of_another_form_is_never_passed_on() {
+        for given in [
+            "Marta Planted",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-Marta",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", given.parse().unwrap());
+            let trace = Trace::of(&headers);
+            assert!(!trace.parent.contains(given) && !given.contains(&trace.id), "{given}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! One request, from its arrival to what is told about it: metrics, and a note for the audit trail
+//! when no submission will carry one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::response::{IntoResponse as _, Response};
+use uuid::Uuid;
+
+use crate::audit::Event;
+use crate::auth::Caller;
+use crate::door::Door;
+use crate::refusal::Refusal;
+use crate::router::Route;
+
+/// One request. Dropped without an answer, it counts as abandoned: the client went away.
+pub(crate) struct Visit<'d> {
+    door: &'d Door,
+    route: Route,
+    started: Instant,
+    client: Option<Arc<str>>,
+    actor: Option<Uuid>,
+    submission_id: Option<Uuid>,
+    answered: bool,
+}
+
+impl<'d> Visit<'d> {
+    pub(crate) fn begin(door: &'d Door, route: Route) -> Self {
+        let started = Instant::now();
+        Self { door, route, started, client: None, actor: None, submission_id: None, answered: false }
+    }
+
+    /// A token was believed.
+    pub(crate) fn by(&mut self, caller: &Caller) {
+        self.client.clone_from(&caller.client);
+    }
+
+    /// Who asked, under a pseudonym: a patient's in one study, a delegate's in none.
+    pub(crate) fn actor(&mut self, actor: Uuid) {
+        self.actor = Some(actor);
+    }
+
+    /// Which submission was asked about.
+    pub(crate) fn about(&mut self, submission_id: Uuid) {
+        self.submission_id = Some(submission_id);
+    }
+
+    /// A note of something that ended within this request, as one item of a batch.
+    pub(crate) fn note(&self, outcome: &'static str, status: u16, class: &'static str) {
+        self.door.notes.add(Event {
+            action: self.route.action(),
+            outcome,
+            route: self.route.path(),
+            status,
+            class,
+            client: self.client.clone(),
+            actor: self.actor,
+            submission_id: self.submission_id,
+        });
+    }
+
+    /// The answer, counted; refusals and readings are noted.
+    pub(crate) fn answer(mut self, outcome: Result<Response, Refusal>) -> Response {
+        self.answered = true;
+        match outcome {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                if self.route == Route::Status {
+                    self.note("ok", status, "ok");
+                }
+                self.count(status, "ok");
+                response
+            }
+            Err(refusal) => {
+                let (status, class) = (refusal.kind.status(), refusal.kind.class());
+                self.note("refused", status, class);
+                self.count(status, class);
+                refusal.into_response()
+            }
+        }
+    }
+
+    fn count(&self, status: u16, class: &'static str) {
+        let route = self.route.path();
+        metrics::counter!("epro_http_requests_total", "route" => route, "status" => digits(status), "class" => class)
+            .increment(1);
+        metrics::histogram!("epro_http_request_seconds", "route" => route)
+            .record(self.started.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.count(499, "abandoned");
+        }
+    }
+}
+
+/// The statuses that we give, as labels that cost nothing.
+fn digits(status: u16) -> &'static str {
+    match status {
+        200 => "200",
+        202 => "202",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        413 => "413",
+        415 => "415",
+        422 => "422",
+        499 => "499",
+        500 => "500",
+        503 => "503",
+        _ => "other",
+    }
+}
