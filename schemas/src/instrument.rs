@@ -15,6 +15,15 @@ pub use score::Score;
 use std::collections::HashMap;
 
 use crate::submission::InstrumentRef;
+use definition::Definition;
+
+/// The files that come with the code.
+const SHIPPED: [(&str, &str); 4] = [
+    ("gad-7.yaml", include_str!("../instruments/gad-7.yaml")),
+    ("nrs-pain.yaml", include_str!("../instruments/nrs-pain.yaml")),
+    ("phq-9.yaml", include_str!("../instruments/phq-9.yaml")),
+    ("pro-ctcae-core.yaml", include_str!("../instruments/pro-ctcae-core.yaml")),
+];
 
 /// The instruments that a process knows.
 #[derive(Debug)]
@@ -26,6 +35,8 @@ pub struct Instruments {
 #[derive(Debug)]
 pub struct Instrument {
     reference: InstrumentRef,
+    definition: Definition,
+    by_link_id: HashMap<Name, usize>,
 }
 
 /// Instrument files that can't be used, with everything that is wrong in them.
@@ -50,8 +61,24 @@ impl Instruments {
     ///
     /// # Errors
     /// [`InstrumentError`] with all problems of all files.
-    pub fn load(_own: &[(String, String)]) -> Result<Self, InstrumentError> {
-        unimplemented!()
+    pub fn load(own: &[(String, String)]) -> Result<Self, InstrumentError> {
+        let mut by_reference = HashMap::new();
+        let mut problems = Vec::new();
+        let own = own.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        for (name, text) in SHIPPED.into_iter().chain(own) {
+            match Instrument::read(text) {
+                Ok(instrument) => {
+                    let reference = instrument.reference.clone();
+                    if by_reference.contains_key(&reference) {
+                        problems.push(format!("{name}: {reference} is already defined by another file"));
+                    } else {
+                        by_reference.insert(reference, instrument);
+                    }
+                }
+                Err(found) => problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}"))),
+            }
+        }
+        if problems.is_empty() { Ok(Self { by_reference }) } else { Err(InstrumentError { problems }) }
     }
 
     /// The instrument that a submission names.
@@ -67,9 +94,28 @@ impl Instruments {
 }
 
 impl Instrument {
+    /// Reads one instrument file.
+    ///
+    /// # Errors
+    /// All problems of the file, one line each.
+    pub fn read(text: &str) -> Result<Self, Vec<String>> {
+        let definition = Definition::read(text)?;
+        let reference = InstrumentRef::new(&definition.id, &definition.version)
+            .map_err(|error| vec![format!("id, version: {error}")])?;
+        let by_link_id =
+            definition.items.iter().enumerate().map(|(n, item)| (item.link_id.clone(), n)).collect();
+        Ok(Self { reference, definition, by_link_id })
+    }
+
     /// Its id and version.
     #[must_use]
     pub fn reference(&self) -> &InstrumentRef {
         &self.reference
+    }
+
+    /// All that its file says.
+    #[must_use]
+    pub fn definition(&self) -> &Definition {
+        &self.definition
     }
 }

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use answer::{Answer, Answers};
+pub(crate) use reference::is_name;
 pub use reference::{InstrumentRef, NotAReference};
 pub use split::split;
 
@@ -32,6 +33,8 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_SUBJECT: usize = 128;
 /// The longest reason for an amendment, in characters.
 pub const MAX_REASON: usize = 2_000;
+/// The longest code or code system, in characters.
+pub const MAX_CODE: usize = 256;
 /// The longest text answer, in characters.
 pub const MAX_TEXT: usize = 4_000;
 

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Instrument, Name, Resolved};
+use super::definition::AlertRule;
+use super::{Instrument, Name, Resolved, Value};
 
 /// How much an alert matters. It says nothing about whether an event is
 /// *serious* in the sense of the regulations.
@@ -68,7 +69,36 @@ impl Instrument {
     /// The alert rules that these answers meet, in the instrument's order.
     /// What wasn't answered meets no rule.
     #[must_use]
-    pub fn signals(&self, _resolved: &Resolved) -> Vec<Signal> {
-        unimplemented!()
+    pub fn signals(&self, resolved: &Resolved) -> Vec<Signal> {
+        let rules = &self.definition.alerts;
+        // Most rules look at an item: no score is computed for them.
+        let scores =
+            if rules.iter().any(|rule| rule.score.is_some()) { self.score(resolved) } else { Vec::new() };
+        rules
+            .iter()
+            .filter(|rule| match (&rule.item, &rule.score) {
+                (Some(item), _) => resolved.get(item).is_some_and(|value| met(rule, value)),
+                (None, Some(id)) => {
+                    let value = scores.iter().find(|score| score.id == *id).and_then(|score| score.value);
+                    reaches(rule, value)
+                }
+                (None, None) => false,
+            })
+            .map(|rule| Signal { rule: rule.id.clone(), severity: rule.severity })
+            .collect()
     }
+}
+
+fn met(rule: &AlertRule, value: &Value) -> bool {
+    match value {
+        Value::Coded { code, .. } => rule.any_of.contains(code) || reaches(rule, value.number()),
+        Value::Integer(_) | Value::Decimal(_) => reaches(rule, value.number()),
+        Value::Boolean(yes) => rule.is == Some(*yes),
+        Value::Text(_) => false,
+        Value::Many(choices) => choices.iter().any(|choice| met(rule, choice)),
+    }
+}
+
+fn reaches(rule: &AlertRule, value: Option<f64>) -> bool {
+    matches!((rule.at_least, value), (Some(least), Some(value)) if value >= least)
 }

@@ -1,13 +1,15 @@
-//! What the answers of a submission mean in its instrument.
+//! What the answers of a submission mean in its instrument, and what is odd about them.
 
 use std::fmt;
 
 use serde::Serialize;
 
+mod resolve;
+
+use super::definition::{Check, CheckKind};
 use super::{Instrument, Name, Score};
 use crate::phi::Phi;
 use crate::submission::Submission;
-use crate::violation::Violation;
 
 /// The answers of a submission, understood: known items only, each with a
 /// value from its own list or range, in the instrument's order.
@@ -54,6 +56,18 @@ impl fmt::Debug for Value {
     }
 }
 
+impl Value {
+    /// What it counts in a score.
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Coded { score, .. } => *score,
+            Self::Integer(whole) => Some(*whole as f64),
+            Self::Decimal(decimal) => Some(*decimal),
+            Self::Boolean(_) | Self::Text(_) | Self::Many(_) => None,
+        }
+    }
+}
+
 impl Resolved {
     /// The value of an item, if it was answered.
     #[must_use]
@@ -86,25 +100,34 @@ pub enum Found {
 }
 
 impl Instrument {
-    /// Understands the answers of a submission: by linkId; by system and code,
-    /// by bare code, or by the number that stands for one option. Never by
-    /// display text.
-    ///
-    /// # Errors
-    /// Every problem at once. Items of the instrument are named, others by
-    /// their place: `/answers/#2`.
-    pub fn resolve(&self, _submission: &Submission) -> Result<Resolved, Vec<Violation>> {
-        unimplemented!()
-    }
-
     /// What a reader of the data should know, in the order of the instrument's checks.
     #[must_use]
-    pub fn findings(
-        &self,
-        _submission: &Submission,
-        _resolved: &Resolved,
-        _scores: &[Score],
-    ) -> Vec<Finding> {
-        unimplemented!()
+    pub fn findings(&self, submission: &Submission, resolved: &Resolved, scores: &[Score]) -> Vec<Finding> {
+        let finding = |check: &Check| {
+            let (about, found) = match check.kind {
+                CheckKind::Stated => {
+                    let id = check.score.as_ref()?;
+                    let ours = scores.iter().find(|score| score.id == *id)?.value;
+                    (id, compare(*submission.stated.get(id.as_str())?, ours)?)
+                }
+                CheckKind::Unanswered => {
+                    let id = check.item.as_ref()?;
+                    match resolved.get(id) {
+                        None | Some(Value::Coded { score: None, .. }) => (id, Found::Unanswered),
+                        Some(_) => return None,
+                    }
+                }
+            };
+            Some(Finding { check: check.id.clone(), about: about.clone(), found })
+        };
+        self.definition.checks.iter().filter_map(finding).collect()
+    }
+}
+
+fn compare(stated: f64, ours: Option<f64>) -> Option<Found> {
+    match ours {
+        None => Some(Found::StatedWithoutTotal),
+        Some(ours) if (ours - stated).abs() > 1e-9 => Some(Found::StatedDiffers),
+        Some(_) => None,
     }
 }

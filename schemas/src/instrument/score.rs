@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::definition::{Band, ScoreKind, ScoreRule};
+use super::pro_ctcae::{self, Composite};
 use super::{Instrument, Name, Resolved};
 
 /// One score of an instrument.
@@ -23,7 +25,64 @@ impl Instrument {
     /// The scores, in the instrument's order. A missing item means no value:
     /// what wasn't answered is unknown, not zero.
     #[must_use]
-    pub fn score(&self, _resolved: &Resolved) -> Vec<Score> {
-        unimplemented!()
+    pub fn score(&self, resolved: &Resolved) -> Vec<Score> {
+        let numbers = self.numbers(resolved);
+        let number = |link_id: &Name| *numbers.get(*self.by_link_id.get(link_id)?)?;
+        self.definition.scores.iter().map(|rule| score(rule, number)).collect()
     }
+
+    /// The number behind each item's answer, by the item's place.
+    fn numbers(&self, resolved: &Resolved) -> Vec<Option<f64>> {
+        let mut numbers = vec![None; self.definition.items.len()];
+        for item in &resolved.items {
+            if let Some(number) = self.by_link_id.get(&item.link_id).and_then(|n| numbers.get_mut(*n)) {
+                *number = item.value.number();
+            }
+        }
+        numbers
+    }
+}
+
+fn score(rule: &ScoreRule, number: impl Fn(&Name) -> Option<f64>) -> Score {
+    let (value, missing) = match rule.kind {
+        ScoreKind::Sum => sum(&rule.items, number),
+        ScoreKind::ProCtcae => composite(rule, number),
+    };
+    let within = |band: &&Band| value.is_some_and(|value| (band.from..=band.to).contains(&value));
+    let band = rule.bands.iter().find(within).map(|band| band.id.clone());
+    Score { id: rule.id.clone(), code: rule.code.clone(), value, band, missing }
+}
+
+fn sum(items: &[Name], number: impl Fn(&Name) -> Option<f64>) -> (Option<f64>, usize) {
+    let (mut sum, mut missing) = (0.0, 0);
+    for item in items {
+        match number(item) {
+            Some(number) => sum += number,
+            None => missing += 1,
+        }
+    }
+    ((missing == 0).then_some(sum), missing)
+}
+
+fn composite(rule: &ScoreRule, number: impl Fn(&Name) -> Option<f64>) -> (Option<f64>, usize) {
+    let attributes = [&rule.frequency, &rule.severity, &rule.interference];
+    let levels: Vec<Option<u8>> =
+        attributes.iter().copied().flatten().map(|item| level(number(item)?)).collect();
+    let [frequency, severity, interference] = attributes.map(Option::is_some);
+    let grade =
+        Composite::of(frequency, severity, interference).and_then(|composite| composite.grade(&levels));
+    // What is missing behind a 0 wasn't asked, so it isn't missing.
+    let mut after_zero = false;
+    let missing = levels.iter().filter(|level| {
+        let missing = level.is_none() && !after_zero;
+        after_zero = **level == Some(0) || (after_zero && level.is_none());
+        missing
+    });
+    let missing = missing.count();
+    (grade.map(f64::from), missing)
+}
+
+/// The level of an attribute; the file was checked to have whole ones only.
+fn level(number: f64) -> Option<u8> {
+    (0..=pro_ctcae::HIGHEST).find(|level| f64::from(*level) == number)
 }
