@@ -1,1 +1,23 @@
-//! (being written)
+//! The figures of the table: each beside its limit, in one run, on the same machine.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`ground`] | a stack of the bench's own, set back between the figures |
+//! | [`rounds`] | one round: every figure once, ours and its limit close together |
+//! | [`load`] | the load on the API, cheap enough not to be what is measured |
+//! | [`publisher`], [`bare_loop`] | the limits: bare confirmed publishing; consume, INSERT, ack |
+//! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
+//! | [`depth`] | memory with a deep queue behind |
+//! | [`report`] | table and JSON |
+
+pub mod bare_loop;
+pub mod depth;
+pub mod ground;
+mod inserts;
+pub mod load;
+pub mod measure;
+pub mod messages;
+pub mod publisher;
+pub mod report;
+pub mod rounds;
+pub mod rows;

@@ -64,10 +64,7 @@ impl Keys {
         let (nonce, body) = rest.split_at(12);
         let key_id = std::str::from_utf8(&header[2..])?;
         let key = self.seal.get(key_id).with_context(|| format!("sealed with key {key_id}"))?;
-        let mut aad = header.to_vec();
-        aad.extend((kind.len() as u64).to_be_bytes());
-        aad.extend(kind.as_bytes());
-        aad.extend(id.as_bytes());
+        let aad = associated(header, kind, id);
         let key = UnboundKey::new(&AES_256_GCM, key).ok().context("a key of the wrong length")?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok().context("a nonce of the wrong length")?;
         let mut body = body.to_vec();
@@ -77,7 +74,25 @@ impl Keys {
 
     /// Opens the envelope of a submission whose message had that id.
     pub fn open_submission(&self, message_id: Uuid, sealed: &[u8]) -> Result<Envelope> {
-        envelope(&self.open(SUBMISSION, message_id, sealed)?)
+        Envelope::read(&self.open(SUBMISSION, message_id, sealed)?)
+    }
+
+    /// Seals a body as the relay does, with the first key of the folder.
+    pub fn seal(&self, kind: &str, id: Uuid, plain: &[u8]) -> Result<Vec<u8>> {
+        let (key_id, key) = self.seal.first_key_value().context("no seal key")?;
+        let mut sealed = vec![1, u8::try_from(key_id.len())?];
+        sealed.extend(key_id.as_bytes());
+        let aad = associated(&sealed, kind, id);
+        let key = UnboundKey::new(&AES_256_GCM, key).ok().context("a key of the wrong length")?;
+        let mut nonce = [0; 12];
+        aws_lc_rs::rand::fill(&mut nonce).ok().context("no randomness")?;
+        sealed.extend(nonce);
+        let mut body = plain.to_vec();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let done = LessSafeKey::new(key).seal_in_place_append_tag(nonce, Aad::from(aad), &mut body);
+        done.ok().context("could not seal")?;
+        sealed.extend(body);
+        Ok(sealed)
     }
 
     /// The patient's pseudonym in a study: 16 bytes of HMAC-SHA-256 as a UUID of version 8.
@@ -97,34 +112,76 @@ impl Keys {
     }
 }
 
+fn associated(header: &[u8], kind: &str, id: Uuid) -> Vec<u8> {
+    let mut aad = header.to_vec();
+    aad.extend((kind.len() as u64).to_be_bytes());
+    aad.extend(kind.as_bytes());
+    aad.extend(id.as_bytes());
+    aad
+}
+
 fn key(path: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(path).with_context(|| format!("key file {}", path.display()))?;
     let bytes = from_base64(&text).context("a key file that isn't base64")?;
     bytes.try_into().ok().context("a key that isn't 32 bytes long")
 }
 
-/// Version 1, door, receipt time in nanoseconds (16 bytes), subject, actor, client?, from,
-/// trace id?, then the received bytes; a text has its length (4 bytes) before it, an optional
-/// one a byte that says whether it is there.
-fn envelope(plain: &[u8]) -> Result<Envelope> {
-    let mut rest = plain;
-    let mut take = |n: usize| -> Result<&[u8]> {
-        let (head, tail) = rest.split_at_checked(n).context("an envelope cut short")?;
-        rest = tail;
-        Ok(head)
-    };
-    ensure!(take(1)? == [1], "an envelope of another version");
-    take(1 + 16)?;
-    let mut text = |optional: bool| -> Result<String> {
-        if optional && take(1)? == [0] {
-            return Ok(String::new());
-        }
-        let length = u32::from_be_bytes(take(4)?.try_into()?);
-        Ok(String::from_utf8(take(length as usize)?.to_vec())?)
-    };
-    let (subject, actor) = (text(false)?, text(false)?);
-    text(true)?;
-    text(false)?;
-    text(true)?;
-    Ok(Envelope { subject, actor, bytes: rest.to_vec() })
+impl Envelope {
+    /// Version 1, door, receipt time in nanoseconds (16 bytes), subject, actor, client?, from,
+    /// trace id?, then the received bytes; a text has its length (4 bytes) before it, an optional
+    /// one a byte that says whether it is there.
+    pub fn read(plain: &[u8]) -> Result<Self> {
+        let mut rest = plain;
+        let mut take = |n: usize| -> Result<&[u8]> {
+            let (head, tail) = rest.split_at_checked(n).context("an envelope cut short")?;
+            rest = tail;
+            Ok(head)
+        };
+        ensure!(take(1)? == [1], "an envelope of another version");
+        take(1 + 16)?;
+        let mut text = |optional: bool| -> Result<String> {
+            if optional && take(1)? == [0] {
+                return Ok(String::new());
+            }
+            let length = u32::from_be_bytes(take(4)?.try_into()?);
+            Ok(String::from_utf8(take(length as usize)?.to_vec())?)
+        };
+        let (subject, actor) = (text(false)?, text(false)?);
+        text(true)?;
+        text(false)?;
+        text(true)?;
+        Ok(Self { subject, actor, bytes: rest.to_vec() })
+    }
+
+    /// The id inside the received bytes.
+    pub fn submission_id(&self) -> Result<Uuid> {
+        let body: serde_json::Value = serde_json::from_slice(&self.bytes)?;
+        Ok(body["submission_id"].as_str().context("no submission_id")?.parse()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys { seal: BTreeMap::from([("k1".to_owned(), [7; 32])]), pseudonym: [1; 32] }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_under_its_own_id_and_type_only() {
+        let id = Uuid::from_u128(5);
+        let sealed = keys().seal(SUBMISSION, id, b"plain").unwrap();
+        assert_eq!(keys().open(SUBMISSION, id, &sealed).unwrap(), b"plain");
+        assert!(keys().open(SUBMISSION, Uuid::from_u128(6), &sealed).is_err());
+        assert!(keys().open("epro.audit.v1", id, &sealed).is_err());
+    }
+
+    #[test]
+    fn a_pseudonym_is_what_python_computes() {
+        // hmac.new(bytes([1])*32, struct.pack('>Q',7)+b'ONC-301'+struct.pack('>Q',6)+b'P-0001', 'sha256'),
+        // with the version and variant bits of a UUID of version 8
+        let hex = keys().pseudonym("ONC-301", "P-0001").simple().to_string();
+        assert_eq!(hex, "33526232252680ea8bcaae03f686454b");
+    }
 }

@@ -1,0 +1,81 @@
+//! Memory with a deep queue behind.
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Connection, ConnectionProperties};
+
+use super::ground::Ground;
+use super::load::{self, Requests};
+use super::messages::forge;
+use super::publisher::Message;
+
+/// Peak resident memory, MiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Depth {
+    /// Messages that were queued.
+    pub queued: usize,
+    /// The API, while it took requests in front of that queue.
+    pub api: f64,
+    /// The worker, after its first twentieth.
+    pub worker_early: f64,
+    /// The worker, after all of them.
+    pub worker: f64,
+}
+
+/// Queues `count` submissions of our own making, lets the API take requests, then the worker drain.
+pub async fn measure(
+    ground: &Ground,
+    template: &Message,
+    count: usize,
+    requests: &Requests,
+) -> Result<Depth> {
+    fill(ground, template, count).await?;
+    let api = ground.stack.api().await?;
+    load::closed(api.listen(), requests, 64).await?;
+    let api_peak = api.peak_rss_mib()?;
+    drop(api);
+    let mut worker = ground.stack.worker().await?;
+    let all = count + requests.len();
+    crate::until("the first of many to be stored", std::time::Duration::from_secs(120), || async {
+        let now = ground.link.count("SELECT count(*) FROM identified.submission").await?;
+        Ok((now >= all as i64 / 20).then_some(()))
+    })
+    .await?;
+    let worker_early = worker.peak_rss_mib()?;
+    ground.stored(all).await?;
+    let peak = worker.peak_rss_mib()?;
+    ground.finish(&mut worker).await?;
+    ground.empty("H004").await?;
+    Ok(Depth { queued: count, api: api_peak, worker_early, worker: peak })
+}
+
+/// Messages are made while others are on their way: a million of them need not fit in memory.
+async fn fill(ground: &Ground, template: &Message, count: usize) -> Result<()> {
+    let keys = ground.keys()?;
+    let properties = ConnectionProperties::default().with_connection_name("bench-depth".into());
+    let connection = Connection::connect(&ground.amqp(), properties).await?;
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let mut flying = FuturesUnordered::new();
+    for _ in 0..count {
+        if flying.len() >= 1000 {
+            let done: Result<()> = flying.next().await.context("nothing in flight")?;
+            done?;
+        }
+        let message = forge(template, &keys)?;
+        let channel = &channel;
+        flying.push(async move {
+            let (exchange, key) = (message.exchange.as_str().into(), message.key.as_str().into());
+            channel.basic_publish(exchange, key, options, &message.body, message.properties).await?.await?;
+            Ok(())
+        });
+    }
+    while let Some(done) = flying.next().await {
+        done?;
+    }
+    connection.close(200, "filled".into()).await?;
+    Ok(())
+}

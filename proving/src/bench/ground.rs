@@ -1,0 +1,174 @@
+//! A relay of the bench's own, set back between the figures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::bare_loop::Shape;
+use super::load;
+use super::messages::{self, ROUTINE};
+use super::publisher::{self, Message};
+use super::rows::{self, Rows};
+use crate::database::Link;
+use crate::sealed::Keys;
+use crate::service::Service;
+use crate::stack::{Plan, Stack};
+use crate::until;
+
+/// As documented in docs/config.yaml; both contenders work with these.
+const CHUNK: usize = 256;
+const LINGER: Duration = Duration::from_millis(10);
+const PREFETCH: u16 = 768;
+const FRAME_MAX: u32 = 16_384;
+
+/// The stack and what is asked of it every round.
+pub struct Ground {
+    /// The stack.
+    pub stack: Stack,
+    /// A look at its tables.
+    pub link: Link,
+}
+
+/// Submissions of one site: as messages, and as the rows that the worker makes of them.
+pub struct Cargo {
+    /// The site.
+    pub site: &'static str,
+    /// The messages as the API published them.
+    pub messages: Arc<Vec<Message>>,
+    /// The rows that the worker wrote for them.
+    pub rows: Arc<Rows>,
+    /// A follow-on as the worker published it, if the site has a hospital.
+    pub follow_on: Option<Message>,
+}
+
+impl Ground {
+    /// A fresh stack with the default measures.
+    pub async fn new() -> Result<Self> {
+        let config = json!({
+            "worker": {"chunk": CHUNK, "linger": "10ms", "prefetch": PREFETCH},
+            "broker": {"frame_max": FRAME_MAX},
+        });
+        let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
+        let link = stack.database().connect().await?;
+        // A quorum queue is not itself in its first second.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok(Self { stack, link })
+    }
+
+    /// AMQP with the product's frame size.
+    pub fn amqp(&self) -> String {
+        format!("{}?frame_max={FRAME_MAX}", self.stack.vhost().url())
+    }
+
+    /// The bare loop in the worker's measures.
+    pub fn shape(&self, cargo: &Cargo) -> Shape {
+        Shape {
+            broker: self.amqp(),
+            postgres: self.stack.database().url().to_owned(),
+            chunk: CHUNK,
+            linger: LINGER,
+            prefetch: PREFETCH,
+            follow_on: cargo.follow_on.clone(),
+        }
+    }
+
+    /// Sends `count` submissions of a site through the API, takes the messages, lets the worker make
+    /// rows of them, and keeps both.
+    pub async fn load(&self, site: &'static str, count: usize) -> Result<Cargo> {
+        let mut api = self.stack.api().await?;
+        let requests = load::requests(self.stack.minter(), "ONC-301", site, count)?;
+        load::closed(api.listen(), &requests, 64).await?;
+        api.drain(Duration::from_secs(30)).await?;
+        let messages = messages::take(self.stack.vhost().url(), ROUTINE, count).await?;
+        self.fill(&messages).await?;
+        let mut worker = self.stack.worker().await?;
+        self.stored(count).await?;
+        worker.drain(Duration::from_secs(30)).await?;
+        let rows = Arc::new(rows::read(&self.link, count).await?);
+        let his = format!("epro.his.{site}");
+        let has_hospital = rows.values().any(|row| row.delivery_site.is_some());
+        let follow_on = match has_hospital {
+            true => messages::take(self.stack.vhost().url(), &his, count).await?.first().cloned(),
+            false => None,
+        };
+        self.empty(site).await?;
+        Ok(Cargo { site, messages, rows, follow_on })
+    }
+
+    /// Puts messages on the queue, as fast as it goes.
+    pub async fn fill(&self, messages: &Arc<Vec<Message>>) -> Result<()> {
+        publisher::closed(&self.amqp(), messages, 1000).await?;
+        Ok(())
+    }
+
+    /// Waits until so many submissions are stored and the queue is settled; an error if any was set aside.
+    pub async fn stored(&self, count: usize) -> Result<()> {
+        let bound = Duration::from_secs(60 + count as u64 / 500);
+        until("all submissions to be stored", bound, || async {
+            let now = self.link.count("SELECT count(*) FROM identified.submission").await?;
+            let dead = self.link.count("SELECT count(*) FROM ops.dead_letter").await?;
+            ensure!(dead == 0, "{dead} submissions were set aside");
+            if now < count as i64 {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Ok((now == count as i64).then_some(()))
+        })
+        .await
+    }
+
+    /// Submissions a second between the first and the last commit, by the database's clock: the
+    /// start of a process and what a client needs to notice the end are not in it.
+    pub async fn pace(&self, count: usize) -> Result<f64> {
+        let sql = "SELECT extract(epoch FROM max(stored_at) - min(stored_at))::float8,
+                   (SELECT count(*) FROM identified.submission
+                    WHERE stored_at > (SELECT min(stored_at) FROM identified.submission))
+                   FROM identified.submission";
+        let row = self.link.client.query_one(sql, &[]).await?;
+        let (seconds, after_first): (f64, i64) = (row.get(0), row.get(1));
+        ensure!(seconds > 0.0, "{count} submissions in one commit give no pace");
+        Ok(after_first as f64 / seconds)
+    }
+
+    /// Empties tables and queues, and lets PostgreSQL write out what is due.
+    pub async fn empty(&self, site: &str) -> Result<()> {
+        let sql = "TRUNCATE identified.submission, identified.subject, research.submission, ops.delivery,
+                   ops.alert, ops.dead_letter, ops.suspect, audit.event, audit.writer";
+        self.link.client.batch_execute(sql).await?;
+        self.link.client.batch_execute("CHECKPOINT").await?;
+        let his = format!("epro.his.{site}");
+        let mut queues = vec![ROUTINE];
+        if self.stack.vhost().queues().await?.contains(&his) {
+            queues.push(&his);
+        }
+        messages::purge(self.stack.vhost(), &queues).await
+    }
+
+    /// The keys of the stack.
+    pub fn keys(&self) -> Result<Keys> {
+        Keys::read(self.stack.folder())
+    }
+
+    /// Waits until a process has acked everything: nothing is ready, and it drains without giving back.
+    pub async fn finish(&self, worker: &mut Service) -> Result<()> {
+        worker.drain(Duration::from_secs(30)).await?;
+        let left = self.stack.vhost().ready(ROUTINE).await?;
+        ensure!(left == 0, "{left} deliveries came back when the worker left");
+        Ok(())
+    }
+
+    /// How many cores and which versions, for the report.
+    pub async fn machine(&self) -> Result<serde_json::Value> {
+        let overview = self.stack.vhost().management().get("/api/overview").await?;
+        let postgres: String = self.link.client.query_one("SHOW server_version", &[]).await?.get(0);
+        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+        Ok(json!({
+            "cores": std::thread::available_parallelism().context("cores")?.get(),
+            "cpu": model.trim_start_matches([' ', '\t', ':']),
+            "rabbitmq": overview["rabbitmq_version"],
+            "postgresql": postgres,
+        }))
+    }
+}

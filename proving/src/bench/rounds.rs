@@ -1,0 +1,188 @@
+//! One round: every figure once, ours and its limit close together in time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+
+use super::ground::{Cargo, Ground};
+use super::load::{self, Requests};
+use super::measure::percentile;
+use super::messages::ROUTINE;
+use super::{bare_loop, publisher};
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Submissions in a drain.
+    pub drain: usize,
+    /// Requests of the closed load.
+    pub requests: usize,
+    /// Requests of the open load, at [`RATE`].
+    pub open: usize,
+}
+
+/// Open load, requests a second.
+pub const RATE: f64 = 2000.0;
+
+/// Figures by name, one value a round each.
+#[derive(Clone, Debug, Default)]
+pub struct Figures(pub BTreeMap<&'static str, Vec<f64>>);
+
+impl Figures {
+    fn note(&mut self, name: &'static str, value: f64) {
+        self.0.entry(name).or_default().push(value);
+    }
+}
+
+/// What is used up in every round.
+pub struct Supplies {
+    /// Submissions of a site without a hospital: nothing follows on.
+    pub plain: Cargo,
+    /// Submissions of a site with one: each has a follow-on.
+    pub hospital: Cargo,
+    /// Requests of the closed load.
+    pub closed: Requests,
+    /// Requests of the open load.
+    pub open: Requests,
+    /// How much.
+    pub size: Size,
+}
+
+/// Runs everything once; ours goes first in even rounds, the limit in odd ones.
+pub async fn round(ground: &Ground, supplies: &Supplies, number: usize, figures: &mut Figures) -> Result<()> {
+    let order = if number.is_multiple_of(2) { [true, false] } else { [false, true] };
+    for ours in order {
+        match ours {
+            true => worker(ground, &supplies.plain, ["worker", "worker cpu", "worker rss"], figures).await?,
+            false => bare(ground, &supplies.plain, "bare loop", figures).await?,
+        }
+    }
+    for ours in order {
+        match ours {
+            true => {
+                worker(ground, &supplies.hospital, ["worker+", "worker+ cpu", "worker+ rss"], figures).await?
+            }
+            false => bare(ground, &supplies.hospital, "bare loop+", figures).await?,
+        }
+    }
+    for ours in order {
+        match ours {
+            true => api(ground, supplies, figures).await?,
+            false => bare_publishing(ground, supplies, figures).await?,
+        }
+    }
+    for ours in order {
+        match ours {
+            true => whole(ground, supplies, figures).await?,
+            false => bare_whole(ground, supplies, figures).await?,
+        }
+    }
+    for ours in order {
+        match ours {
+            true => open(ground, supplies, figures).await?,
+            false => bare_open(ground, supplies, figures).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn worker(
+    ground: &Ground,
+    cargo: &Cargo,
+    names: [&'static str; 3],
+    figures: &mut Figures,
+) -> Result<()> {
+    let count = cargo.messages.len();
+    ground.fill(&cargo.messages).await?;
+    let mut worker = ground.stack.worker().await?;
+    ground.stored(count).await?;
+    let [pace, cpu, rss] = names;
+    figures.note(cpu, worker.cpu_seconds()? * 10_000.0 / count as f64);
+    figures.note(rss, worker.peak_rss_mib()?);
+    ground.finish(&mut worker).await?;
+    figures.note(pace, ground.pace(count).await?);
+    ground.empty(cargo.site).await
+}
+
+async fn bare(ground: &Ground, cargo: &Cargo, name: &'static str, figures: &mut Figures) -> Result<()> {
+    ground.fill(&cargo.messages).await?;
+    bare_loop::run(&ground.shape(cargo), &cargo.rows, cargo.messages.len()).await?;
+    ground.stored(cargo.messages.len()).await?;
+    figures.note(name, ground.pace(cargo.messages.len()).await?);
+    ground.empty(cargo.site).await
+}
+
+async fn api(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let api = ground.stack.api().await?;
+    let went = load::closed(api.listen(), &supplies.closed, 64).await?;
+    let count = supplies.closed.len() as f64;
+    figures.note("api", count / went.took.as_secs_f64());
+    figures.note("api p99", percentile(&mut went.latencies.clone(), 0.99)?);
+    figures.note("api cpu", api.cpu_seconds()? * 10_000.0 / count);
+    figures.note("api rss", api.peak_rss_mib()?);
+    drop(api);
+    super::messages::purge(ground.stack.vhost(), &[ROUTINE]).await
+}
+
+async fn bare_publishing(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let some = Arc::new(supplies.plain.messages[..supplies.size.requests].to_vec());
+    let went = publisher::closed(&ground.amqp(), &some, 64).await?;
+    figures.note("bare publishing", some.len() as f64 / went.took.as_secs_f64());
+    super::messages::purge(ground.stack.vhost(), &[ROUTINE]).await
+}
+
+async fn whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let mut worker = ground.stack.worker().await?;
+    let api = ground.stack.api().await?;
+    load::closed(api.listen(), &supplies.closed, 64).await?;
+    ground.stored(supplies.closed.len()).await?;
+    drop(api);
+    ground.finish(&mut worker).await?;
+    figures.note("whole", ground.pace(supplies.closed.len()).await?);
+    ground.empty(supplies.plain.site).await
+}
+
+async fn bare_whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let some = Arc::new(supplies.plain.messages[..supplies.size.requests].to_vec());
+    let amqp = ground.amqp();
+    let count = some.len();
+    let mut publishing = JoinSet::new();
+    publishing.spawn(async move { publisher::closed(&amqp, &some, 1000).await });
+    bare_loop::run(&ground.shape(&supplies.plain), &supplies.plain.rows, count).await?;
+    while let Some(done) = publishing.join_next().await {
+        done??;
+    }
+    ground.stored(count).await?;
+    figures.note("bare whole", ground.pace(count).await?);
+    ground.empty(supplies.plain.site).await
+}
+
+async fn open(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let mut worker = ground.stack.worker().await?;
+    let api = ground.stack.api().await?;
+    let mut went = load::open(api.listen(), &supplies.open, RATE).await?;
+    figures.note("open p99", percentile(&mut went.latencies, 0.99)?);
+    figures.note("open p50", percentile(&mut went.latencies, 0.50)?);
+    ground.stored(supplies.open.len()).await?;
+    drop(api);
+    ground.finish(&mut worker).await?;
+    ground.empty(supplies.plain.site).await
+}
+
+async fn bare_open(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let some = Arc::new(supplies.plain.messages[..supplies.size.open].to_vec());
+    let amqp = ground.amqp();
+    let count = some.len();
+    let mut publishing = JoinSet::new();
+    publishing.spawn(async move { publisher::open(&amqp, &some, RATE).await });
+    bare_loop::run(&ground.shape(&supplies.plain), &supplies.plain.rows, count).await?;
+    while let Some(done) = publishing.join_next().await {
+        let mut went = done??;
+        figures.note("bare open p99", percentile(&mut went.latencies, 0.99)?);
+        figures.note("bare open p50", percentile(&mut went.latencies, 0.50)?);
+    }
+    ground.stored(count).await?;
+    ground.empty(supplies.plain.site).await
+}
