@@ -111,7 +111,7 @@ impl Config {
             Value::Null
         });
         let from_environment = environment::overlay(&mut tree, environment, &mut problems);
-        let mut findings = Findings { problems, from_environment, base, ..Findings::default() };
+        let mut findings = Findings::new(problems, from_environment, base);
         let config = Self::from_section(Section::new("", Some(tree), &mut findings));
         let mut problems = findings.problems;
         problems.sort();

@@ -22,6 +22,14 @@ pub(crate) struct Findings {
     pub(crate) base: PathBuf,
 }
 
+impl Findings {
+    /// Findings to add to.
+    pub(crate) fn new(problems: Vec<Problem>, from_environment: BTreeSet<String>, base: PathBuf) -> Self {
+        #[allow(clippy::needless_update, reason = "tests have one field more")]
+        Self { problems, from_environment, base, ..Self::default() }
+    }
+}
+
 /// One mapping of the tree. Keys are taken out; what is left at [`Section::finish`] is unknown.
 pub(crate) struct Section<'f> {
     path: String,
