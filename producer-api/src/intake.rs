@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use epro_broker::{Confirmed, Headers, Message, PublishError, topology};
 use epro_schemas::envelope::{self, Envelope};
+use epro_schemas::instrument::Signal;
 use epro_schemas::kind;
 use epro_schemas::phi::Phi;
 use epro_schemas::submission::Submission;
@@ -41,8 +42,8 @@ pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<
     let submission = parse(bytes)?;
     let subject = subject_of(arrival.caller, &submission)?;
     check_places(door, arrival.caller, &submission)?;
-    let queue = queue_of(door, &submission)?;
-    let message = seal(door, arrival, subject, queue, bytes)?;
+    let signals = signals_of(door, &submission)?;
+    let message = seal(door, arrival, subject, &submission, &signals, bytes)?;
     Ok(Admitted { submission_id: submission.submission_id, message })
 }
 
@@ -111,22 +112,37 @@ fn check_places(door: &Door, caller: &Caller, submission: &Submission) -> Result
     Ok(())
 }
 
-/// Runs the instrument's alert rules, so that what alerts overtakes what doesn't.
-fn queue_of(door: &Door, submission: &Submission) -> Result<&'static str, Refusal> {
+/// What the instrument's alert rules find, so that what alerts overtakes what doesn't.
+fn signals_of(door: &Door, submission: &Submission) -> Result<Vec<Signal>, Refusal> {
     let Some(instrument) = door.instruments.get(&submission.instrument) else {
         return Err(Refusal::at(Kind::Invalid, "/instrument", "must be an instrument that is known here"));
     };
     let resolved =
         instrument.resolve(submission).map_err(|errors| Refusal { kind: Kind::Invalid, errors })?;
-    let urgent = !instrument.signals(&resolved).is_empty();
-    Ok(if urgent { topology::SUBMISSIONS_URGENT } else { topology::SUBMISSIONS_ROUTINE })
+    Ok(instrument.signals(&resolved))
+}
+
+/// The headers tell an operator, and a worker that can't open the body, where it belongs and whom to
+/// alert; never whose it is.
+fn headers(door: &Door, arrival: &Arrival<'_>, submission: &Submission, signals: &[Signal]) -> Headers {
+    let found = signals.iter().map(|signal| format!("{}={}", signal.rule, signal.severity));
+    let found = found.collect::<Vec<_>>().join(",");
+    Headers {
+        traceparent: Some(arrival.trace.parent.clone()),
+        key_id: Some(door.ring.current_id().to_owned()),
+        site: Some(submission.site_id.clone()),
+        study: Some(submission.study_id.clone()),
+        signals: (!found.is_empty()).then_some(found),
+        ..Headers::default()
+    }
 }
 
 fn seal(
     door: &Door,
     arrival: &Arrival<'_>,
     subject: Phi<String>,
-    queue: &str,
+    submission: &Submission,
+    signals: &[Signal],
     bytes: &[u8],
 ) -> Result<Message, Refusal> {
     let envelope = Envelope {
@@ -144,10 +160,8 @@ fn seal(
         tracing::error!(%error, "a submission was turned away");
         Kind::Panicked
     })?;
-    let headers = Headers {
-        traceparent: Some(arrival.trace.parent.clone()),
-        key_id: Some(door.ring.current_id().to_owned()),
-        ..Headers::default()
-    };
+    let queue =
+        if signals.is_empty() { topology::SUBMISSIONS_ROUTINE } else { topology::SUBMISSIONS_URGENT };
+    let headers = headers(door, arrival, submission, signals);
     Ok(Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into()))
 }
