@@ -1,5 +1,6 @@
 //! What was accepted is stored or set aside, byte for byte, and nothing else is.
 
+mod audit;
 mod follow_ons;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,7 @@ pub struct Account {
 type Key = (Uuid, [u8; 32]);
 
 /// Checks a stack against the client's own log: waits up to 90 s until everything accepted has
-/// left its trace, then compares sets, bytes, queues and follow-ons.
+/// left its trace, then compares sets, bytes, queues, follow-ons and the audit trail.
 ///
 /// An error lists every difference (at most 20 of a kind). Processes may still run, or not.
 pub async fn conservation(stack: &Stack, log: &[Sent]) -> Result<Account> {
@@ -52,6 +53,7 @@ pub async fn conservation(stack: &Stack, log: &[Sent]) -> Result<Account> {
     bytes(&link, &sent, &Keys::read(stack.folder())?, &mut wrong).await?;
     queues(stack.vhost(), &mut wrong).await?;
     follow_ons::check(&link, stack.vhost(), &mut wrong).await?;
+    audit::check(&link, &mut wrong).await?;
     if !wrong.is_empty() {
         bail!("conservation is broken:\n  {}", wrong.join("\n  "));
     }

@@ -12,6 +12,7 @@ pub mod client;
 pub mod conservation;
 pub mod database;
 pub mod evening;
+pub mod own;
 pub mod proxy;
 pub mod raw_http;
 pub mod sample;

@@ -24,7 +24,7 @@ impl Services {
     }
 }
 
-fn var(name: &str) -> Result<String> {
+pub(crate) fn var(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| {
         format!("{name} is not set: run `./dev test`, which starts private services and sets it")
     })

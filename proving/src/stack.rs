@@ -54,9 +54,12 @@ pub struct Stack {
 impl Stack {
     /// Just a vhost and a database.
     pub async fn bare() -> Result<Bare> {
-        let services = Services::from_env()?;
+        Self::bare_on(&Services::from_env()?).await
+    }
+
+    async fn bare_on(services: &Services) -> Result<Bare> {
         Ok(Bare {
-            vhost: Vhost::create_on(&services).await?,
+            vhost: Vhost::create_on(services).await?,
             database: Database::create_on(&services.database).await?,
         })
     }
@@ -68,8 +71,12 @@ impl Stack {
 
     /// A stack with differences, nothing started yet.
     pub async fn with(plan: Plan) -> Result<Self> {
-        let services = Services::from_env()?;
-        let Bare { vhost, database } = Self::bare().await?;
+        Self::on(Services::from_env()?, plan).await
+    }
+
+    /// The same on other services: those of [`crate::own::Own`].
+    pub async fn on(services: Services, plan: Plan) -> Result<Self> {
+        let Bare { vhost, database } = Self::bare_on(&services).await?;
         let folder = Folder::create()?;
         let led = |url: &str, to: &Option<String>| match to {
             Some(to) => crate::services::with_host_port(url, to),

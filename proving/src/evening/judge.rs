@@ -95,7 +95,7 @@ async fn check_stored(
     surprises.unless(row.answered_seen != expected.year_only, "dates not as the profile says");
     if let Some(checks) = &expected.checks {
         let found: BTreeSet<String> =
-            row.checks.iter().filter_map(|c| c["item"].as_str().map(str::to_owned)).collect();
+            row.checks.iter().filter_map(|c| c["about"].as_str().map(str::to_owned)).collect();
         surprises.unless(found == *checks, format!("findings about {found:?}"));
     }
     if let Some(alerts) = expected.alerts {

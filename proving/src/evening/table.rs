@@ -1,7 +1,7 @@
 //! The evening as a table for people.
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, LineStyle, Table};
 use uuid::Uuid;
 
 use super::Verdict;
@@ -10,7 +10,7 @@ use crate::token::Minter;
 /// What each line was, what was expected, what became of it.
 pub fn table(verdicts: &[Verdict]) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_NO_BORDERS);
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
     table.set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
         table.set_width(150);

@@ -1,3 +1,4 @@
 //! The oracle must itself be trustworthy: what it creates goes away, what it checks can fail.
 
+mod evening;
 mod own_services;

@@ -1,0 +1,104 @@
+//! A RabbitMQ or a PostgreSQL of one test's own, to be stopped and killed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::services::{Services, var};
+
+/// Which service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// RabbitMQ with its management plugin.
+    Broker,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// A service started by `./dev` for one test; ended and forgotten with this value, also on panic.
+#[derive(Debug)]
+pub struct Own {
+    kind: Kind,
+    dev: String,
+    folder: PathBuf,
+}
+
+impl Own {
+    /// Starts one and waits until it answers.
+    pub async fn start(kind: Kind) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("epro-own-{}", Uuid::now_v7().simple()));
+        let own = Self { kind, dev: var("EPRO_TEST_DEV")?, folder };
+        own.again().await?;
+        Ok(own)
+    }
+
+    /// Starts it again, with its data and on its ports.
+    pub async fn again(&self) -> Result<()> {
+        self.tell("start").await
+    }
+
+    /// Ends it in order.
+    pub async fn stop(&self) -> Result<()> {
+        self.tell("stop").await
+    }
+
+    /// kill -9.
+    pub async fn kill(&self) -> Result<()> {
+        self.tell("kill").await
+    }
+
+    /// The usual services, but for this one.
+    pub fn services(&self) -> Result<Services> {
+        let usual = Services::from_env()?;
+        Ok(match self.kind {
+            Kind::Broker => Services {
+                amqp: self.read("EPRO_TEST_AMQP_URL")?,
+                management: self.read("EPRO_TEST_MANAGEMENT_URL")?,
+                ..usual
+            },
+            Kind::Postgres => Services { database: self.read("EPRO_TEST_DATABASE_URL")?, ..usual },
+        })
+    }
+
+    /// Runs `rabbitmqctl` on the node.
+    pub async fn rabbitmqctl(&self, args: &[&str]) -> Result<()> {
+        run(&self.read("EPRO_TEST_RABBITMQCTL")?, args.iter().map(AsRef::as_ref)).await
+    }
+
+    async fn tell(&self, verb: &str) -> Result<()> {
+        let args = [Path::new(self.kind.command()), Path::new(verb), &self.folder];
+        run(&self.dev, args.into_iter()).await
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        let text = std::fs::read_to_string(self.folder.join("env")).context("the service's env file")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        Ok(line.with_context(|| format!("no {name} in the service's env file"))?.to_owned())
+    }
+}
+
+impl Kind {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Broker => "_broker",
+            Self::Postgres => "_postgres",
+        }
+    }
+}
+
+async fn run(program: &str, args: impl Iterator<Item = &Path>) -> Result<()> {
+    let args: Vec<&Path> = args.collect();
+    let ran = Command::new(program).args(&args).output().await.with_context(|| format!("run {program}"))?;
+    ensure!(ran.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    Ok(())
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut command = std::process::Command::new(&self.dev);
+        // Cleaning up is best effort: a test that failed must still say why it failed.
+        let _ = command.args([self.kind.command(), "remove"]).arg(&self.folder).output();
+    }
+}
