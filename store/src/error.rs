@@ -10,7 +10,6 @@ use tokio_postgres::error::DbError;
 
 /// Why the database did not do what it was asked, sorted by what the caller has to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-
 pub enum StoreError {
     /// The server refuses a value (SQLSTATE classes 22 and 23): one row of the chunk can never be
     /// stored. Nothing was written. Split it off; the rest commits.
@@ -38,7 +37,6 @@ pub enum StoreError {
 
 /// How it was noticed that the database is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-
 pub enum Absence {
     /// No connection could be made.
     Connect,

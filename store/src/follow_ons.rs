@@ -109,12 +109,7 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; nothing was marked.
     pub async fn mark_unsent(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
-        self.move_follow_ons(
-            follow_ons,
-            move_alerts!("unsent"),
-            move_deliveries!("unsent"),
-        )
-        .await
+        self.move_follow_ons(follow_ons, move_alerts!("unsent"), move_deliveries!("unsent")).await
     }
 
     /// Rows that wait for the relay, the oldest first: up to `limit` alerts, then up to `limit` deliveries.
@@ -140,12 +135,7 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; publishing them again is harmless.
     pub async fn mark_queued(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
-        self.move_follow_ons(
-            follow_ons,
-            move_alerts!("queued"),
-            move_deliveries!("queued"),
-        )
-        .await
+        self.move_follow_ons(follow_ons, move_alerts!("queued"), move_deliveries!("queued")).await
     }
 
     /// Two statements, each a transaction of its own: where only the first takes effect, the caller

@@ -1,0 +1,160 @@
+//! What was set aside.
+
+use crate::support::chain;
+use crate::support::database::Database;
+use epro_store::AuditChain;
+use epro_store::audit::{Actor, AuditFacts};
+use epro_store::dead_letters::{Class, DeadLetter, DeadLetterState, Filter, Redriven};
+use serde_json::json;
+use uuid::Uuid;
+
+fn unreadable() -> DeadLetter {
+    DeadLetter {
+        lane: "dead".into(),
+        queue: "epro.submissions.routine".into(),
+        message_id: Some(Uuid::now_v7()),
+        content_sha256: [3; 32],
+        class: Class::Unreadable,
+        stage: Some("open".into()),
+        detail: Some("the seal is broken".into()),
+        submission_id: None,
+        pseudonym: None,
+        site_id: None,
+        study_id: None,
+        instrument: None,
+        received_at: None,
+        body: vec![1, 2, 3],
+        wrapped: true,
+        kind: Some("epro.submission.v1".into()),
+        headers: json!({"epro-attempt": 2}),
+        audit: AuditFacts::by(Actor::Unknown),
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_comes_back_as_it_was_set_aside() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store_as("epro_worker"), AuditChain::new("test"));
+    let letter = unreadable();
+    let committed = store.set_aside(&mut chain, std::slice::from_ref(&letter), None).await.unwrap();
+    assert_eq!(committed.len(), 1);
+
+    let listed = store.dead_letters(&Filter::default()).await.unwrap();
+    let shown = store.dead_letter(listed[0].id).await.unwrap().unwrap();
+    assert_eq!(shown.summary.class, Class::Unreadable);
+    assert_eq!(shown.summary.message_id, letter.message_id);
+    assert_eq!(shown.summary.state, DeadLetterState::Open);
+    assert_eq!(shown.summary.times, 1);
+    assert_eq!(shown.body, letter.body);
+    assert_eq!(shown.content_sha256, letter.content_sha256);
+    assert!(shown.wrapped);
+    assert_eq!(shown.headers, letter.headers);
+    assert!(store.dead_letter(listed[0].id + 1).await.unwrap().is_none());
+    assert_eq!(
+        database.count("audit.event WHERE action = 'submission.set_aside' AND outcome = 'unreadable'").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_repeat_counts_and_another_class_content_or_message_is_another_row() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store(), AuditChain::new("test"));
+    let letter = unreadable();
+    let nameless = DeadLetter { message_id: None, ..letter.clone() };
+    let variants = [
+        letter.clone(),
+        DeadLetter { class: Class::Panicked, ..letter.clone() },
+        DeadLetter { content_sha256: [4; 32], ..letter.clone() },
+        DeadLetter { lane: "submissions".into(), ..letter.clone() },
+        nameless.clone(),
+        nameless,
+        letter.clone(),
+    ];
+    store.set_aside(&mut chain, &variants, None).await.unwrap();
+    store.set_aside(&mut chain, &[letter], None).await.unwrap();
+
+    let mut times: Vec<i32> =
+        store.dead_letters(&Filter::default()).await.unwrap().iter().map(|letter| letter.times).collect();
+    times.sort_unstable();
+    assert_eq!(times, [1, 1, 1, 2, 3]);
+    assert_eq!(chain::unbroken(&database).await[&chain.writer()], 8);
+}
+
+#[tokio::test]
+async fn setting_aside_forgets_the_suspect_in_the_same_commit() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store_as("epro_worker"), AuditChain::new("test"));
+    let key = Uuid::now_v7();
+    store.suspect(key, "submissions").await.unwrap();
+    store.set_aside(&mut chain, &[unreadable()], Some(key)).await.unwrap();
+    assert_eq!(database.count("ops.suspect").await, 0);
+}
+
+#[tokio::test]
+async fn the_filter_narrows_and_pages() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store(), AuditChain::new("test"));
+    let mut letters: Vec<_> = (0..5).map(|_| unreadable()).collect();
+    letters[1].class = Class::Invalid;
+    letters[2].site_id = Some("H002".into());
+    letters[3].study_id = Some("ONC-302".into());
+    letters[4].submission_id = Some(Uuid::from_u128(7));
+    store.set_aside(&mut chain, &letters, None).await.unwrap();
+    let found = async |filter: Filter| store.dead_letters(&filter).await.unwrap().len();
+
+    assert_eq!(found(Filter::default()).await, 5);
+    assert_eq!(found(Filter { class: Some(Class::Invalid), ..Filter::default() }).await, 1);
+    assert_eq!(found(Filter { site_id: Some("H002".into()), ..Filter::default() }).await, 1);
+    assert_eq!(found(Filter { study_id: Some("ONC-302".into()), ..Filter::default() }).await, 1);
+    assert_eq!(found(Filter { submission_id: Some(Uuid::from_u128(7)), ..Filter::default() }).await, 1);
+    assert_eq!(found(Filter { lane: Some("submissions".into()), ..Filter::default() }).await, 0);
+    assert_eq!(found(Filter { state: Some(DeadLetterState::Redriven), ..Filter::default() }).await, 0);
+    let page = store.dead_letters(&Filter { limit: Some(3), ..Filter::default() }).await.unwrap();
+    assert_eq!(page.len(), 3);
+    assert_eq!(found(Filter { after: Some(page[2].id), ..Filter::default() }).await, 2);
+}
+
+#[tokio::test]
+async fn a_second_redrive_says_since_when_and_a_return_opens_it_again() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store(), AuditChain::new("test"));
+    let letter = unreadable();
+    store.set_aside(&mut chain, std::slice::from_ref(&letter), None).await.unwrap();
+    let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
+
+    assert_eq!(store.mark_redriven(&mut chain, id, "anna", "the key is back").await.unwrap(), Redriven::Now);
+    let shown = store.dead_letter(id).await.unwrap().unwrap().summary;
+    assert_eq!(shown.settled_by.as_deref(), Some("operator:anna"));
+    assert_eq!(shown.settled_reason.as_deref(), Some("the key is back"));
+    let again = store.mark_redriven(&mut chain, id, "ben", "why not").await.unwrap();
+    assert_eq!(again, Redriven::Already { at: shown.settled_at.unwrap() });
+    assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 1);
+    assert_eq!(store.mark_redriven(&mut chain, id + 1, "anna", "x").await.unwrap(), Redriven::Absent);
+
+    store.set_aside(&mut chain, &[letter], None).await.unwrap();
+    assert_eq!(store.dead_letter(id).await.unwrap().unwrap().summary.state, DeadLetterState::Open);
+    assert_eq!(store.mark_redriven(&mut chain, id, "anna", "once more").await.unwrap(), Redriven::Now);
+    chain::unbroken(&database).await;
+}
+
+#[test]
+fn the_name_of_each_class_leads_back_to_it() {
+    for name in [
+        "unreadable",
+        "conflict",
+        "stale",
+        "base_absent",
+        "unknown",
+        "invalid",
+        "refused",
+        "quarantined",
+        "panicked",
+        "broker",
+        "hospital_refused",
+    ] {
+        assert_eq!(name.parse::<Class>().unwrap().as_str(), name);
+        assert_eq!(serde_json::to_value(name.parse::<Class>().unwrap()).unwrap(), name);
+    }
+    assert!("other".parse::<Class>().is_err());
+}

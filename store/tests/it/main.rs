@@ -1,0 +1,17 @@
+//! The store against a real PostgreSQL, a private database for each test.
+
+mod audit;
+mod chunks;
+mod dead_letters;
+mod faults;
+mod follow_ons;
+mod leases;
+mod migrations;
+mod pauses;
+mod races;
+mod roles;
+mod secrets;
+mod status;
+mod support;
+mod suspects;
+mod views;

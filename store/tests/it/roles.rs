@@ -1,0 +1,141 @@
+//! What each role may not do, and that it may do what it needs.
+
+use crate::support::database::Database;
+use crate::support::sample::{alerting, amendment, other_content, submission, words};
+use epro_store::AuditChain;
+use epro_store::dead_letters::{Filter, Redriven};
+use epro_store::status::Access;
+
+async fn a_little_of_everything(database: &Database) {
+    let mut chain = AuditChain::new("test");
+    let first = alerting(submission());
+    let chunk = [first.clone(), amendment(&first), other_content(&first)];
+    database.store().commit_chunk(&mut chain, &chunk, None).await.unwrap();
+}
+
+/// Each of these is refused for lack of a grant.
+async fn refused(database: &mut Database, role: &str, statements: &[&str]) {
+    let client = database.client_as(role).await;
+    for statement in statements {
+        let answer = client.batch_execute(statement).await;
+        let code = answer.expect_err(statement).code().cloned();
+        assert_eq!(code.as_ref().map(|c| c.code()), Some("42501"), "{role}: {statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_commits_but_can_not_change_or_delete_what_is_identified_or_audited() {
+    let mut database = Database::new().await;
+    let store = database.store_as("epro_worker");
+    let mut chain = AuditChain::new("test");
+    let first = alerting(submission());
+    let chunk = [first.clone(), amendment(&first), other_content(&first)];
+    let suspect = uuid::Uuid::new_v4();
+    store.suspect(suspect, "submissions").await.unwrap();
+    let outcomes = store.commit_chunk(&mut chain, &chunk, Some(suspect)).await.unwrap();
+    assert_eq!(words(&outcomes), ["stored", "stored", "conflict"]);
+    store.pause(&mut chain, "lane", "submissions", "worker", "twenty in a row").await.unwrap();
+
+    let statements = [
+        "UPDATE audit.event SET outcome = 'other'",
+        "DELETE FROM audit.event",
+        "TRUNCATE audit.event",
+        "UPDATE audit.writer SET name = 'other'",
+        "DELETE FROM audit.writer",
+        "UPDATE identified.submission SET late = true",
+        "DELETE FROM identified.submission",
+        "TRUNCATE identified.submission",
+        "UPDATE identified.subject SET study_id = 'other'",
+        "DELETE FROM identified.subject",
+        "UPDATE research.submission SET late = true",
+        "DELETE FROM research.submission",
+        "DELETE FROM ops.alert",
+        "DELETE FROM ops.dead_letter",
+        "DELETE FROM ops.pause",
+        "CREATE TABLE ops.mine (n integer)",
+        "DROP TABLE ops.alert",
+        "ALTER TABLE audit.event DISABLE TRIGGER ALL",
+    ];
+    let owned = ["DROP TABLE ops.alert", "ALTER TABLE audit.event DISABLE TRIGGER ALL"];
+    assert!(owned.iter().all(|statement| statements.contains(statement)));
+    refused(&mut database, "epro_worker", &statements).await;
+}
+
+#[tokio::test]
+async fn intake_reads_where_a_submission_stands_and_can_not_write_or_read_what_is_sealed() {
+    let mut database = Database::new().await;
+    a_little_of_everything(&database).await;
+    let row = &database
+        .rows("SELECT submission_id, pseudonym FROM identified.submission WHERE amends IS NULL")
+        .await[0];
+    let store = database.store_as("epro_intake");
+    let status = store.submission_status(row.get(0), &Access::Subject(row.get(1))).await.unwrap().unwrap();
+    assert_eq!(status.alerts.len(), 1);
+    assert_eq!(status.set_aside.len(), 1);
+    store.pauses().await.unwrap();
+
+    let statements = [
+        "SELECT sealed FROM identified.submission",
+        "SELECT subject_sealed FROM identified.subject",
+        "SELECT body FROM ops.dead_letter",
+        "SELECT * FROM research.submission",
+        "SELECT * FROM research.response",
+        "SELECT * FROM audit.event",
+        "INSERT INTO identified.submission (submission_id) VALUES (gen_random_uuid())",
+        "UPDATE identified.submission SET late = true",
+        "DELETE FROM identified.submission",
+        "INSERT INTO audit.writer (writer, name) VALUES (gen_random_uuid(), 'x')",
+        "INSERT INTO ops.pause (kind, key, paused_by, reason) VALUES ('a', 'b', 'c', 'd')",
+        "UPDATE ops.alert SET state = 'done'",
+        "UPDATE ops.delivery SET state = 'done'",
+        "DELETE FROM ops.dead_letter",
+    ];
+    refused(&mut database, "epro_intake", &statements).await;
+}
+
+#[tokio::test]
+async fn an_analyst_reads_the_research_views_and_nothing_else() {
+    let mut database = Database::new().await;
+    a_little_of_everything(&database).await;
+    let analyst = database.client_as("epro_research").await;
+    for view in ["response", "newest_response", "answer", "score"] {
+        let rows = analyst.query(&format!("SELECT * FROM research.{view}"), &[]).await.unwrap();
+        assert!(!rows.is_empty(), "{view}");
+    }
+    let statements = [
+        "SELECT * FROM research.submission",
+        "SELECT pseudonym FROM identified.subject",
+        "SELECT submission_id FROM identified.submission",
+        "SELECT * FROM ops.alert",
+        "SELECT * FROM audit.event",
+        "DELETE FROM research.response",
+    ];
+    refused(&mut database, "epro_research", &statements).await;
+}
+
+#[tokio::test]
+async fn an_operator_redrives_and_pauses_and_leaves_a_trace_that_no_operator_can_remove() {
+    let mut database = Database::new().await;
+    a_little_of_everything(&database).await;
+    let store = database.store_as("epro_operator");
+    let mut chain = AuditChain::new("epro");
+    let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
+    assert!(store.dead_letter(id).await.unwrap().is_some());
+    assert_eq!(store.mark_redriven(&mut chain, id, "anna", "fixed").await.unwrap(), Redriven::Now);
+    assert!(store.pause(&mut chain, "lane", "submissions", "anna", "storm").await.unwrap());
+    assert!(store.resume(&mut chain, "lane", "submissions", "anna", "over").await.unwrap());
+    assert_eq!(database.count("audit.event WHERE actor = 'operator:anna'").await, 3);
+
+    let statements = [
+        "SELECT sealed FROM identified.submission",
+        "SELECT subject_sealed FROM identified.subject",
+        "UPDATE identified.submission SET late = true",
+        "DELETE FROM identified.submission",
+        "UPDATE audit.event SET outcome = 'other'",
+        "DELETE FROM audit.event",
+        "UPDATE ops.dead_letter SET body = ''",
+        "DELETE FROM ops.dead_letter",
+        "SELECT * FROM research.submission",
+    ];
+    refused(&mut database, "epro_operator", &statements).await;
+}
