@@ -18,7 +18,8 @@ pub(crate) async fn list(outside: &Outside<'_>, filter: Filter, json: bool) -> a
     } else if found.is_empty() {
         screen::line("no dead letters");
     } else {
-        let header = ["id", "class", "stage", "rule", "site", "study", "instrument", "submission", "times", "last"];
+        let header =
+            ["id", "class", "stage", "rule", "site", "study", "instrument", "submission", "times", "last"];
         screen::table(&header, found.iter().map(row));
     }
     Ok(ExitCode::SUCCESS)
@@ -26,7 +27,8 @@ pub(crate) async fn list(outside: &Outside<'_>, filter: Filter, json: bool) -> a
 
 /// Shows one.
 pub(crate) async fn show(outside: &Outside<'_>, id: i64, json: bool) -> anyhow::Result<ExitCode> {
-    let found = outside.store()?.dead_letter(id).await?.with_context(|| format!("there is no dead letter {id}"))?;
+    let found =
+        outside.store()?.dead_letter(id).await?.with_context(|| format!("there is no dead letter {id}"))?;
     if json {
         screen::json(&found.summary)?;
         return Ok(ExitCode::SUCCESS);

@@ -48,9 +48,13 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> 
         Command::Migrate => migrate::run(&outside, json).await,
         Command::Topology(TopologyCommand::Apply) => topology::apply(&outside, json).await,
         Command::Topology(TopologyCommand::Check) => topology::check(&outside, json).await,
-        Command::DeadLetters(DeadLettersCommand::List(filter)) => dead_letters::list(&outside, filter, json).await,
+        Command::DeadLetters(DeadLettersCommand::List(filter)) => {
+            dead_letters::list(&outside, filter, json).await
+        }
         Command::DeadLetters(DeadLettersCommand::Show { id }) => dead_letters::show(&outside, id, json).await,
-        Command::DeadLetters(DeadLettersCommand::Redrive(wanted)) => redrive::run(&outside, wanted, json).await,
+        Command::DeadLetters(DeadLettersCommand::Redrive(wanted)) => {
+            redrive::run(&outside, wanted, json).await
+        }
         Command::Pause(wanted) => pause::pause(&outside, &wanted).await,
         Command::Resume(wanted) => pause::resume(&outside, &wanted).await,
     }

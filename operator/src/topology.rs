@@ -30,7 +30,9 @@ pub(crate) async fn apply(outside: &Outside<'_>, json: bool) -> anyhow::Result<E
         tokio::time::sleep(SETTLE).await;
     }
     if json {
-        screen::json(&json!({"created": report.created, "unchanged": report.unchanged.len(), "policies": set}))?;
+        screen::json(
+            &json!({"created": report.created, "unchanged": report.unchanged.len(), "policies": set}),
+        )?;
     } else {
         let (created, unchanged) = (report.created.len(), report.unchanged.len());
         screen::line(format!("topology: {created} declared, {unchanged} were there"));

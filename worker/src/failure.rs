@@ -58,7 +58,9 @@ impl Failure {
                 Disposition::SetAside(Class::Unreadable)
             }
             Self::Inconsistent(_) => Disposition::SetAside(Class::Invalid),
-            Self::UnknownKey | Self::UnknownPlace | Self::UnknownInstrument => Disposition::Wait(Class::Unknown),
+            Self::UnknownKey | Self::UnknownPlace | Self::UnknownInstrument => {
+                Disposition::Wait(Class::Unknown)
+            }
             Self::BaseAbsent => Disposition::Wait(Class::BaseAbsent),
             Self::Refused(_) => Disposition::SetAside(Class::Refused),
             Self::Quarantined => Disposition::SetAside(Class::Quarantined),
@@ -71,7 +73,9 @@ impl Failure {
     pub(crate) fn stage(&self) -> &'static str {
         match self {
             Self::Foreign | Self::UnknownKey | Self::Unopenable | Self::NoEnvelope => "open",
-            Self::Malformed(_) | Self::UnknownPlace | Self::UnknownInstrument | Self::Inconsistent(_) => "clean",
+            Self::Malformed(_) | Self::UnknownPlace | Self::UnknownInstrument | Self::Inconsistent(_) => {
+                "clean"
+            }
             Self::BaseAbsent | Self::Refused(_) => "commit",
             Self::Quarantined | Self::Panicked => "process",
             Self::SetAsideByBroker { .. } => "broker",

@@ -60,8 +60,8 @@ mod planted {
     pub(super) fn fail_if_planted(seam: Seam, submission: Option<Uuid>) {
         let name = format!("{seam:?}").to_lowercase();
         for planted in PLANTED.iter() {
-            let here = planted.seam == name
-                && (planted.submission.is_none() || planted.submission == submission);
+            let here =
+                planted.seam == name && (planted.submission.is_none() || planted.submission == submission);
             match planted.how.as_str() {
                 "panic" if here => panic!("planted by a test"),
                 "abort" if here => std::process::abort(),

@@ -41,7 +41,13 @@ impl Hold {
 
     /// The tries of one operation.
     pub(crate) fn tries(&self, what: &'static str) -> Tries {
-        Tries { hold: self.clone(), what, since: Instant::now(), delays: Box::new(backoff::steady()), failed: 0 }
+        Tries {
+            hold: self.clone(),
+            what,
+            since: Instant::now(),
+            delays: Box::new(backoff::steady()),
+            failed: 0,
+        }
     }
 }
 

@@ -61,7 +61,8 @@ impl InFlight {
     fn alerts_of_intake(&self) -> Vec<AlertFollowOn> {
         let headers = self.delivery.headers();
         let id = self.known.submission_id.or(self.delivery.message_id());
-        let (Some(signals), Some(site), Some(study), Some(id)) = (headers.signals, headers.site, headers.study, id)
+        let (Some(signals), Some(site), Some(study), Some(id)) =
+            (headers.signals, headers.site, headers.study, id)
         else {
             return Vec::new();
         };

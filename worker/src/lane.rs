@@ -89,7 +89,12 @@ impl Left {
 pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby) {
     while let Some(connection) = standby.open(&lane).await {
         if let Some(consumer) = standby.subscribe(&lane, &connection).await {
-            tracing::info!(lane = lane.name, queue = lane.queue, prefetch = lane.prefetch, "lane is consuming");
+            tracing::info!(
+                lane = lane.name,
+                queue = lane.queue,
+                prefetch = lane.prefetch,
+                "lane is consuming"
+            );
             let left = consume(&lane, &work, &standby, consumer).await;
             standby.left(left.reason());
             if let Left::Streak(class) = left {
@@ -172,7 +177,11 @@ async fn leave(
         }
     }
     if !running.is_empty() {
-        tracing::warn!(lane = lane.name, chunks = running.len(), "not finished in time: the broker hands them out again");
+        tracing::warn!(
+            lane = lane.name,
+            chunks = running.len(),
+            "not finished in time: the broker hands them out again"
+        );
         running.shutdown().await;
     }
     let given_back = hand.fresh.len() + hand.again.len() + undone.len();
@@ -219,7 +228,9 @@ impl Hand {
     }
 
     fn next_chunk(&mut self, lane: &Lane) -> Option<Chunk> {
-        if !self.suspect_runs && let Some(delivery) = self.again.pop_front() {
+        if !self.suspect_runs
+            && let Some(delivery) = self.again.pop_front()
+        {
             self.suspect_runs = true;
             return Some(Chunk { deliveries: vec![delivery], suspect: true });
         }

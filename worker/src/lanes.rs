@@ -46,7 +46,8 @@ impl Outside {
         let broker = config.broker.url.expose_secret().parse::<BrokerUrl>();
         let broker = broker.map_err(|error| problems.push(Problem::new("broker.url", error.to_string())));
         let database = config.postgres.url.expose_secret().parse::<DatabaseUrl>();
-        let database = database.map_err(|error| problems.push(Problem::new("postgres.url", error.to_string())));
+        let database =
+            database.map_err(|error| problems.push(Problem::new("postgres.url", error.to_string())));
         match (broker, database) {
             (Ok(broker), Ok(database)) => {
                 Ok(Self { broker: broker.with_frame_max(config.broker.frame_max), database })
@@ -65,7 +66,8 @@ pub(crate) async fn run(
     shutdown: Shutdown,
     readiness: Readiness,
 ) {
-    let store = Store::open(&outside.database, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
+    let store =
+        Store::open(&outside.database, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
     let (publisher, publishing) = Publisher::start(PublisherOptions {
         url: outside.broker.clone(),
         name: "epro-worker publisher".into(),
@@ -140,7 +142,12 @@ impl Lanes {
 
     fn commands(&self, running: &mut JoinSet<()>) {
         let lane = self.lane("commands", topology::COMMANDS);
-        let work = Commands { store: self.store.clone(), hold: self.hold(), chains: Chains::new("epro-worker/commands"), route: Arc::clone(&self.route) };
+        let work = Commands {
+            store: self.store.clone(),
+            hold: self.hold(),
+            chains: Chains::new("epro-worker/commands"),
+            route: Arc::clone(&self.route),
+        };
         self.start(running, lane, work, false);
     }
 
@@ -176,7 +183,11 @@ impl Lanes {
     }
 
     fn hold(&self) -> Hold {
-        Hold { at_most: self.config.scaled(self.config.worker.hold), a_try: None, shutdown: self.shutdown.clone() }
+        Hold {
+            at_most: self.config.scaled(self.config.worker.hold),
+            a_try: None,
+            shutdown: self.shutdown.clone(),
+        }
     }
 
     fn start(&self, running: &mut JoinSet<()>, lane: Lane, work: impl Work, without_store: bool) {

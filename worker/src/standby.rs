@@ -123,7 +123,9 @@ impl Standby {
     /// Resolves once the lane is paused.
     pub(crate) async fn paused(&self, lane: &Lane) {
         let mut paused = self.paused.clone();
-        let is_paused = |paused: &Option<Paused>| paused.as_ref().is_some_and(|paused| paused.reason(lane.name).is_some());
+        let is_paused = |paused: &Option<Paused>| {
+            paused.as_ref().is_some_and(|paused| paused.reason(lane.name).is_some())
+        };
         if paused.wait_for(is_paused).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -143,7 +145,11 @@ impl Standby {
     /// replica's view of the pauses says so, or the process drains.
     pub(crate) async fn pause_self(&self, lane: &Lane, class: &str) {
         let reason = format!("{} dead letters of class {class} in a row", lane.streak.unwrap_or_default());
-        tracing::error!(lane = lane.name, reason, "the lane pauses itself: look at the dead letters, then `epro resume`");
+        tracing::error!(
+            lane = lane.name,
+            reason,
+            "the lane pauses itself: look at the dead letters, then `epro resume`"
+        );
         metrics::counter!("epro_lane_self_paused_total", "lane" => lane.name).increment(1);
         tokio::select! {
             () = self.shutdown.requested() => {}

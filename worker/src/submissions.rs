@@ -114,7 +114,9 @@ impl Submissions {
         if !self.terminal {
             return result;
         }
-        Err(Failure::SetAsideByBroker { reason: one.delivery.death().map_or_else(String::new, |death| death.reason) })
+        Err(Failure::SetAsideByBroker {
+            reason: one.delivery.death().map_or_else(String::new, |death| death.reason),
+        })
     }
 
     /// The urgent queue holds nothing in hand: its alerts go out, and it makes room for the next.
@@ -153,7 +155,8 @@ impl Submissions {
             Ok(()) => {
                 fault::at(Seam::BeforeAck, None);
                 for (one, receipt, what) in committed {
-                    metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what).increment(1);
+                    metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
+                        .increment(1);
                     one.delivery.ack(&receipt);
                     handled.classes.push(None);
                 }

@@ -32,7 +32,7 @@ pub(super) async fn commit(
 ) -> Vec<Fate> {
     let mut chain = chains.take();
     let mut fates: Vec<Fate> = rows.iter().map(|_| Fate::Undone).collect();
-    let mut todo = vec![0..rows.len()];
+    let mut todo: Vec<Range<usize>> = std::iter::once(0..rows.len()).collect();
     while let Some(range) = todo.pop() {
         let part = &rows[range.clone()];
         let tried = until_done!(hold, "chunk", store.commit_chunk(chain.chain(), part, suspect));

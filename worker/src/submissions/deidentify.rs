@@ -28,7 +28,10 @@ pub(super) struct Answered {
 /// A value that can't hold text of a patient.
 pub(super) enum Plain {
     /// A code of the instrument's own list.
-    Coded { code: Name, score: Option<f64> },
+    Coded {
+        code: Name,
+        score: Option<f64>,
+    },
     Integer(i64),
     Decimal(f64),
     Boolean(bool),

@@ -22,7 +22,12 @@ const PARK: Duration = Duration::from_secs(15);
 
 impl Submissions {
     /// Alerts what has to be alerted, then settles each by its verdict.
-    pub(super) async fn dispose(&self, failed: Vec<(InFlight, Failure)>, suspect: Option<Uuid>, handled: &mut Handled) {
+    pub(super) async fn dispose(
+        &self,
+        failed: Vec<(InFlight, Failure)>,
+        suspect: Option<Uuid>,
+        handled: &mut Handled,
+    ) {
         if failed.is_empty() {
             return;
         }
@@ -41,7 +46,12 @@ impl Submissions {
                     None
                 }
                 Disposition::Requeue => {
-                    tracing::warn!(lane = self.lane, stage = failure.stage(), "gave a delivery back: {}", failure.rule());
+                    tracing::warn!(
+                        lane = self.lane,
+                        stage = failure.stage(),
+                        "gave a delivery back: {}",
+                        failure.rule()
+                    );
                     one.delivery.requeue();
                     None
                 }
@@ -86,7 +96,9 @@ impl Submissions {
         suspect: Option<Uuid>,
         handled: &mut Handled,
     ) -> Option<InFlight> {
-        let Some(dead_letter) = one.dead_letter(failure, class, &self.route.keys.seal) else { return Some(one) };
+        let Some(dead_letter) = one.dead_letter(failure, class, &self.route.keys.seal) else {
+            return Some(one);
+        };
         let mut chain = self.chains.take();
         let dead_letters = [dead_letter];
         let set_aside = until_done!(
@@ -133,7 +145,8 @@ impl Submissions {
                 undone.push(one);
                 continue;
             };
-            metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => "waits").increment(1);
+            metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => "waits")
+                .increment(1);
             one.delivery.ack(&receipt);
             handled.classes.push(None);
         }

@@ -36,7 +36,10 @@ pub(crate) async fn send(
 }
 
 /// Publishes all of them at once: (confirmed, not confirmed).
-pub(crate) async fn publish(follow_ons: Vec<FollowOn>, publisher: &Publisher) -> (Vec<FollowOn>, Vec<FollowOn>) {
+pub(crate) async fn publish(
+    follow_ons: Vec<FollowOn>,
+    publisher: &Publisher,
+) -> (Vec<FollowOn>, Vec<FollowOn>) {
     let published = follow_ons.into_iter().map(async |follow_on| {
         let result = publish_one(&follow_on, publisher).await;
         (follow_on, result)
@@ -59,10 +62,15 @@ pub(crate) async fn publish(follow_ons: Vec<FollowOn>, publisher: &Publisher) ->
 }
 
 /// Publishes one.
-pub(crate) async fn publish_one(follow_on: &FollowOn, publisher: &Publisher) -> Result<Confirmed, PublishError> {
+pub(crate) async fn publish_one(
+    follow_on: &FollowOn,
+    publisher: &Publisher,
+) -> Result<Confirmed, PublishError> {
     let (queue, kind, body) = match follow_on {
         FollowOn::Alert(alert) => (topology::ALERTS.to_owned(), kind::ALERT, alert_body(alert)),
-        FollowOn::Delivery(delivery) => (topology::his(&delivery.site_id), kind::DELIVERY, delivery_body(delivery)),
+        FollowOn::Delivery(delivery) => {
+            (topology::his(&delivery.site_id), kind::DELIVERY, delivery_body(delivery))
+        }
     };
     let message = Message::work(&queue, Uuid::now_v7(), kind, Headers::default(), body);
     publisher.publish_within(message, CONFIRM).await

@@ -16,7 +16,11 @@ pub(super) struct Scored {
 }
 
 /// Scores, checks and alert rules.
-pub(super) fn score(structured: Structured, cleaned: &Cleaned<'_>, instrument: &Instrument) -> Result<Scored, Error> {
+pub(super) fn score(
+    structured: Structured,
+    cleaned: &Cleaned<'_>,
+    instrument: &Instrument,
+) -> Result<Scored, Error> {
     let scores = instrument.score(&cleaned.resolved);
     let findings = instrument.findings(&cleaned.submission, &cleaned.resolved, &scores);
     let deidentified = structured.deidentified;
