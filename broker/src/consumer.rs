@@ -30,6 +30,7 @@ pub struct Consumer {
     /// None once the stream has ended: lapin's would be pending for ever.
     line: Option<Line>,
     end: Option<EndReason>,
+    prefetch: usize,
     scratch: Vec<(u64, Verdict)>,
     received: metrics::Counter,
 }
@@ -102,13 +103,16 @@ impl Consumer {
             ledger: Ledger::default(),
             line: Some(Line { stream, channel }),
             end: None,
+            // To the broker, 0 is no bound.
+            prefetch: if prefetch == 0 { usize::MAX } else { prefetch.into() },
             scratch: Vec::with_capacity(prefetch.into()),
             received: metrics::counter!("epro_deliveries_total", "queue" => queue.to_owned()),
         })
     }
 
     /// The next delivery; None once the stream has ended, and ever after. Cancel-safe.
-    /// Before it waits it sends what has been decided.
+    /// Before it waits it sends what has been decided; also past undecided deliveries if
+    /// otherwise nothing more would come.
     pub async fn next(&mut self) -> Option<Delivery> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -125,8 +129,10 @@ impl Consumer {
             Poll::Ready(None) => Poll::Ready(self.ended(EndReason::Cancelled)),
             Poll::Pending => {
                 self.desk.watch(cx.waker());
+                // Nothing more comes while the broker counts as many unsettled as it may.
+                let full = self.ledger.outstanding() >= self.prefetch;
                 // If the channel is gone the stream says so next.
-                let _ = self.send_decided(false);
+                let _ = self.send_decided(full);
                 Poll::Pending
             }
         }

@@ -100,7 +100,7 @@ impl<'a> Scout<'a> {
         self.channel = None;
         match soft_error(error) {
             Some(AMQPSoftError::NOTFOUND) => Ok(Finding::Absent),
-            Some(AMQPSoftError::PRECONDITIONFAILED) => Ok(Finding::Different(difference(error, what))),
+            Some(AMQPSoftError::PRECONDITIONFAILED) => Ok(Finding::Different(difference(error))),
             Some(AMQPSoftError::ACCESSREFUSED) => Err(TopologyError::Refused(what.to_owned())),
             _ => Err(TopologyError::Away(error.to_string())),
         }
@@ -114,11 +114,10 @@ impl<'a> Scout<'a> {
     }
 }
 
-/// The broker's own words name the argument and both values.
-fn difference(error: &lapin::Error, what: &str) -> String {
+/// The broker's own words: they name the object, the argument and both values.
+fn difference(error: &lapin::Error) -> String {
     let text = error.to_string();
-    let words = text.split_once("PRECONDITION_FAILED - ").map_or(text.as_str(), |(_, words)| words);
-    format!("{what}: {words}")
+    text.split_once("PRECONDITION_FAILED - ").map_or(text.clone(), |(_, words)| words.to_owned())
 }
 
 fn short(name: &str) -> Result<ShortString, TopologyError> {
