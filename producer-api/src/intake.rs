@@ -160,8 +160,7 @@ fn seal(
         tracing::error!(%error, "a submission was turned away");
         Kind::Panicked
     })?;
-    let queue =
-        if signals.is_empty() { topology::SUBMISSIONS_ROUTINE } else { topology::SUBMISSIONS_URGENT };
+    let queue = if signals.is_empty() { topology::SUBMISSIONS_ROUTINE } else { topology::SUBMISSIONS_URGENT };
     let headers = headers(door, arrival, submission, signals);
     Ok(Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into()))
 }

@@ -1,0 +1,80 @@
+//! What leaves no submission behind is audited all the same.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use epro_proving::sealed::Keys;
+use epro_proving::stack::Plan;
+use epro_proving::{Stack, until};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{SITE, STUDY, SUBMIT, door, phq9, take};
+
+const COMMANDS: &str = "epro.commands";
+
+#[tokio::test]
+async fn refusals_of_a_kind_are_one_note_with_their_count_and_it_leaves_before_the_process() -> Result<()> {
+    let config = json!({"auth": {"clients": ["diary"]}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
+    let mut api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let claims =
+        |client| json!({"sub": "P-1", "scope": "submit", "study": STUDY, "site": "H002", "client": client});
+    for name in ["diary", "diary", "Marta"] {
+        let token = stack.minter().token(&claims(name))?;
+        let reply = client.post(SUBMIT, &token, phq9().to_string().into_bytes()).await?;
+        assert_eq!(reply.status, 403);
+    }
+    assert_eq!(api.drain(Duration::from_secs(30)).await?, 0);
+    let mut notes = Vec::new();
+    let mut count = 0;
+    // The timer may have published some before the others came.
+    while count < 3 {
+        let taken = take(&stack, COMMANDS).await?;
+        assert_eq!(taken.kind, "epro.audit.v1");
+        let note: Value = serde_json::from_slice(&taken.body)?;
+        count += note["count"].as_u64().context("no count")?;
+        notes.push(note);
+    }
+    let actor = Keys::read(stack.folder())?.pseudonym(STUDY, "P-1").to_string();
+    for note in &notes {
+        assert_eq!(note["action"], "submission.submit");
+        assert_eq!((&note["outcome"], &note["status"]), (&json!("refused"), &json!(403)));
+        assert_eq!((&note["route"], &note["class"]), (&json!(SUBMIT), &json!("site_forbidden")));
+        assert_eq!(note["actor"], *actor);
+    }
+    let by = |name: &str| {
+        notes.iter().filter(|n| n["client"] == name).filter_map(|n| n["count"].as_u64()).sum::<u64>()
+    };
+    assert_eq!((by("diary"), by("other"), by("Marta")), (2, 1, 0), "a name nobody configured isn't told");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_read_which_status_is_in_the_audit_trail() -> Result<()> {
+    let stack = Stack::new().await?;
+    let (api, _worker) = tokio::try_join!(stack.api(), stack.worker())?;
+    let client = stack.client(&api)?;
+    let id = Uuid::now_v7();
+    let token = stack.minter().reader("nurse", &[STUDY], &[SITE])?;
+    assert_eq!(client.get(&format!("/api/v1/epro/submissions/{id}"), &token).await?.status, 404);
+    let link = stack.database().connect().await?;
+    let sql = format!(
+        "SELECT count(*) FROM audit.event WHERE action = 'submission.read' AND outcome = 'refused' \
+         AND submission_id = '{id}'"
+    );
+    until("the audit row", Duration::from_secs(30), || async {
+        Ok((link.count(&sql).await? == 1).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_accepted_makes_no_note_of_its_own() -> Result<()> {
+    let (stack, mut api, client) = door().await?;
+    assert_eq!(client.submit("P-1", &phq9()).await?.status, 202);
+    assert_eq!(api.drain(Duration::from_secs(30)).await?, 0);
+    assert_eq!(stack.vhost().ready(COMMANDS).await?, 0);
+    Ok(())
+}

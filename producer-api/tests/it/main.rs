@@ -1,0 +1,14 @@
+//! The door, on the real services, through its own front: HTTP in, messages and answers out.
+
+mod accepting;
+mod auditing;
+mod batches;
+mod configuration;
+mod documentation;
+mod leaving;
+mod outages;
+mod reading;
+mod refusing;
+mod slow_clients;
+mod support;
+mod tokens;

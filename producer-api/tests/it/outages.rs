@@ -1,0 +1,160 @@
+//! 503: nothing is promised that the broker has not confirmed, and nobody waits for ever.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use epro_proving::proxy::{Side, Then, Trigger};
+use epro_proving::{Client, Proxy, Service, Stack, services, stack::Plan, until};
+use serde_json::{Value, json};
+
+use crate::support::{ROUTINE, SITE, STUDY, URGENT, alerting, door, phq9, place, problem};
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn behind_a_proxy(config: Value) -> Result<(Proxy, Stack, Service, Client)> {
+    let amqp = services::Services::from_env()?.amqp;
+    let proxy = Proxy::to(&services::host_port(&amqp)?).await?;
+    let plan = Plan { config, broker: Some(proxy.address()), ..Plan::default() };
+    let stack = Stack::with(plan).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    Ok((proxy, stack, api, client))
+}
+
+/// A 503 that says when to come again, and nothing of why.
+async fn is_unavailable(client: &Client, submission: &Value) -> Result<()> {
+    let reply = client.submit("P-1", submission).await?;
+    assert_eq!((reply.status, problem(&reply)?.as_str()), (503, "unavailable"));
+    let seconds: u64 = reply.header("retry-after").unwrap_or_default().parse()?;
+    assert!((1..=30).contains(&seconds));
+    for inside in ["topology", "queue", "broker", "rabbit"] {
+        assert!(!reply.body.to_lowercase().contains(inside), "{}", reply.body);
+    }
+    Ok(())
+}
+
+/// How often a class was counted.
+async fn counted(client: &Client, api: &Service, class: &str) -> Result<bool> {
+    let metrics = client.at(&api.admin()).get_open("/metrics").await?.body;
+    Ok(metrics.contains(&format!("status=\"503\",class=\"{class}\"")))
+}
+
+#[tokio::test]
+async fn a_missing_queue_is_503_and_the_operator_is_told_what_to_run() -> Result<()> {
+    let (stack, mut api, client) = door().await?;
+    stack.vhost().delete_queue(ROUTINE).await?;
+    is_unavailable(&client, &phq9()).await?;
+    api.ready_is(false, SOON).await?;
+    let (_, why) = api.readyz().await?;
+    assert!(why.contains(&format!("queue {ROUTINE} is missing: run `epro topology apply`")), "{why}");
+    assert!(api.output().contains("run `epro topology apply`"), "{}", api.output());
+    assert_eq!(client.submit("P-1", &alerting()).await?.status, 202, "the other queue is there");
+    stack.epro(&["topology", "apply"]).await?;
+    api.ready_is(true, SOON).await?;
+    assert_eq!(client.submit("P-1", &phq9()).await?.status, 202);
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_the_broker_gone_it_is_503_and_with_the_broker_back_202() -> Result<()> {
+    let (proxy, _stack, mut api, client) = behind_a_proxy(Value::Null).await?;
+    proxy.cut();
+    api.ready_is(false, SOON).await?;
+    is_unavailable(&client, &phq9()).await?;
+    assert!(counted(&client, &api, "broker_away").await?);
+    proxy.pass();
+    api.ready_is(true, SOON).await?;
+    assert_eq!(client.submit("P-1", &phq9()).await?.status, 202);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_is_503_before_the_client_gives_up() -> Result<()> {
+    let (proxy, _stack, api, client) = behind_a_proxy(Value::Null).await?;
+    proxy.stall();
+    is_unavailable(&client, &phq9()).await?;
+    assert!(counted(&client, &api, "unconfirmed").await?);
+    proxy.pass();
+    let submission = phq9();
+    until("the door to accept again", SOON, || async {
+        Ok((client.submit("P-1", &submission).await?.status == 202).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_cut_before_the_confirm_is_no_202() -> Result<()> {
+    let (proxy, stack, mut api, client) = behind_a_proxy(Value::Null).await?;
+    let trip = proxy.arm(Side::Client, Trigger::publish(), Then::CutAfter);
+    is_unavailable(&client, &phq9()).await?;
+    drop(trip);
+    proxy.pass();
+    api.ready_is(true, SOON).await?;
+    let submission = phq9();
+    assert_eq!(client.submit("P-1", &submission).await?.status, 202);
+    assert!((1..=2).contains(&stack.vhost().ready(ROUTINE).await?), "the first may have arrived or not");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_queue_is_503_and_the_urgent_way_stays_open() -> Result<()> {
+    let (stack, api, client) = door().await?;
+    let full = json!({"max-length": 1, "overflow": "reject-publish"});
+    stack.vhost().policy("full", "^epro\\.submissions\\.routine$", full).await?;
+    until("the queue to be full", SOON, || async {
+        Ok((client.submit("P-1", &phq9()).await?.status == 503).then_some(()))
+    })
+    .await?;
+    assert!(counted(&client, &api, "broker_refused").await?);
+    assert_eq!(client.submit("P-1", &alerting()).await?.status, 202);
+    assert_eq!(stack.vhost().ready(URGENT).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn above_the_bound_of_outstanding_publishes_it_is_503_at_once() -> Result<()> {
+    let bound = json!({"intake": {"outstanding": 2}});
+    let (proxy, _stack, api, client) = behind_a_proxy(bound).await?;
+    proxy.stall();
+    let submissions = [phq9(), phq9(), phq9(), phq9()];
+    let [a, b, c, d] = &submissions;
+    let post = |submission| is_unavailable(&client, submission);
+    tokio::try_join!(post(a), post(b), post(c), post(d))?;
+    assert!(counted(&client, &api, "busy").await?, "two had no slot");
+    assert!(counted(&client, &api, "unconfirmed").await?, "two had one");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_at_start_is_waited_for() -> Result<()> {
+    let amqp = services::Services::from_env()?.amqp;
+    let proxy = Proxy::to(&services::host_port(&amqp)?).await?;
+    let stack = Stack::with(Plan { broker: Some(proxy.address()), ..Plan::default() }).await?;
+    proxy.cut();
+    let mut api = stack.spawn("epro-producer-api", &[])?;
+    let client = stack.client(&api)?;
+    until("the door to listen", SOON, || async { Ok(client.get_open("/docs").await.ok()) }).await?;
+    is_unavailable(&client, &phq9()).await?;
+    assert_ne!(api.readyz().await?.0, 200);
+    proxy.pass();
+    api.ready_is(true, SOON).await?;
+    assert_eq!(client.submit("P-1", &phq9()).await?.status, 202);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_postgres_submissions_are_accepted_and_only_questions_are_503() -> Result<()> {
+    let database = services::Services::from_env()?.database;
+    let proxy = Proxy::to(&services::host_port(&database)?).await?;
+    let stack = Stack::with(Plan { postgres: Some(proxy.address()), ..Plan::default() }).await?;
+    proxy.cut();
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let submission = phq9();
+    assert_eq!(client.submit("P-1", &submission).await?.status, 202);
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    let reply = client.get(&place(&submission["submission_id"]), &token).await?;
+    assert_eq!((reply.status, problem(&reply)?.as_str()), (503, "unavailable"));
+    assert!(reply.header("retry-after").is_some());
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Clients that take their time.
+
+use anyhow::Result;
+use epro_proving::stack::Plan;
+use epro_proving::{Service, Stack};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{SITE, STUDY, SUBMIT, phq9};
+
+async fn hasty() -> Result<(Stack, Service)> {
+    let config = json!({"intake": {"header_timeout": "300ms", "body_timeout": "300ms"}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    Ok((stack, api))
+}
+
+/// Everything that comes until the other side closes.
+async fn rest(stream: &mut TcpStream) -> Result<String> {
+    let mut bytes = Vec::new();
+    // A reset is as good an end as any.
+    let _ = stream.read_to_end(&mut bytes).await;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_not_waited_for() -> Result<()> {
+    let (_stack, api) = hasty().await?;
+    for head in ["", "POST ", "POST /api/v1/epro/submit HTTP/1.1\r\nhost: x\r\n"] {
+        let mut stream = TcpStream::connect(api.listen()).await?;
+        stream.write_all(head.as_bytes()).await?;
+        let answer = rest(&mut stream).await?;
+        assert!(!answer.contains("202") && !answer.contains("200"), "{answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_408_and_the_connection_closed() -> Result<()> {
+    let (stack, api) = hasty().await?;
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    let body = phq9().to_string();
+    let mut stream = TcpStream::connect(api.listen()).await?;
+    let head = format!(
+        "POST {SUBMIT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body.as_bytes()[..100]).await?;
+    let answer = rest(&mut stream).await?;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("/docs#body_slow"), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_never_a_submission() -> Result<()> {
+    let (stack, api) = hasty().await?;
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    let body = phq9().to_string();
+    let mut stream = TcpStream::connect(api.listen()).await?;
+    let head = format!(
+        "POST {SUBMIT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len() + 1
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.shutdown().await?;
+    let answer = rest(&mut stream).await?;
+    assert!(!answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert_eq!(stack.vhost().ready(crate::support::ROUTINE).await?, 0);
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Whose tokens are believed.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use epro_proving::sample::{AUDIENCE, ISSUER, base64};
+use epro_proving::stack::Plan;
+use epro_proving::token::Minter;
+use epro_proving::{Client, Stack};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use crate::support::{SITE, STUDY, SUBMIT, door, phq9, problem};
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn key(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).unwrap()
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(name)
+}
+
+fn url_safe(text: &Value) -> String {
+    base64(text.to_string().as_bytes()).trim_end_matches('=').replace('+', "-").replace('/', "_")
+}
+
+fn patient(change: Value) -> Value {
+    let mut claims = json!({"sub": "P-1", "scope": "submit", "study": STUDY, "site": SITE});
+    claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    claims
+}
+
+async fn posted(client: &Client, token: &str) -> Result<(u16, String)> {
+    let reply = client.post(SUBMIT, token, phq9().to_string().into_bytes()).await?;
+    let name = if reply.status == 202 { "received".to_owned() } else { problem(&reply)? };
+    if reply.status == 401 {
+        assert!(reply.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")));
+    }
+    Ok((reply.status, name))
+}
+
+#[tokio::test]
+async fn a_token_with_anything_wrong_is_refused_for_what_is_wrong() -> Result<()> {
+    let (stack, _api, client) = door().await?;
+    let minter = stack.minter();
+    let with = |change: Value| minter.token(&patient(change));
+    let payload = url_safe(&patient(json!({"iss": ISSUER, "aud": AUDIENCE, "exp": now() + 600})));
+    let unsigned = |header: Value| format!("{}.{payload}.", url_safe(&header));
+    let good = with(json!({}))?;
+    let (head, _) = good.rsplit_once('.').unwrap();
+    let cases = [
+        ("token_malformed", "nonsense".to_owned()),
+        ("token_malformed", "a.b.c".to_owned()),
+        ("token_malformed", format!("{good}{}", "x".repeat(9000))),
+        ("token_malformed", unsigned(json!({"alg": "none", "kid": "app-1"}))),
+        ("token_algorithm", unsigned(json!({"alg": "HS512", "kid": "app-1"}))),
+        ("token_algorithm", unsigned(json!({"alg": "RS256", "kid": "app-1"}))),
+        ("token_unknown_key", unsigned(json!({"alg": "HS256"}))),
+        ("token_unknown_key", unsigned(json!({"alg": "HS256", "kid": "app-2"}))),
+        ("token_signature", unsigned(json!({"alg": "HS256", "kid": "app-1"}))),
+        ("token_signature", format!("{head}.AAAA")),
+        ("token_signature", minter.forger().token(&patient(json!({})))?),
+        ("token_issuer", with(json!({"iss": "https://elsewhere.example"}))?),
+        ("token_audience", with(json!({"aud": "another"}))?),
+        ("token_audience", with(json!({"aud": []}))?),
+        ("token_expired", with(json!({"exp": now() - 60}))?),
+        ("token_not_yet_valid", with(json!({"nbf": now() + 600}))?),
+        ("token_claims", with(json!({"exp": null}))?),
+        ("token_claims", with(json!({"exp": "tomorrow"}))?),
+        ("token_claims", with(json!({"nbf": "yesterday"}))?),
+        ("token_claims", with(json!({"iss": null}))?),
+        ("token_claims", with(json!({"aud": null}))?),
+        ("token_claims", with(json!({"sub": null}))?),
+        ("token_claims", with(json!({"sub": 7}))?),
+        ("token_claims", with(json!({"sub": ""}))?),
+        ("token_claims", with(json!({"sub": "a\u{0}b"}))?),
+        ("token_claims", with(json!({"sub": "x".repeat(129)}))?),
+        ("token_claims", with(json!({"study": 7}))?),
+        ("token_claims", with(json!({"scope": ["submit"]}))?),
+    ];
+    for (name, token) in cases {
+        assert_eq!(posted(&client, &token).await?, (401, name.to_owned()), "{token}");
+    }
+    assert_eq!(posted(&client, &good).await?, (202, "received".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_allows_something_else_is_403() -> Result<()> {
+    let (stack, _api, client) = door().await?;
+    let cases = [
+        ("scope_missing", json!({"scope": ""})),
+        ("scope_missing", json!({"scope": "read:site"})),
+        ("scope_missing", json!({"scope": "submit:all submits SUBMIT"})),
+        ("study_forbidden", json!({"study": []})),
+        ("study_forbidden", json!({"study": ["PAIN-7", "ONC-3011"]})),
+        ("site_forbidden", json!({"site": "H002"})),
+        ("site_forbidden", json!({"site": []})),
+    ];
+    for (name, change) in cases {
+        let token = stack.minter().token(&patient(change.clone()))?;
+        assert_eq!(posted(&client, &token).await?, (403, name.to_owned()), "{change}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_the_leeway_and_claims_may_be_lists() -> Result<()> {
+    let (stack, _api, client) = door().await?;
+    for change in [
+        json!({"exp": now() - 10}),
+        json!({"nbf": now() + 10}),
+        json!({"aud": ["another", AUDIENCE]}),
+        json!({"study": ["PAIN-7", STUDY], "site": ["H002", SITE], "scope": "openid submit"}),
+    ] {
+        let token = stack.minter().token(&patient(change.clone()))?;
+        assert_eq!(posted(&client, &token).await?, (202, "received".to_owned()), "{change}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_bearer_token_nothing_is_taken() -> Result<()> {
+    let (_stack, _api, client) = door().await?;
+    let body = phq9().to_string().into_bytes();
+    let reply = client.post_as(SUBMIT, None, "application/json", body).await?;
+    assert_eq!((reply.status, problem(&reply)?.as_str()), (401, "token_missing"));
+    assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_key_verifies_its_own_algorithm_and_no_other() -> Result<()> {
+    let file = |name: &str| path(name).display().to_string();
+    let keys = json!([
+        {"kid": "rs", "algorithm": "RS256", "file": file("rsa.pub.pem")},
+        {"kid": "es", "algorithm": "ES256", "file": file("ec.pub.pem")},
+        {"kid": "ed", "algorithm": "EdDSA", "file": file("ed.pub.pem")},
+    ]);
+    let stack = Stack::with(Plan { config: json!({"auth": {"keys": keys}}), ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let minter = |kid: &str, algorithm, key| Minter::with(ISSUER, AUDIENCE, kid, algorithm, key);
+    let rsa = || EncodingKey::from_rsa_pem(&key("rsa.pem"));
+    let ec = || EncodingKey::from_ec_pem(&key("ec.pem"));
+    let ed = || EncodingKey::from_ed_pem(&key("ed.pem"));
+    for minter in [
+        minter("rs", Algorithm::RS256, rsa()?),
+        minter("es", Algorithm::ES256, ec()?),
+        minter("ed", Algorithm::EdDSA, ed()?),
+    ] {
+        let token = minter.token(&patient(json!({})))?;
+        assert_eq!(posted(&client, &token).await?, (202, "received".to_owned()), "{minter:?}");
+    }
+    for (name, minter) in [
+        // The public key as a shared secret: the confusion that a header must not bring about.
+        ("token_algorithm", minter("rs", Algorithm::HS256, EncodingKey::from_secret(&key("rsa.pub.pem")))),
+        ("token_algorithm", minter("es", Algorithm::HS256, EncodingKey::from_secret(&key("ec.pub.pem")))),
+        ("token_algorithm", minter("rs", Algorithm::RS384, rsa()?)),
+        ("token_algorithm", minter("rs", Algorithm::PS256, rsa()?)),
+        ("token_algorithm", minter("es", Algorithm::EdDSA, ed()?)),
+        ("token_algorithm", minter("ed", Algorithm::ES256, ec()?)),
+    ] {
+        let token = minter.token(&patient(json!({})))?;
+        assert_eq!(posted(&client, &token).await?, (401, name.to_owned()), "{minter:?}");
+    }
+    Ok(())
+}
