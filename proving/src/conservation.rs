@@ -39,10 +39,15 @@ type Key = (Uuid, [u8; 32]);
 ///
 /// An error lists every difference (at most 20 of a kind). Processes may still run, or not.
 pub async fn conservation(stack: &Stack, log: &[Sent]) -> Result<Account> {
+    within(Duration::from_secs(90), stack, log).await
+}
+
+/// The same, waiting no longer than `patience` for what was accepted to leave its trace.
+pub async fn within(patience: Duration, stack: &Stack, log: &[Sent]) -> Result<Account> {
     let link = stack.database().connect().await?;
     let sent = Logged::from(log);
     // How it ends is judged below, with words; here the bound only has to be there.
-    let _ = until("everything accepted to leave its trace", Duration::from_secs(90), || async {
+    let _ = until("everything accepted to leave its trace", patience, || async {
         let tables = Tables::read(&link).await?;
         Ok(sent.accepted.keys().all(|key| tables.has(key)).then_some(()))
     })

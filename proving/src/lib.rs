@@ -5,6 +5,7 @@
 //! - [`Stack`]: a vhost and a database of their own, our binaries beside them.
 //! - [`Proxy`]: a TCP relay that passes, cuts, stalls, slows or half-opens a hop.
 //! - [`Client`]: sends submissions and keeps its own log of what it sent.
+//! - [`Hand`]: puts messages into queues as intake would, and looks into queues.
 //! - [`conservation`]: what was accepted is stored or set aside, byte for byte.
 
 pub mod bench;
@@ -12,6 +13,7 @@ pub mod client;
 pub mod conservation;
 pub mod database;
 pub mod evening;
+pub mod hand;
 pub mod own;
 pub mod proxy;
 pub mod raw_http;
@@ -27,6 +29,7 @@ pub mod vhost;
 pub use client::Client;
 pub use conservation::conservation;
 pub use database::Database;
+pub use hand::Hand;
 pub use proxy::Proxy;
 pub use service::Service;
 pub use stack::Stack;

@@ -79,7 +79,13 @@ impl Keys {
 
     /// Seals a body as the relay does, with the first key of the folder.
     pub fn seal(&self, kind: &str, id: Uuid, plain: &[u8]) -> Result<Vec<u8>> {
-        let (key_id, key) = self.seal.first_key_value().context("no seal key")?;
+        let (key_id, _) = self.seal.first_key_value().context("no seal key")?;
+        self.seal_with(key_id, kind, id, plain)
+    }
+
+    /// Seals a body as the relay does, with a key of the folder by its id.
+    pub fn seal_with(&self, key_id: &str, kind: &str, id: Uuid, plain: &[u8]) -> Result<Vec<u8>> {
+        let key = self.seal.get(key_id).with_context(|| format!("no seal key {key_id}"))?;
         let mut sealed = vec![1, u8::try_from(key_id.len())?];
         sealed.extend(key_id.as_bytes());
         let aad = associated(&sealed, kind, id);
@@ -151,6 +157,25 @@ impl Envelope {
         text(false)?;
         text(true)?;
         Ok(Self { subject, actor, bytes: rest.to_vec() })
+    }
+
+    /// The envelope as intake writes it, received now from loopback through the native door.
+    pub fn write(&self) -> Result<Vec<u8>> {
+        let mut out = vec![1, 0];
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+        out.extend(now.as_nanos().to_be_bytes());
+        for (text, optional) in
+            [(&*self.subject, false), (&*self.actor, false), ("", true), ("127.0.0.1", false), ("", true)]
+        {
+            if optional {
+                out.push(0);
+                continue;
+            }
+            out.extend(u32::try_from(text.len())?.to_be_bytes());
+            out.extend(text.as_bytes());
+        }
+        out.extend(&self.bytes);
+        Ok(out)
     }
 
     /// The id inside the received bytes.

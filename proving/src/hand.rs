@@ -1,0 +1,212 @@
+//! Messages put into queues, and looked at there, by the test's own hand.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::client::{Sent, sha256};
+use crate::sealed::{Envelope, Keys, SUBMISSION};
+use crate::stack::Stack;
+
+/// Messages that are published before their confirms are awaited.
+const AT_ONCE: usize = 500;
+
+/// A message on its way to a queue, or as it lies in one.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The exchange that it goes through; a message that lies somewhere has the one it came through.
+    pub exchange: String,
+    /// Its routing key.
+    pub key: String,
+    /// The property `message_id`.
+    pub id: Option<String>,
+    /// The property `type`.
+    pub kind: Option<String>,
+    /// Headers that are texts or integers; of any other only that it is there (`null`).
+    pub headers: Map<String, Value>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Everything else that is written on it, for a search.
+    pub properties: String,
+}
+
+impl Letter {
+    /// The same with one header more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.headers.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The same to another exchange.
+    #[must_use]
+    pub fn through(mut self, exchange: &str) -> Self {
+        exchange.clone_into(&mut self.exchange);
+        self
+    }
+
+    /// The body as JSON: alerts and deliveries are in the clear.
+    pub fn json(&self) -> Result<Value> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+}
+
+/// A hand on one stack's broker, with the keys to seal as intake does, and a log of its own.
+#[derive(Debug)]
+pub struct Hand {
+    connection: Connection,
+    channel: Channel,
+    keys: Keys,
+    log: Mutex<Vec<Sent>>,
+}
+
+impl Hand {
+    /// Connects to the vhost of a stack.
+    pub async fn on(stack: &Stack) -> Result<Self> {
+        let connection = stack.vhost().connect().await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { connection, channel, keys: Keys::read(stack.folder())?, log: Mutex::default() })
+    }
+
+    /// The keys of the stack.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// What was put into queues as an accepted submission.
+    pub fn log(&self) -> Vec<Sent> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A submission as intake would publish it to `queue`, sealed with the first key.
+    pub fn letter(&self, queue: &str, subject: &str, submission: &Value) -> Result<Letter> {
+        let (id, bytes) = (Uuid::now_v7(), submission.to_string().into_bytes());
+        let envelope = Envelope { subject: subject.to_owned(), actor: subject.to_owned(), bytes };
+        let body = self.keys.seal(SUBMISSION, id, &envelope.write()?)?;
+        let mut letter = plain(queue, id, SUBMISSION, body);
+        for (header, key) in [("epro-site", "site_id"), ("epro-study", "study_id")] {
+            letter.headers.insert(header.to_owned(), submission[key].clone());
+        }
+        Ok(letter.with("epro-key", json!("k1")))
+    }
+
+    /// Puts a submission into `queue` and notes it as accepted; gives the message's id.
+    pub async fn put(&self, queue: &str, subject: &str, submission: &Value) -> Result<Uuid> {
+        let letter = self.letter(queue, subject, submission)?;
+        self.publish(&letter).await?;
+        self.note(submission);
+        Ok(letter.id.as_deref().unwrap_or_default().parse()?)
+    }
+
+    /// Puts many into `queue`.
+    pub async fn put_all(&self, queue: &str, subject: &str, submissions: &[Value]) -> Result<()> {
+        for some in submissions.chunks(AT_ONCE) {
+            let letters =
+                some.iter().map(|one| self.letter(queue, subject, one)).collect::<Result<Vec<_>>>()?;
+            try_join_all(letters.iter().map(|letter| self.publish(letter))).await?;
+            some.iter().for_each(|one| self.note(one));
+        }
+        Ok(())
+    }
+
+    /// Notes as accepted what was put into a queue another way.
+    pub fn note(&self, submission: &Value) {
+        let bytes = submission.to_string().into_bytes();
+        let Some(id) = submission["submission_id"].as_str().and_then(|id| id.parse().ok()) else { return };
+        let sent = Sent { id, sha256: sha256(&bytes), bytes: bytes.into(), status: Some(202) };
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+    }
+
+    /// Publishes a message; an error unless the broker confirms it and it led somewhere.
+    pub async fn publish(&self, letter: &Letter) -> Result<()> {
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let (exchange, key) = (letter.exchange.as_str().into(), letter.key.as_str().into());
+        let properties = properties(letter);
+        let publishing = self.channel.basic_publish(exchange, key, options, &letter.body, properties);
+        let confirm = publishing.await?.await?;
+        ensure!(matches!(confirm, Confirmation::Ack(None)), "{} takes no message", letter.key);
+        Ok(())
+    }
+
+    /// What lies in `queue`. The messages go back to their places, marked as handed out before.
+    pub async fn lying(&self, queue: &str) -> Result<Vec<Letter>> {
+        let channel = self.connection.create_channel().await?;
+        let mut letters = Vec::new();
+        while let Some(got) = channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
+            letters.push(found(got.delivery));
+        }
+        channel.close(200, "looked".into()).await?;
+        Ok(letters)
+    }
+}
+
+/// A message for a work queue that says nothing but this.
+pub fn plain(queue: &str, id: Uuid, kind: &str, body: Vec<u8>) -> Letter {
+    Letter {
+        exchange: "epro.work".to_owned(),
+        key: queue.to_owned(),
+        id: Some(id.to_string()),
+        kind: Some(kind.to_owned()),
+        headers: Map::new(),
+        body,
+        properties: String::new(),
+    }
+}
+
+fn properties(letter: &Letter) -> BasicProperties {
+    let mut table = FieldTable::default();
+    for (name, value) in &letter.headers {
+        let value = match value {
+            Value::String(text) => AMQPValue::LongString(text.as_str().into()),
+            other => AMQPValue::LongLongInt(other.as_i64().unwrap_or_default()),
+        };
+        table.insert(name.as_str().into(), value);
+    }
+    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
+    if let Some(id) = &letter.id {
+        properties = properties.with_message_id(id.as_str().into());
+    }
+    if let Some(kind) = &letter.kind {
+        properties = properties.with_type(kind.as_str().into());
+    }
+    properties
+}
+
+fn found(delivery: lapin::message::Delivery) -> Letter {
+    let properties = &delivery.properties;
+    let text =
+        |value: &Option<lapin::types::ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
+    let value = |value: &AMQPValue| match value {
+        AMQPValue::LongString(text) => Value::from(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        AMQPValue::ShortString(text) => Value::from(text.as_str()),
+        AMQPValue::LongLongInt(number) => Value::from(*number),
+        AMQPValue::LongInt(number) => Value::from(*number),
+        _ => Value::Null,
+    };
+    let headers = properties.headers().iter().flatten();
+    Letter {
+        exchange: delivery.exchange.as_str().to_owned(),
+        key: delivery.routing_key.as_str().to_owned(),
+        id: text(properties.message_id()),
+        kind: text(properties.kind()),
+        headers: headers.map(|(name, entry)| (name.as_str().to_owned(), value(entry))).collect(),
+        properties: format!("{properties:?}"),
+        body: delivery.data,
+    }
+}
+
+/// The message's own id.
+impl TryFrom<&Letter> for Uuid {
+    type Error = anyhow::Error;
+
+    fn try_from(letter: &Letter) -> Result<Self> {
+        Ok(letter.id.as_deref().context("a message without an id")?.parse()?)
+    }
+}

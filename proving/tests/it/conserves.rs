@@ -1,0 +1,84 @@
+use std::time::Duration;
+
+use epro_proving::client::phq9;
+use epro_proving::conservation::within;
+use epro_proving::stack::Plan;
+use epro_proving::{Client, Stack, conservation, until};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+async fn send(client: &Client, count: usize) {
+    let mut posts = JoinSet::new();
+    for number in 0..count {
+        let client = client.clone();
+        posts.spawn(async move {
+            let mut submission = phq9("ONC-301", ["H001", "H002", "H004"][number % 3]);
+            let subject = format!("P-{:04}", number % 17);
+            // A client that gets no answer tries again, restamped, as an app does.
+            for again in 0..3 {
+                submission["sent_at"] = json!(format!("2026-11-23T20:04:0{again}+08:00"));
+                let reply = client.submit(&subject, &submission).await;
+                if reply.is_ok_and(|reply| reply.status < 500) {
+                    break;
+                }
+            }
+        });
+        if posts.len() >= 32 {
+            posts.join_next().await.unwrap().unwrap();
+        }
+    }
+    posts.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_under_load_loses_nothing() {
+    let stack = Stack::with(Plan { config: json!({"time_scale": 0.1}), ..Plan::default() }).await.unwrap();
+    let api = stack.api().await.unwrap();
+    let client = stack.client(&api).unwrap();
+    let mut worker = stack.worker().await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    let mut sending = JoinSet::new();
+    let sender = client.clone();
+    sending.spawn(async move { send(&sender, 600).await });
+    until("some to be stored", Duration::from_secs(20), || async {
+        Ok((link.count("SELECT count(*) FROM identified.submission").await? > 50).then_some(()))
+    })
+    .await
+    .unwrap();
+    worker.kill().await.unwrap();
+    let _next = stack.worker().await.unwrap();
+    sending.join_all().await;
+    let account = conservation(&stack, &client.log()).await.unwrap();
+    assert_eq!((account.accepted, account.stored), (600, 600));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_finds_a_row_that_is_gone_changed_or_too_many() {
+    let stack = Stack::new().await.unwrap();
+    let api = stack.api().await.unwrap();
+    let client = stack.client(&api).unwrap();
+    let mut worker = stack.worker().await.unwrap();
+    send(&client, 3).await;
+    let log = client.log();
+    conservation(&stack, &log).await.unwrap();
+    worker.drain(Duration::from_secs(25)).await.unwrap();
+
+    let link = stack.database().connect().await.unwrap();
+    let broken = async |sql: &str| {
+        link.client.batch_execute("BEGIN").await.unwrap();
+        link.client.batch_execute(sql).await.unwrap();
+        link.client.batch_execute("COMMIT").await.unwrap();
+        // Nobody is going to repair it: no need to wait.
+        within(Duration::from_millis(100), &stack, &log).await.unwrap_err().to_string()
+    };
+    let first = log[0].id;
+    // One byte of the seal.
+    let said = broken(&format!(
+        "UPDATE identified.submission SET sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1)
+         WHERE submission_id = '{first}'"
+    ))
+    .await;
+    assert!(said.contains("stored with other bytes") && said.contains(&first.to_string()), "{said}");
+    let said = broken("UPDATE identified.submission SET submission_id = gen_random_uuid()").await;
+    assert!(said.contains("never accepted"), "{said}");
+}
