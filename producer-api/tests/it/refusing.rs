@@ -29,7 +29,12 @@ fn cases() -> Vec<Case> {
         (with(|it| it[PLANTED] = 1.into()), 422, "invalid", &["/#1"]),
         (with(|it| it["submission_id"] = PLANTED.into()), 422, "invalid", &["/submission_id"]),
         (with(|it| it["answered_at"] = PLANTED.into()), 422, "invalid", &["/answered_at"]),
-        (with(|it| it["amends"] = it["submission_id"].clone()), 422, "invalid", &["/reason"]),
+        (
+            with(|it| it["amends"] = "0198f2a4-5b7e-7c31-9d42-6f0a1b2c3d4e".into()),
+            422,
+            "invalid",
+            &["/reason"],
+        ),
         (with(|it| it["instrument"] = "marta-planted|1.0".into()), 422, "invalid", &["/instrument"]),
         (with(|it| it["answers"]["44250-9"] = PLANTED.into()), 422, "invalid", &["/answers/#1"]),
         (with(|it| it["answers"]["44250-9"] = 4.into()), 422, "invalid", &["/answers/#1"]),
