@@ -1,5 +1,7 @@
 //! The store against a real PostgreSQL, a private database for each test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod audit;
 mod chunks;
 mod dead_letters;
