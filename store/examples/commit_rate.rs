@@ -48,6 +48,16 @@ async fn main() {
     let seconds = started.elapsed().as_secs_f64();
     let cpu = (cpu_seconds() - cpu) * 10_000.0 / total as f64;
     let rate = total as f64 / seconds;
+    let (client, connection) =
+        tokio_postgres::connect(&format!("{base}/{name}"), tokio_postgres::NoTls).await.unwrap();
+    let counting = async move {
+        for table in ["identified.submission", "research.submission", "ops.delivery", "audit.event"] {
+            let stored: i64 =
+                client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);
+            assert_eq!(usize::try_from(stored).unwrap(), total / connections * connections, "{table}");
+        }
+    };
+    let _ = tokio::join!(counting, connection);
     println!("{connections} x {chunk}: {rate:.0} submissions/s, {cpu:.3} CPU s of ours per 10,000");
     drop(store);
     administer(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;

@@ -47,8 +47,8 @@ pub enum Class {
     HospitalRefused,
 }
 
-/// Something to set aside.
-#[derive(Debug, Clone)]
+/// Something to set aside. Debug shows where it came from and why it is here.
+#[derive(Clone)]
 pub struct DeadLetter {
     /// The lane that gave up on it.
     pub lane: String,
@@ -132,8 +132,8 @@ pub struct DeadLetterSummary {
     pub settled_reason: Option<String>,
 }
 
-/// A dead letter with what a redrive needs.
-#[derive(Debug, Clone)]
+/// A dead letter with what a redrive needs. Debug leaves out the body.
+#[derive(Clone)]
 pub struct DeadLetterRow {
     /// All but the body.
     pub summary: DeadLetterSummary,
@@ -145,6 +145,22 @@ pub struct DeadLetterRow {
     pub wrapped: bool,
     /// As [`DeadLetter::headers`].
     pub headers: Value,
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("lane", &self.lane)
+            .field("message_id", &self.message_id)
+            .field("class", &self.class)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DeadLetterRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterRow").field("summary", &self.summary).finish_non_exhaustive()
+    }
 }
 
 /// Which dead letters; an empty filter means all of them.

@@ -19,7 +19,9 @@
 //! four group roles before. As a superuser it also switches off the DETAIL lines of the server's own
 //! log for this database, which quote refused rows.
 
-use crate::pool::DatabaseUrl;
+use crate::error::StoreError;
+use crate::pool::{DatabaseUrl, Store};
+use crate::session::Session;
 use tokio_postgres::{Client, NoTls};
 
 /// Any number, as long as every version of epro uses the same.
@@ -65,6 +67,27 @@ pub async fn run(url: &DatabaseUrl) -> Result<Applied, MigrateError> {
             Ok(()) => "the connection ended".to_owned(),
             Err(error) => described(&error),
         })),
+    }
+}
+
+impl Store {
+    /// The migrations of this version that the database hasn't had, as `1 name`: a process is ready
+    /// once there are none. Migrations of a newer version don't matter: they only expand.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn missing_migrations(&self) -> Result<Vec<String>, StoreError> {
+        let session = Session::open(self).await?;
+        let applied: Vec<i32> = match session.rows("SELECT version FROM ops.schema_history", &[]).await {
+            Ok(rows) => rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+            // No such table: nobody ever migrated this database.
+            Err(StoreError::Retry { sqlstate }) if sqlstate == "42P01" || sqlstate == "3F000" => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        session.done();
+        let runner = embedded::migrations::runner();
+        let missing = runner.get_migrations().iter().filter(|m| !applied.contains(&m.version()));
+        Ok(missing.map(|m| format!("{} {}", m.version(), m.name())).collect())
     }
 }
 

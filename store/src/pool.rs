@@ -157,3 +157,34 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::DatabaseUrl;
+
+    #[test]
+    fn only_this_machine_is_local() {
+        let local = |url: &str| url.parse::<DatabaseUrl>().unwrap().is_local();
+        assert!(local("postgres://u@127.0.0.1/d"));
+        assert!(local("postgres://u@localhost:5433/d"));
+        assert!(local("postgres://u@[::1]/d"));
+        assert!(local("postgres:///d?user=u&host=/run/postgresql"));
+        assert!(!local("postgres://u@db.example/d"));
+        assert!(!local("postgres://u@localhost,db.example/d"));
+        assert!(!local("postgres://u@localhost/d?hostaddr=192.0.2.1"));
+    }
+
+    #[test]
+    fn every_connection_is_bounded_and_what_the_url_says_comes_last() {
+        let url: DatabaseUrl =
+            "postgres://u@h/d?options=-c%20statement_timeout%3D1&application_name=me".parse().unwrap();
+        let config = url.pooled();
+        let options = config.get_options().unwrap();
+        assert!(
+            options.starts_with("-c statement_timeout=10000 -c idle_in_transaction_session_timeout=10000")
+        );
+        assert!(options.ends_with("-c statement_timeout=1"));
+        assert_eq!(config.get_application_name(), Some("me"));
+        assert!(config.get_connect_timeout().is_some() && config.get_tcp_user_timeout().is_some());
+    }
+}

@@ -14,6 +14,7 @@ use crate::transaction::Transaction;
 use epro_schemas::receipt::Receipt;
 use plan::Plan;
 use serde_json::Value;
+use std::fmt;
 use std::time::Instant;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -40,8 +41,8 @@ impl Committed {
     }
 }
 
-/// One submission as it is to be stored, at the end of the worker's stages.
-#[derive(Debug, Clone)]
+/// One submission as it is to be stored, at the end of the worker's stages. Debug shows its id only.
+#[derive(Clone)]
 pub struct NewSubmission {
     /// Who, when, and the received bytes under seal.
     pub identified: IdentifiedRow,
@@ -57,9 +58,9 @@ pub struct NewSubmission {
     pub source: Source,
 }
 
-/// A row of `identified.submission` (and of `identified.subject`). Its identity is
+/// A row of `identified.submission` (and of `identified.subject`). Debug shows its id only. Its identity is
 /// (`submission_id`, `pseudonym`): the pseudonym binds study and subject.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IdentifiedRow {
     /// The id made on the patient's device.
     pub submission_id: Uuid,
@@ -96,8 +97,8 @@ pub struct IdentifiedRow {
 }
 
 /// A row of `research.submission`: only what the allow-list let through, so no field of it can
-/// hold a `Phi`.
-#[derive(Debug, Clone)]
+/// hold a `Phi`. Debug shows its profile only.
+#[derive(Clone)]
 pub struct ResearchRow {
     /// The instant of answering; `None` under a profile that keeps years only.
     pub answered_at: Option<OffsetDateTime>,
@@ -126,8 +127,8 @@ pub struct AlertRow {
     pub severity: String,
 }
 
-/// The delivery that a submission came in.
-#[derive(Debug, Clone)]
+/// The delivery that a submission came in. Debug leaves out the headers.
+#[derive(Clone)]
 pub struct Source {
     /// The lane that consumed it.
     pub lane: String,
@@ -137,6 +138,36 @@ pub struct Source {
     pub message_id: Uuid,
     /// The message's headers that a redrive needs (a JSON object), never a value of a patient.
     pub headers: Value,
+}
+
+impl fmt::Debug for NewSubmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSubmission")
+            .field("identified", &self.identified)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IdentifiedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentifiedRow").field("submission_id", &self.submission_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("queue", &self.queue)
+            .field("message_id", &self.message_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResearchRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResearchRow").field("profile", &self.profile).finish_non_exhaustive()
+    }
 }
 
 /// The verdict on one submission of a chunk.

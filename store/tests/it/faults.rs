@@ -144,7 +144,7 @@ async fn a_backend_killed_before_commit_leaves_nothing_and_the_next_try_stores()
 async fn committed_again_after(fault: Fault) -> (Vec<&'static str>, usize) {
     let database = Database::new().await;
     let relay = Relay::start().await;
-    let store = Store::open(&database.url_through(relay.address), 2);
+    let store = Store::open(&database.url_through(relay.address, ""), 2);
     let mut chain = AuditChain::new("test");
     let base = submission();
     store.commit_chunk(&mut chain, std::slice::from_ref(&base), None).await.unwrap();
@@ -182,7 +182,7 @@ async fn a_commit_whose_answer_was_lost_is_found_and_the_chain_goes_on_behind_it
 async fn a_commit_abandoned_by_its_caller_is_found_by_the_next_one() {
     let database = Database::new().await;
     let relay = Relay::start().await;
-    let store = Store::open(&database.url_through(relay.address), 1);
+    let store = Store::open(&database.url_through(relay.address, ""), 1);
     let mut chain = AuditChain::new("test");
     let chunk = [submission()];
     relay.next(Fault::WithholdAnswer);
@@ -192,6 +192,23 @@ async fn a_commit_abandoned_by_its_caller_is_found_by_the_next_one() {
     }
     assert_eq!(words(&store.commit_chunk(&mut chain, &chunk, None).await.unwrap()), ["same delivery"]);
     assert_eq!(chain::unbroken(&database).await[&chain.writer()], 2);
+}
+
+#[tokio::test]
+async fn an_orphaned_transaction_is_ended_by_the_server_and_its_keys_come_free() {
+    let database = Database::new().await;
+    let relay = Relay::start().await;
+    let short = "-c%20idle_in_transaction_session_timeout%3D300";
+    let store = Store::open(&database.url_through(relay.address, short), 1);
+    let mut chain = AuditChain::new("test");
+    let chunk = [submission()];
+    relay.next(Fault::WithholdCommit);
+    tokio::select! {
+        answer = store.commit_chunk(&mut chain, &chunk, None) => panic!("{answer:?}"),
+        () = relay.struck() => {}
+    }
+    assert_eq!(words(&store.commit_chunk(&mut chain, &chunk, None).await.unwrap()), ["stored"]);
+    assert_eq!(chain::unbroken(&database).await[&chain.writer()], 1);
 }
 
 /// What a transaction of ours, lost but still under way at the server, does to the next one.

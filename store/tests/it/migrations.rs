@@ -15,7 +15,7 @@ async fn four_migrators_at_once_apply_each_migration_once() {
     let mut applied = tasks.join_all().await;
     applied.sort_unstable();
     let all = database.count("ops.schema_history").await as usize;
-    assert!(all >= 5);
+    assert!(all >= 6);
     assert_eq!(applied, [0, 0, 0, all]);
 }
 
@@ -74,4 +74,17 @@ async fn the_servers_own_log_is_told_to_leave_rows_out() {
         )
         .await;
     assert!(set[0].get::<_, String>(0).contains("log_error_verbosity=terse"));
+}
+
+#[tokio::test]
+async fn every_process_can_ask_what_is_missing() {
+    let database = Database::empty().await;
+    let all = database.store().missing_migrations().await.unwrap();
+    assert_eq!(all.first().map(String::as_str), Some("1 roles"));
+    assert_eq!(migrate::run(&database.url()).await.unwrap().migrations, all);
+    for role in ["epro_intake", "epro_worker", "epro_operator"] {
+        assert!(database.store_as(role).missing_migrations().await.unwrap().is_empty(), "{role}");
+    }
+    database.run("DELETE FROM ops.schema_history WHERE version = 6").await;
+    assert_eq!(database.store().missing_migrations().await.unwrap(), ["6 history"]);
 }

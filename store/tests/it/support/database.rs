@@ -36,10 +36,10 @@ impl Database {
     }
 
     /// The URL with another host and port.
-    pub(crate) fn url_through(&self, address: std::net::SocketAddr) -> DatabaseUrl {
+    pub(crate) fn url_through(&self, address: std::net::SocketAddr, options: &str) -> DatabaseUrl {
         let config: tokio_postgres::Config = self.server.parse().unwrap();
         let user = config.get_user().unwrap_or("postgres");
-        format!("postgres://{user}@{address}/{}", self.name).parse().unwrap()
+        format!("postgres://{user}@{address}/{}?options={options}", self.name).parse().unwrap()
     }
 
     /// The URL of a user who has taken on `role` and nothing else.

@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     None,
     /// It never reaches the server: both sides are closed.
     LoseCommit,
+    /// It never reaches the server, and neither side hears of it.
+    WithholdCommit,
     /// The server commits; its answer is lost and both sides are closed.
     LoseAnswer,
     /// The server commits; its answer is lost and the client's side stays open, silent.
@@ -80,6 +82,12 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) 
                     *state.fault.lock().unwrap() = Fault::None;
                     if fault == Fault::LoseCommit {
                         state.struck.notify_one();
+                        return;
+                    }
+                    if fault == Fault::WithholdCommit {
+                        state.struck.notify_one();
+                        // The server's side ends when the server ends it.
+                        while matches!(server.read(&mut from_server).await, Ok(1..)) {}
                         return;
                     }
                     struck = Some(fault);
