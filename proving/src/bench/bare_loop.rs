@@ -5,6 +5,7 @@
 //! committed. Unlike the worker it doesn't open, parse, check, score or hash anything: the rows are
 //! those that the worker wrote for the same messages, looked up by message id.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -14,9 +15,10 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{Channel, Confirmation, Connection, Consumer};
+use lapin::{Channel, Confirmation, Connection};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::inserts::Inserter;
 use super::messages::id;
@@ -44,7 +46,7 @@ pub struct Shape {
 const SLOTS: usize = 2;
 
 /// A chunk that has its rows: its last tag and what was inserted.
-type Chunk = (u64, Vec<uuid::Uuid>);
+type Chunk = (u64, Vec<Uuid>);
 
 /// Consumes `count` messages of the routine queue into the tables.
 pub async fn run(shape: &Shape, rows: &Arc<Rows>, count: usize) -> Result<()> {
@@ -65,49 +67,68 @@ pub async fn run(shape: &Shape, rows: &Arc<Rows>, count: usize) -> Result<()> {
     }
     let mut running = JoinSet::new();
     let mut frontier = Frontier::default();
+    let mut hand = Hand::default();
     let (mut taken, mut acked) = (0, 0);
     while acked < count {
-        if taken < count
+        if hand.is_due(shape)
             && let Some(slot) = idle.pop()
         {
-            let chunk = fill(&mut consumer, shape).await?;
-            taken += chunk.1.len();
+            let chunk = hand.take(shape);
             frontier.begin(chunk.0, chunk.1.len());
             running.spawn(work(slot, Arc::clone(rows), chunk));
-            continue;
         }
-        let done = running.join_next().await.context("nothing under way")?;
-        let (slot, tag) = done??;
-        idle.push(slot);
-        if let Some((tag, more)) = frontier.done(tag) {
-            channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
-            acked += more;
+        tokio::select! {
+            Some(done) = running.join_next() => {
+                let (slot, tag) = done??;
+                idle.push(slot);
+                if let Some((tag, more)) = frontier.done(tag) {
+                    channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
+                    acked += more;
+                }
+            }
+            () = hand.due(shape), if !idle.is_empty() => {}
+            delivery = consumer.next(), if taken < count => {
+                let delivery = delivery.context("the queue ended")??;
+                hand.put(delivery.delivery_tag, id(&delivery.properties)?);
+                taken += 1;
+            }
         }
     }
     connection.close(200, "done".into()).await?;
     Ok(())
 }
 
-/// Takes what comes until the chunk is full, or due after its first.
-async fn fill(consumer: &mut Consumer, shape: &Shape) -> Result<Chunk> {
-    let mut ids = Vec::with_capacity(shape.chunk);
-    let mut due = Instant::now() + std::time::Duration::from_secs(60);
-    let mut last = 0;
-    while ids.len() < shape.chunk {
-        match timeout_at(due, consumer.next()).await {
-            Ok(delivery) => {
-                let delivery = delivery.context("the queue ended")??;
-                if ids.is_empty() {
-                    due = Instant::now() + shape.linger;
-                }
-                last = delivery.delivery_tag;
-                ids.push(id(&delivery.properties)?);
-            }
-            Err(_) => break,
+/// What came and isn't under way.
+#[derive(Default)]
+struct Hand {
+    came: VecDeque<(u64, Uuid)>,
+    first_at: Option<Instant>,
+}
+
+impl Hand {
+    fn put(&mut self, tag: u64, id: Uuid) {
+        self.first_at.get_or_insert_with(Instant::now);
+        self.came.push_back((tag, id));
+    }
+
+    /// Full, or waited long enough.
+    fn is_due(&self, shape: &Shape) -> bool {
+        self.came.len() >= shape.chunk || self.first_at.is_some_and(|first| first.elapsed() >= shape.linger)
+    }
+
+    fn take(&mut self, shape: &Shape) -> Chunk {
+        let some: Vec<_> = self.came.drain(..self.came.len().min(shape.chunk)).collect();
+        self.first_at = (!self.came.is_empty()).then(Instant::now);
+        let last = some.last().map_or(0, |(tag, _)| *tag);
+        (last, some.into_iter().map(|(_, id)| id).collect())
+    }
+
+    async fn due(&self, shape: &Shape) {
+        match self.first_at {
+            Some(first) => tokio::time::sleep_until(first + shape.linger).await,
+            None => std::future::pending().await,
         }
     }
-    ensure!(!ids.is_empty(), "nothing came for a minute");
-    Ok((last, ids))
 }
 
 /// One connection that inserts, and one that publishes follow-ons.
@@ -158,7 +179,7 @@ async fn confirmed(channel: &Channel, message: &Message) -> Result<()> {
 /// How far everything is committed: chunks end in another order than they began.
 #[derive(Default)]
 struct Frontier {
-    chunks: std::collections::VecDeque<(u64, usize, bool)>,
+    chunks: VecDeque<(u64, usize, bool)>,
 }
 
 impl Frontier {

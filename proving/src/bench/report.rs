@@ -1,7 +1,8 @@
 //! The figures beside their limits and goals, as a table and as JSON.
 
+use Goal::{AtLeast, AtMost};
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table};
 use serde_json::{Value, json};
 
 use super::depth::Depth;
@@ -36,63 +37,98 @@ impl Line {
     /// Whether the goal is reached; `None` without a goal.
     pub fn ok(&self) -> Option<bool> {
         self.goal.map(|goal| match goal {
-            Goal::AtLeast(least) => self.measured >= least,
-            Goal::AtMost(most) => self.measured <= most,
+            AtLeast(least) => self.measured >= least,
+            AtMost(most) => self.measured <= most,
         })
     }
 }
 
-/// All lines. A ratio is the median of the rounds' ratios: each compares what ran side by side.
+/// All lines that were measured. A ratio is the median of the rounds' ratios: each compares what
+/// ran side by side.
 pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
-    let all = |name: &str| figures.0.get(name).cloned().unwrap_or_default();
-    let ratio = |figure, ours, limit, goal| -> Result<Line> {
-        let (ours, limits) = (all(ours), all(limit));
-        let ratios: Vec<f64> = ours.iter().zip(&limits).map(|(ours, limit)| ours / limit).collect();
-        Ok(Line {
-            figure,
-            ours: (median(&ours)?, "/s"),
-            limit: Some(median(&limits)?),
-            measured: median(&ratios)?,
-            goal,
-        })
-    };
-    let plain = |figure, name, unit, goal| -> Result<Line> {
-        let value = median(&all(name))?;
-        Ok(Line { figure, ours: (value, unit), limit: None, measured: value, goal: Some(goal) })
-    };
-    let latency = |figure, ours, limit| -> Result<Line> {
-        let line = ratio(figure, ours, limit, None)?;
-        Ok(Line { ours: (line.ours.0, "ms"), ..line })
-    };
-    let mut lines = vec![
-        ratio("worker: drain, beside the bare loop", "worker", "bare loop", Some(Goal::AtLeast(0.80)))?,
-        ratio("  the same, each with a hospital follow-on", "worker+", "bare loop+", None)?,
-        ratio(
+    let some = [
+        pair(
+            figures,
+            "worker: drain, beside the bare loop",
+            "/s",
+            "worker",
+            "bare loop",
+            Some(AtLeast(0.80)),
+        )?,
+        pair(figures, "  the same, each with a hospital follow-on", "/s", "worker+", "bare loop+", None)?,
+        pair(
+            figures,
             "API: 202s, 64 connections, beside bare publishing",
+            "/s",
             "api",
             "bare publishing",
-            Some(Goal::AtLeast(0.60)),
+            Some(AtLeast(0.60)),
         )?,
-        ratio("whole: POST to stored, beside bare", "whole", "bare whole", Some(Goal::AtLeast(0.50)))?,
-        latency("p99 POST -> 202 at 2,000/s, beside the bare confirm", "open p99", "bare open p99")?,
-        latency("p50 of the same", "open p50", "bare open p50")?,
-        plain("worker: CPU seconds per 10,000", "worker cpu", "s", Goal::AtMost(0.6))?,
-        plain("API: CPU seconds per 10,000", "api cpu", "s", Goal::AtMost(1.0))?,
+        pair(
+            figures,
+            "whole: POST to stored, beside bare",
+            "/s",
+            "whole",
+            "bare whole",
+            Some(AtLeast(0.50)),
+        )?,
+        pair(
+            figures,
+            "p99 POST -> 202 at 2,000/s, beside the bare confirm",
+            "ms",
+            "open p99",
+            "bare open p99",
+            None,
+        )?,
+        pair(figures, "p50 of the same", "ms", "open p50", "bare open p50", None)?,
+        alone(figures, "worker: CPU seconds per 10,000", "s", "worker cpu", AtMost(0.6))?,
+        alone(figures, "API: CPU seconds per 10,000", "s", "api cpu", AtMost(1.0))?,
     ];
+    let mut lines: Vec<Line> = some.into_iter().flatten().collect();
     if let Some(depth) = depth {
         let memory =
             |figure, value, goal| Line { figure, ours: (value, "MiB"), limit: None, measured: value, goal };
-        lines.push(memory("worker: peak RSS, deep queue", depth.worker, Some(Goal::AtMost(64.0))));
+        let [worker, api] = match depth.queued {
+            1_000_000.. => ["worker: peak RSS, 1,000,000 queued", "API: peak RSS, 1,000,000 queued"],
+            _ => ["worker: peak RSS, 100,000 queued", "API: peak RSS, 100,000 queued"],
+        };
+        lines.push(memory(worker, depth.worker, Some(AtMost(64.0))));
         lines.push(memory("  of it after the first twentieth", depth.worker_early, None));
-        lines.push(memory("API: peak RSS, deep queue", depth.api, Some(Goal::AtMost(48.0))));
+        lines.push(memory(api, depth.api, Some(AtMost(48.0))));
     }
     Ok(lines)
+}
+
+fn pair(
+    figures: &Figures,
+    figure: &'static str,
+    unit: &'static str,
+    ours: &str,
+    limit: &str,
+    goal: Option<Goal>,
+) -> Result<Option<Line>> {
+    let Some((ours, limits)) = figures.0.get(ours).zip(figures.0.get(limit)) else { return Ok(None) };
+    let ratios: Vec<f64> = ours.iter().zip(limits).map(|(ours, limit)| ours / limit).collect();
+    let measured = median(&ratios)?;
+    Ok(Some(Line { figure, ours: (median(ours)?, unit), limit: Some(median(limits)?), measured, goal }))
+}
+
+fn alone(
+    figures: &Figures,
+    figure: &'static str,
+    unit: &'static str,
+    name: &str,
+    goal: Goal,
+) -> Result<Option<Line>> {
+    let Some(values) = figures.0.get(name) else { return Ok(None) };
+    let value = median(values)?;
+    Ok(Some(Line { figure, ours: (value, unit), limit: None, measured: value, goal: Some(goal) }))
 }
 
 /// The lines for people.
 pub fn table(lines: &[Line]) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_NO_BORDERS);
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
     table.set_header(["figure", "ours", "limit", "ratio", "goal", ""]);
     for line in lines {
         let (value, unit) = line.ours;
@@ -103,8 +139,8 @@ pub fn table(lines: &[Line]) -> String {
             line.limit.map(|limit| format!("{} {unit}", number(limit))).unwrap_or_default(),
             line.limit.map(|_| format!("{:.2}", line.measured)).unwrap_or_default(),
             match line.goal {
-                Some(Goal::AtLeast(least)) => format!(">= {least:.2}"),
-                Some(Goal::AtMost(most)) => format!("<= {most:.1}"),
+                Some(AtLeast(least)) => format!(">= {least:.2}"),
+                Some(AtMost(most)) => format!("<= {most:.1}"),
                 None => String::new(),
             },
             line.ok().map(|ok| if ok { "ok" } else { "short" }).unwrap_or_default().to_owned(),
@@ -121,8 +157,8 @@ pub fn table(lines: &[Line]) -> String {
 /// The same with every round's figures, for programs.
 pub fn json(lines: &[Line], figures: &Figures, depth: Option<&Depth>, machine: &Value) -> Value {
     let goal = |goal: Option<Goal>| match goal {
-        Some(Goal::AtLeast(least)) => json!({"at_least": least}),
-        Some(Goal::AtMost(most)) => json!({"at_most": most}),
+        Some(AtLeast(least)) => json!({"at_least": least}),
+        Some(AtMost(most)) => json!({"at_most": most}),
         None => Value::Null,
     };
     let lines: Vec<Value> = lines
@@ -149,17 +185,12 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_neighbours_and_not_of_medians() {
         let mut figures = Figures::default();
-        let names = ["worker", "worker+", "api", "whole", "open p99", "open p50", "worker cpu", "api cpu"];
-        let limits =
-            ["bare loop", "bare loop+", "bare publishing", "bare whole", "bare open p99", "bare open p50"];
-        for name in names.into_iter().chain(limits) {
-            figures.0.insert(name, vec![1.0, 1.0, 1.0]);
-        }
         figures.0.insert("worker", vec![10.0, 20.0, 90.0]);
         figures.0.insert("bare loop", vec![100.0, 25.0, 100.0]);
         let lines = lines(&figures, None).unwrap();
         assert_eq!(lines[0].measured, 0.8);
         assert_eq!(lines[0].ok(), Some(true));
+        assert_eq!(lines.len(), 1, "what was not measured has no line");
         assert!(table(&lines).contains("ok"));
     }
 }

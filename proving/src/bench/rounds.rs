@@ -50,42 +50,60 @@ pub struct Supplies {
     pub size: Size,
 }
 
-/// Runs everything once; ours goes first in even rounds, the limit in odd ones.
-pub async fn round(ground: &Ground, supplies: &Supplies, number: usize, figures: &mut Figures) -> Result<()> {
-    let order = if number.is_multiple_of(2) { [true, false] } else { [false, true] };
-    for ours in order {
-        match ours {
-            true => worker(ground, &supplies.plain, ["worker", "worker cpu", "worker rss"], figures).await?,
-            false => bare(ground, &supplies.plain, "bare loop", figures).await?,
-        }
-    }
-    for ours in order {
-        match ours {
-            true => {
-                worker(ground, &supplies.hospital, ["worker+", "worker+ cpu", "worker+ rss"], figures).await?
-            }
-            false => bare(ground, &supplies.hospital, "bare loop+", figures).await?,
-        }
-    }
-    for ours in order {
-        match ours {
-            true => api(ground, supplies, figures).await?,
-            false => bare_publishing(ground, supplies, figures).await?,
-        }
-    }
-    for ours in order {
-        match ours {
-            true => whole(ground, supplies, figures).await?,
-            false => bare_whole(ground, supplies, figures).await?,
-        }
-    }
-    for ours in order {
-        match ours {
-            true => open(ground, supplies, figures).await?,
-            false => bare_open(ground, supplies, figures).await?,
+/// What stands beside its limit in one pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pair {
+    /// The worker's drain beside the bare loop.
+    Worker,
+    /// The same with a follow-on for each submission, on both sides.
+    Hospital,
+    /// The API beside bare publishing.
+    Api,
+    /// POST to stored beside bare publishing and the bare loop.
+    Whole,
+    /// Latency at a fixed rate.
+    Open,
+}
+
+/// Runs each pair once; ours goes first in even rounds, the limit in odd ones.
+pub async fn round(
+    ground: &Ground,
+    supplies: &Supplies,
+    pairs: &[Pair],
+    number: usize,
+    figures: &mut Figures,
+) -> Result<()> {
+    for pair in pairs {
+        for ours in [number.is_multiple_of(2), !number.is_multiple_of(2)] {
+            one(ground, supplies, *pair, ours, figures).await?;
         }
     }
     Ok(())
+}
+
+async fn one(
+    ground: &Ground,
+    supplies: &Supplies,
+    pair: Pair,
+    ours: bool,
+    figures: &mut Figures,
+) -> Result<()> {
+    match (pair, ours) {
+        (Pair::Worker, true) => {
+            worker(ground, &supplies.plain, ["worker", "worker cpu", "worker rss"], figures).await
+        }
+        (Pair::Worker, false) => bare(ground, &supplies.plain, "bare loop", figures).await,
+        (Pair::Hospital, true) => {
+            worker(ground, &supplies.hospital, ["worker+", "worker+ cpu", "worker+ rss"], figures).await
+        }
+        (Pair::Hospital, false) => bare(ground, &supplies.hospital, "bare loop+", figures).await,
+        (Pair::Api, true) => api(ground, supplies, figures).await,
+        (Pair::Api, false) => bare_publishing(ground, supplies, figures).await,
+        (Pair::Whole, true) => whole(ground, supplies, figures).await,
+        (Pair::Whole, false) => bare_whole(ground, supplies, figures).await,
+        (Pair::Open, true) => open(ground, supplies, figures).await,
+        (Pair::Open, false) => bare_open(ground, supplies, figures).await,
+    }
 }
 
 async fn worker(

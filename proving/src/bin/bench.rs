@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
-use epro_proving::bench::rounds::{Figures, Size, Supplies, round};
+use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
 use epro_proving::bench::{depth, load, report};
 
 #[derive(Parser)]
@@ -32,6 +32,9 @@ struct Arguments {
     /// Leave the memory figures out
     #[arg(long)]
     without_depth: bool,
+    /// Measure only these pairs, e.g. --only api,whole
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Pair>,
     /// Write everything, round by round, to this file
     #[arg(long)]
     json: Option<PathBuf>,
@@ -51,10 +54,14 @@ async fn main() -> Result<ExitCode> {
         open: load::requests(ground.stack.minter(), "ONC-301", "H004", size.open)?,
         size,
     };
+    let pairs = match arguments.only.is_empty() {
+        true => Pair::value_variants(),
+        false => &arguments.only,
+    };
     let mut figures = Figures::default();
     for number in 0..arguments.rounds {
         eprintln!("round {} of {}", number + 1, arguments.rounds);
-        round(&ground, &supplies, number, &mut figures).await?;
+        round(&ground, &supplies, pairs, number, &mut figures).await?;
         for (name, values) in &figures.0 {
             eprintln!("  {name:<16} {:>10.2}", values.last().copied().unwrap_or_default());
         }

@@ -23,8 +23,8 @@ async fn send(client: &Client, count: usize) {
                 }
             }
         });
-        if posts.len() >= 32 {
-            posts.join_next().await.unwrap().unwrap();
+        while posts.len() >= 32 {
+            posts.join_next().await;
         }
     }
     posts.join_all().await;
