@@ -132,7 +132,7 @@ impl Store {
     /// A store of at most `pool_size` connections (at least 1), made when they are first needed.
     ///
     /// The pool only asks whether a connection is known to be closed; whether it is alive is asked
-    /// by what opens each use of it ([`Session`]), which in a transaction is `BEGIN` and costs nothing.
+    /// by the first statement of each use of it, which in a transaction is `BEGIN` and costs nothing.
     #[must_use]
     pub fn open(url: &DatabaseUrl, pool_size: usize) -> Self {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
