@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use epro_schemas::receipt::Receipt;
 use futures_util::task::AtomicWaker;
-use lapin::{Acker, BasicProperties};
+use lapin::{Acker, BasicProperties, types::ShortString};
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
 #[must_use = "a delivery is settled: ack, release or requeue"]
 pub struct Delivery {
     tag: u64,
+    routing_key: ShortString,
     redelivered: bool,
     settled: bool,
     properties: BasicProperties,
@@ -30,7 +31,7 @@ pub struct Delivery {
     desk: Arc<Desk>,
 }
 
-/// Where the broker first dead-lettered a message, and why.
+/// Where the broker last dead-lettered a message, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
     /// `rejected`, `expired`, `maxlen`, `delivery_limit`.
@@ -41,8 +42,16 @@ pub struct Death {
 
 impl Delivery {
     pub(crate) fn new(from: lapin::message::Delivery, desk: Arc<Desk>) -> Self {
-        let lapin::message::Delivery { delivery_tag: tag, redelivered, properties, data, acker, .. } = from;
-        Self { tag, redelivered, settled: false, properties, body: data.into(), acker, desk }
+        let lapin::message::Delivery {
+            delivery_tag: tag,
+            routing_key,
+            redelivered,
+            properties,
+            data,
+            acker,
+            ..
+        } = from;
+        Self { tag, routing_key, redelivered, settled: false, properties, body: data.into(), acker, desk }
     }
 
     /// The bytes; cheap to clone.
@@ -80,11 +89,15 @@ impl Delivery {
         &self.desk.queue
     }
 
-    /// Where the broker first dead-lettered it.
+    /// The name of the work queue that it was last published for; it stays through waits and deaths.
+    pub fn routing_key(&self) -> &str {
+        self.routing_key.as_str()
+    }
+
+    /// Where the broker last dead-lettered it; a wait's end is such a death too.
     pub fn death(&self) -> Option<Death> {
-        let reason = wire::plain_text(&self.properties, wire::DEATH_REASON)?.to_owned();
-        let queue = wire::plain_text(&self.properties, wire::DEATH_QUEUE)?.to_owned();
-        Some(Death { reason, queue })
+        let (reason, queue) = wire::last_death(&self.properties)?;
+        Some(Death { reason: reason.to_owned(), queue: queue.to_owned() })
     }
 
     /// Whether its decision can still reach the broker. Ask before the work: a process that

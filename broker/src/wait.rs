@@ -76,6 +76,11 @@ impl Tier {
     }
 }
 
+/// Whether that is the name of a wait queue.
+pub fn is_wait(queue: &str) -> bool {
+    Tier::ALL.into_iter().any(|tier| tier.exchange() == queue)
+}
+
 /// The message to publish so that what `delivery` carries comes back after the tier's time, to
 /// [`home`] of its queue: same id, kind and body, headers of ours only, one more wait, the attempt
 /// unchanged. `now` in Unix milliseconds. Ack the delivery with the receipt.

@@ -20,8 +20,9 @@ const SIGNALS: &str = "epro-signals";
 const TRACEPARENT: &str = "traceparent";
 /// By this a publisher knows a returned message again; nobody else reads it.
 const TICKET: &str = "epro-ticket";
-pub(crate) const DEATH_REASON: &str = "x-first-death-reason";
-pub(crate) const DEATH_QUEUE: &str = "x-first-death-queue";
+const DEATHS: &str = "x-death";
+const DEATH_REASON: &str = "x-first-death-reason";
+const DEATH_QUEUE: &str = "x-first-death-queue";
 
 /// Headers whose values may be shown, after a look at the value.
 const SHOWN: [&str; 14] = [
@@ -142,9 +143,15 @@ pub(crate) fn ticket(properties: &BasicProperties) -> Option<u64> {
     number(properties.headers().as_ref()?, TICKET).map(i64::cast_unsigned)
 }
 
-/// A header of the broker's.
-pub(crate) fn plain_text<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
-    text(properties.headers().as_ref()?, name).filter(|value| is_plain(value))
+/// Why and in which queue it died last. Of the broker's headers only the list tells that, its newest
+/// entry first: `x-first-death-*` of a message that has waited speak of the wait for ever.
+pub(crate) fn last_death(properties: &BasicProperties) -> Option<(&str, &str)> {
+    let AMQPValue::FieldArray(deaths) = properties.headers().as_ref()?.inner().get(DEATHS)? else {
+        return None;
+    };
+    let AMQPValue::FieldTable(last) = deaths.as_slice().first()? else { return None };
+    let plain = |name| text(last, name).filter(|value| is_plain(value));
+    Some((plain("reason")?, plain("queue")?))
 }
 
 /// Names and values that may be shown; all others are counted, as `#1`, `#2`.

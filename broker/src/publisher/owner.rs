@@ -119,6 +119,13 @@ impl Owner {
     }
 }
 
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Also when the task is aborted: nobody publishes any more.
+        self.state.send_replace(PublisherState::Disconnected);
+    }
+}
+
 fn delays() -> backon::ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))

@@ -142,3 +142,6 @@ impl Wake for Alarm {
         self.task.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,6 +232,36 @@ async fn it_ends_once_every_handle_is_dropped_and_everything_is_answered() -> Re
 }
 
 #[tokio::test]
+async fn once_its_task_is_aborted_it_says_so_and_refuses() -> Result<()> {
+    let stand = Stand::new().await?;
+    let mut publishing = stand.publisher().await?;
+    publishing.tasks.shutdown().await;
+    assert_eq!(publishing.publisher.state(), PublisherState::Disconnected);
+    let refused = publishing.publisher.publish(message(ALERTS, "?")).await.err();
+    assert_eq!(refused, Some(PublishError::NotConnected));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_of_many_frames_arrives_whole_or_comes_back() -> Result<()> {
+    let stand = Stand::new().await?;
+    let url = stand.url()?.with_frame_max(16384);
+    let publishing = Publishing::start(url, 8, SOON).await?;
+    let long: String = (0..300_000).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+    for body in [long.as_str(), "", &long[..16376], &long[..16377]] {
+        publishing.publisher.publish(message(ALERTS, body)).await?;
+        let lost = publishing.publisher.publish(message("epro.his.H999", body)).await.err();
+        assert!(matches!(lost, Some(PublishError::Returned { .. })), "{lost:?}");
+        let mut consumer = stand.consumer(ALERTS).await?;
+        let delivery = next(&mut consumer).await?;
+        assert!(text(&delivery) == body, "{} bytes", body.len());
+        delivery.ack(&Stored);
+        consumer.leave().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_name_too_long_for_the_protocol_is_an_error_of_that_message_only() -> Result<()> {
     let stand = Stand::new().await?;
     let publishing = stand.publisher().await?;
