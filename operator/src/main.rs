@@ -6,6 +6,7 @@
 mod arguments;
 mod config_check;
 mod dead_letters;
+mod fault;
 mod migrate;
 mod outside;
 mod pause;

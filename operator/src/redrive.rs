@@ -111,6 +111,7 @@ impl Redriving<'_> {
         let queue = found.summary.queue.clone();
         let Some(publisher) = &self.publisher else { return Ok(format!("would go to {queue}")) };
         publish(publisher, self.message(found)?).await?;
+        crate::fault::at_redrive();
         let reason = self.wanted.reason.as_deref().unwrap_or_default();
         let marked = self.store.mark_redriven(&mut self.chain, id, &self.wanted.by, reason).await;
         Ok(match marked.context("published, but not marked: redriving it again is safe")? {

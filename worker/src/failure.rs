@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     BaseAbsent,
     /// PostgreSQL refuses its row, and its row alone.
     Refused(StoreError),
-    /// It was started several times, and each time the process ended.
+    /// It was started several times and never finished: the process ended, or a stage panicked.
     Quarantined,
     /// A stage panicked over it.
     Panicked,
@@ -94,7 +94,7 @@ impl Failure {
             Self::UnknownInstrument => "its instrument isn't known here in that version".into(),
             Self::BaseAbsent => "the submission that it amends never came".into(),
             Self::Refused(error) => error.to_string(),
-            Self::Quarantined => "started 3 times, and each time the process ended".into(),
+            Self::Quarantined => "started 3 times since it first failed, and never finished".into(),
             Self::Panicked => "a stage panicked".into(),
             Self::SetAsideByBroker { reason } if reason.is_empty() => "no queue was bound for it".into(),
             Self::SetAsideByBroker { reason } => format!("the broker gave up on it: {reason}"),

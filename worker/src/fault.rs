@@ -1,7 +1,8 @@
 //! Named seams at which a test build can be made to panic, abort or stall.
 //!
 //! Only builds with debug assertions look at `EPRO_FAULT`; in a release build [`at`] is empty. The
-//! variable holds `seam[:submission id]=panic|abort|stall`, several of them separated by commas.
+//! variable holds `seam[:submission id]=panic|abort|stall`, several of them separated by commas; the words of
+//! a panic are those of `EPRO_FAULT_WORDS`, which no log may repeat.
 
 use uuid::Uuid;
 
@@ -63,7 +64,7 @@ mod planted {
             let here =
                 planted.seam == name && (planted.submission.is_none() || planted.submission == submission);
             match planted.how.as_str() {
-                "panic" if here => panic!("planted by a test"),
+                "panic" if here => panic!("{}", std::env::var("EPRO_FAULT_WORDS").unwrap_or_default()),
                 "abort" if here => std::process::abort(),
                 "stall" if here => std::thread::park(),
                 _ => {}

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use epro_broker::Delivery;
+use epro_broker::{Delivery, topology};
 use epro_schemas::kind;
 use epro_schemas::seal::{KeyRing, key_id_of};
 use epro_store::dead_letters::{Class, DeadLetter};
@@ -18,7 +18,7 @@ use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
 pub(crate) struct InFlight {
     pub delivery: Delivery,
     pub known: Known,
-    /// The work queue that it belongs to: the one it came from, or died in.
+    /// The work queue that it belongs to, where a redrive publishes it.
     pub queue: String,
     /// The lane that gives up on it if it fails.
     pub lane: &'static str,
@@ -27,12 +27,31 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// Takes a delivery in hand.
     pub(crate) fn new(delivery: Delivery, lane: &'static str) -> Self {
-        let queue = delivery.death().map_or_else(|| delivery.queue().to_owned(), |death| death.queue);
+        // What the broker set aside keeps the name of its work queue as its routing key.
+        let terminal = delivery.queue() == topology::DEAD;
+        let queue = if terminal { delivery.routing_key() } else { delivery.queue() }.to_owned();
         Self { delivery, known: Known::default(), queue, lane }
     }
 
     /// Takes it through the stages. A panic of a stage concerns this message only.
     pub(crate) fn travel(&mut self, route: &Route) -> Result<NewSubmission, Failure> {
+        let result = self.guarded(|received, known| route.travel(received, known));
+        if let Err(failure) = &result {
+            let message_id = self.delivery.message_id();
+            tracing::debug!(lane = self.lane, ?message_id, stage = failure.stage(), "did not get to the end");
+        }
+        result
+    }
+
+    /// Learns whose it is and no more, where the stages must not see it again.
+    pub(crate) fn identify(&mut self, route: &Route) -> Result<(), Failure> {
+        self.guarded(|received, known| route.identify(&received, known).map(drop))
+    }
+
+    fn guarded<T>(
+        &mut self,
+        way: impl FnOnce(Received<'_>, &mut Known) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let body = self.delivery.body();
         let received = Received {
             lane: self.lane,
@@ -43,13 +62,7 @@ impl InFlight {
             body: &body,
         };
         let known = &mut self.known;
-        let result = catch_unwind(AssertUnwindSafe(|| route.travel(received, known)));
-        let result = result.unwrap_or(Err(Failure::Panicked));
-        if let Err(failure) = &result {
-            let message_id = self.delivery.message_id();
-            tracing::debug!(lane = self.lane, ?message_id, stage = failure.stage(), "did not get to the end");
-        }
-        result
+        catch_unwind(AssertUnwindSafe(|| way(received, known))).unwrap_or(Err(Failure::Panicked))
     }
 
     /// What must be told to a human because of it: by the rules of its instrument, or, where the body

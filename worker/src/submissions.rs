@@ -17,7 +17,7 @@ mod disposal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use epro_broker::Publisher;
+use epro_broker::{Publisher, wait};
 use epro_store::Store;
 use epro_store::follow_ons::FollowOn;
 use epro_store::submissions::{NewSubmission, Outcome};
@@ -57,14 +57,14 @@ impl Work for Submissions {
         let mut handled = Handled { suspect: chunk.suspect, ..Handled::default() };
         let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live);
         let mut in_flight: Vec<InFlight> = live.map(|delivery| InFlight::new(delivery, self.lane)).collect();
-        let mut quarantined = false;
+        let mut starts = 0;
         let key = match in_flight.first() {
             Some(first) if chunk.suspect => Some(first.delivery.message_id().unwrap_or(Uuid::nil())),
             _ => None,
         };
         if let Some(key) = key {
             match self.start(key).await {
-                Ok(starts) => quarantined = starts >= MOST_STARTS,
+                Ok(counted) => starts = counted,
                 Err(_) => {
                     self.not_now(in_flight, &mut handled).await;
                     return handled;
@@ -73,7 +73,11 @@ impl Work for Submissions {
         }
         let (mut rows, mut carriers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for mut one in in_flight.drain(..) {
-            let result = if quarantined { Err(Failure::Quarantined) } else { one.travel(&self.route) };
+            let result = if starts < MOST_STARTS {
+                one.travel(&self.route)
+            } else {
+                self.quarantine(&mut one, starts)
+            };
             match self.verdict_of_queue(&one, result) {
                 Ok(row) => {
                     rows.push(row);
@@ -94,6 +98,15 @@ impl Work for Submissions {
 }
 
 impl Submissions {
+    /// Set aside, with the name of the submission: whoever sent it will ask. If learning that ends the
+    /// process once more, the next start does without.
+    fn quarantine(&self, one: &mut InFlight, starts: i32) -> Result<NewSubmission, Failure> {
+        if starts == MOST_STARTS && one.identify(&self.route).is_err() {
+            tracing::debug!(lane = self.lane, "nobody knows whose submission is quarantined");
+        }
+        Err(Failure::Quarantined)
+    }
+
     /// Counts a start of a message that was handed out before, before anything is done about it.
     async fn start(&self, key: Uuid) -> Result<i32, GivenUp> {
         until_done!(self.hold(), "suspect", self.store.suspect(key, self.lane))
@@ -114,9 +127,9 @@ impl Submissions {
         if !self.terminal {
             return result;
         }
-        Err(Failure::SetAsideByBroker {
-            reason: one.delivery.death().map_or_else(String::new, |death| death.reason),
-        })
+        // What died of its wait's end came back to no queue: that was deleted meanwhile.
+        let death = one.delivery.death().filter(|death| !wait::is_wait(&death.queue));
+        Err(Failure::SetAsideByBroker { reason: death.map_or_else(String::new, |death| death.reason) })
     }
 
     /// The urgent queue holds nothing in hand: its alerts go out, and it makes room for the next.

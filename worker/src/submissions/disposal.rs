@@ -17,6 +17,9 @@ use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
 
+/// The longest wait of a submission. While two versions of the worker run, each try meets the one that
+/// knows its instrument half of the time: in 24 hours there must be many tries, not ten.
+const LONGEST_WAIT: Tier = Tier::M10;
 /// How long parking a message may take before it is tried again: a tier's confirm was seen to take 5 s.
 const PARK: Duration = Duration::from_secs(15);
 
@@ -181,7 +184,7 @@ impl Submissions {
 
 /// Publishes it to the next wait tier, as often as it takes within the hold.
 async fn park(one: &InFlight, publisher: &Publisher, hold: &Hold) -> Option<Confirmed> {
-    let tier = Tier::after(one.delivery.headers().waits);
+    let tier = Tier::after(one.delivery.headers().waits).min(LONGEST_WAIT);
     let since = Instant::now();
     for delay in backoff::steady() {
         match publisher.publish_within(wait::parked(&one.delivery, tier, now()), PARK).await {

@@ -11,6 +11,7 @@ use epro_schemas::instrument::{Instruments, Signal};
 use epro_schemas::kind;
 use epro_schemas::pseudonym::PseudonymKey;
 use epro_schemas::seal::{KeyRing, OpenError};
+use epro_schemas::submission::Submission;
 use epro_store::audit::{Actor, AuditFacts, network};
 use epro_store::follow_ons::AlertFollowOn;
 use epro_store::submissions::{AlertRow, IdentifiedRow, NewSubmission, Source};
@@ -69,7 +70,25 @@ pub(crate) struct Known {
 impl Route {
     /// Takes one message through all stages. What became known stays in `known`, whatever the result.
     pub(crate) fn travel(&self, received: Received<'_>, known: &mut Known) -> Result<NewSubmission, Failure> {
-        let (message_id, envelope) = self.open(&received)?;
+        let (message_id, envelope, submission, pseudonym) = self.identify(&received, known)?;
+        fault::at(Seam::Process, known.submission_id);
+
+        let cleaned = clean(submission, &self.instruments, &self.places)?;
+        let deidentified = deidentify(&cleaned, self.places.profile(&cleaned.submission.study_id));
+        let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        let scored =
+            score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        known.alerts = alerts(&cleaned, pseudonym, &scored.signals);
+        self.row(received, message_id, &envelope, cleaned, scored, known)
+    }
+
+    /// The way up to where it is known whose submission it is.
+    pub(crate) fn identify(
+        &self,
+        received: &Received<'_>,
+        known: &mut Known,
+    ) -> Result<(Uuid, Envelope, Submission, Uuid), Failure> {
+        let (message_id, envelope) = self.open(received)?;
         known.received_at = Some(envelope.received_at);
         known.body_sha256 = Some(sha256(&envelope.bytes));
         let submission = parse(&envelope.bytes)?;
@@ -81,15 +100,7 @@ impl Route {
         known.site_id = Some(submission.site_id.clone());
         known.instrument = Some(submission.instrument.to_string());
         known.facts = Some(self.facts(&envelope, &submission.study_id, pseudonym));
-        fault::at(Seam::Process, known.submission_id);
-
-        let cleaned = clean(submission, &self.instruments, &self.places)?;
-        let deidentified = deidentify(&cleaned, self.places.profile(&cleaned.submission.study_id));
-        let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
-        let scored =
-            score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
-        known.alerts = alerts(&cleaned, pseudonym, &scored.signals);
-        self.row(received, message_id, &envelope, cleaned, scored, known)
+        Ok((message_id, envelope, submission, pseudonym))
     }
 
     fn open(&self, received: &Received<'_>) -> Result<(Uuid, Envelope), Failure> {
