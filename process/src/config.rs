@@ -28,6 +28,7 @@ use serde_json::Value;
 
 pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
 pub use broker::BrokerConfig;
+pub use environment::environment;
 pub use intake::{AdminConfig, IntakeConfig};
 pub use keys::KeysConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};

@@ -14,7 +14,7 @@ use epro_schemas::violation::Violation;
 use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::body;
@@ -102,18 +102,20 @@ fn not_a_batch(bytes: &[u8], violation: Violation) -> Refusal {
     Refusal { kind: if too_many { Kind::TooMany } else { Kind::NotABatch }, errors: vec![violation] }
 }
 
-/// Publishes the items side by side. Once one got no answer from the broker, those not yet under
-/// way are not tried: a batch has as long as a submission has, not that times a thousand.
+/// Publishes the items side by side. Once one got no answer from the broker, or the batch has taken
+/// as long as four submissions may, those not yet under way are not tried: nobody waits a thousand
+/// times in turn.
 async fn receive(door: &Door, arrival: &Arrival<'_>, parts: Vec<Bytes>) -> Vec<Result<Uuid, Refusal>> {
-    let silent = &AtomicBool::new(false);
+    let end = Instant::now() + 4 * door.confirm_timeout;
+    let over = &AtomicBool::new(false);
     futures_util::stream::iter(parts)
         .map(async |bytes: Bytes| {
-            let outcome = one(door, arrival, &bytes, silent.load(Ordering::Relaxed)).await;
-            if let Err(Refusal { kind: Kind::BrokerAway | Kind::BrokerBlocked | Kind::Unconfirmed, .. }) =
-                outcome
-            {
-                silent.store(true, Ordering::Relaxed);
+            let tried = !over.load(Ordering::Relaxed) && Instant::now() < end;
+            let outcome = one(door, arrival, &bytes, tried).await;
+            if outcome.as_ref().is_err_and(|refusal| silence(refusal.kind)) {
+                over.store(true, Ordering::Relaxed);
             }
+            intake::count("batch", &outcome);
             outcome
         })
         .buffered(door.batch_width)
@@ -121,16 +123,22 @@ async fn receive(door: &Door, arrival: &Arrival<'_>, parts: Vec<Bytes>) -> Vec<R
         .await
 }
 
-async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &[u8], silent: bool) -> Result<Uuid, Refusal> {
+/// Whether the next item would most likely wait for nothing.
+fn silence(kind: Kind) -> bool {
+    matches!(kind, Kind::BrokerAway | Kind::BrokerBlocked | Kind::Unconfirmed | Kind::Busy)
+}
+
+async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &[u8], tried: bool) -> Result<Uuid, Refusal> {
     if bytes.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
     }
     let admitted = intake::admit(door, arrival, bytes)?;
-    if silent {
+    if !tried {
         return Err(Kind::NotTried.into());
     }
-    let within = door.confirm_timeout;
-    let _slot = timeout(within, door.batch_slots.acquire()).await.map_err(|_| Kind::Busy)?;
+    let deadline = Instant::now() + door.confirm_timeout;
+    let _slot = timeout_at(deadline, door.batch_slots.acquire()).await.map_err(|_| Kind::Busy)?;
+    let within = deadline.saturating_duration_since(Instant::now());
     Ok(intake::publish(door, admitted, Some(within)).await?.submission_id)
 }
 

@@ -55,25 +55,28 @@ impl Setup {
         let (Some(broker), Some(database), Some(verifier), Some(instruments), Some(ring), Some(pseudonyms)) =
             whole
         else {
-            return Err(sorted(problems));
+            return Err(problems);
         };
         if !problems.is_empty() {
-            return Err(sorted(problems));
+            return Err(problems);
         }
         let broker = broker.with_frame_max(config.broker.frame_max);
         Ok(Self { config, broker, database, verifier, instruments, ring, pseudonyms })
     }
 }
 
-/// One line a key: what the reader of the configuration said already isn't said again.
-fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort();
-    problems.dedup_by(|later, earlier| later.path == earlier.path);
-    problems
-}
-
+/// Adds problems, but for keys of which the configuration's own reader said something already.
 fn note<T>(outcome: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
-    outcome.map_err(|more| problems.extend(more)).ok()
+    let said = |path: &str, problems: &[Problem]| problems.iter().any(|problem| problem.path == path);
+    outcome
+        .map_err(|more| {
+            for problem in more {
+                if !said(&problem.path, problems) {
+                    problems.push(problem);
+                }
+            }
+        })
+        .ok()
 }
 
 /// What every request needs.

@@ -37,6 +37,17 @@ pub(crate) struct Received {
     _receipt: Confirmed,
 }
 
+/// Checks one submission, seals it and publishes it.
+pub(crate) async fn take(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<Received, Refusal> {
+    publish(door, admit(door, arrival, bytes)?, None).await
+}
+
+/// Counts what became of one submission.
+pub(crate) fn count<T>(through: &'static str, outcome: &Result<T, Refusal>) {
+    let class = outcome.as_ref().err().map_or("received", |refusal| refusal.kind.class());
+    metrics::counter!("epro_submissions_total", "door" => through, "outcome" => class).increment(1);
+}
+
 /// Checks one submission and seals it.
 pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<Admitted, Refusal> {
     let submission = parse(bytes)?;

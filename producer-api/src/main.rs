@@ -28,7 +28,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use epro_broker::{Publisher, PublisherOptions};
-use epro_process::config::{Config, refuse};
+use epro_process::config::{Config, environment, refuse};
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
 use epro_process::{task, telemetry};
@@ -50,7 +50,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let setup = match Setup::new(Config::read(arguments.config.as_deref(), std::env::vars())) {
+    let setup = match Setup::new(Config::read(arguments.config.as_deref(), environment())) {
         Ok(setup) => setup,
         Err(problems) => return refuse(&problems),
     };
@@ -115,8 +115,11 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
 
     // Everything that could add a note or hold the publisher is gone by now, but for the post.
     post.await.context("the audit notes")?.finish().await;
-    watch.await.context("the queue watch")?;
-    if tokio::time::timeout(LAST_CONFIRMS, driver).await.is_err() {
+    let last = async {
+        let _ = watch.await;
+        driver.await
+    };
+    if tokio::time::timeout(LAST_CONFIRMS, last).await.is_err() {
         tracing::warn!("the broker didn't confirm everything before the end");
     }
     tracing::info!("left in order");

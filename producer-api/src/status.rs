@@ -4,6 +4,7 @@ mod answer;
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -20,23 +21,24 @@ use crate::visit::Visit;
 
 pub(crate) async fn handle(
     State(door): State<Arc<Door>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
     let mut visit = Visit::begin(&door, Route::Status);
-    let outcome = status(&door, &mut visit, &id, &headers).await;
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    let outcome = status(&door, &mut visit, id, &headers).await;
     visit.answer(outcome)
 }
 
 async fn status(
     door: &Door,
     visit: &mut Visit<'_>,
-    id: &str,
+    id: Option<Uuid>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
     visit.by(&caller);
-    let id = id.parse::<Uuid>().map_err(|_| Kind::IdMalformed)?;
+    let id = id.ok_or(Kind::IdMalformed)?;
     visit.about(id);
     let found = find(door, visit, &caller, id).await?;
     Ok(json(200, "application/json", &Answer::from(found)))
@@ -62,7 +64,7 @@ async fn find(
         }
     }
     if caller.may_submit {
-        for study in caller.studies.iter().filter(|study| door.studies.contains(*study)) {
+        for study in door.studies.iter().filter(|study| caller.studies.contains(study)) {
             let pseudonym = door.pseudonyms.pseudonym(study, caller.sub.expose());
             visit.actor(pseudonym);
             if let Some(found) = look_up(door, id, &Access::Subject(pseudonym)).await? {

@@ -56,9 +56,9 @@ async fn submit(
     let bytes = body::read(request.into_body(), MAX_BYTES, door.body_timeout).await?;
     let arrival =
         Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Native, trace: &trace };
-    let admitted = intake::admit(door, &arrival, &bytes)?;
-    let received = intake::publish(door, admitted, None).await?;
-    Ok(accepted(&received))
+    let outcome = intake::take(door, &arrival, &bytes).await;
+    intake::count("native", &outcome);
+    Ok(accepted(&outcome?))
 }
 
 /// Only who may submit at all gets as far as the body.

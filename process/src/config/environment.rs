@@ -6,6 +6,12 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 
+/// This process's variables, without those that are no UTF-8: none of them can be ours.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 const PREFIX: &str = "EPRO__";
 
 /// Lays every `EPRO__…` variable over the tree. Gives the paths that it set.

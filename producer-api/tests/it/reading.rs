@@ -57,8 +57,10 @@ async fn what_nobody_sent_is_404_and_what_is_no_id_400() -> Result<()> {
     let reply = client.get(&unknown, &token).await?;
     assert_eq!((reply.status, problem(&reply)?.as_str()), (404, "submission_unknown"));
     assert!(reply.body.contains("may still be queued"));
-    let reply = client.get("/api/v1/epro/submissions/marta", &token).await?;
-    assert_eq!((reply.status, problem(&reply)?.as_str()), (400, "id_malformed"));
+    for id in ["marta", "%FF", "0198f2a4"] {
+        let reply = client.get(&format!("/api/v1/epro/submissions/{id}"), &token).await?;
+        assert_eq!((reply.status, problem(&reply)?.as_str()), (400, "id_malformed"), "{id}");
+    }
     assert_eq!(client.get_open(&unknown).await?.status, 401);
     Ok(())
 }
