@@ -25,7 +25,7 @@ use outside::Outside;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (config, problems) = Config::read(arguments.config.as_deref(), std::env::vars());
+    let (config, problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
     if !problems.is_empty() {
         return config::refuse(&problems);
     }

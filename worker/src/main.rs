@@ -39,7 +39,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (config, mut problems) = Config::read(arguments.config.as_deref(), std::env::vars());
+    let (config, mut problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
     let seal = config.keys.ring().map_err(|mut more| problems.append(&mut more));
     let pseudonym = config.keys.pseudonym_key().map_err(|mut more| problems.append(&mut more));
     let instruments = config.instruments().map_err(|mut more| problems.append(&mut more));
