@@ -95,7 +95,9 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
                 prefetch = lane.prefetch,
                 "lane is consuming"
             );
+            metrics::gauge!("epro_lane_consuming", "lane" => lane.name).set(1.0);
             let left = consume(&lane, &work, &standby, consumer).await;
+            metrics::gauge!("epro_lane_consuming", "lane" => lane.name).set(0.0);
             standby.left(left.reason());
             if let Left::Streak(class) = left {
                 standby.pause_self(&lane, class).await;

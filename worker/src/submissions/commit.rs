@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use epro_store::submissions::{NewSubmission, Outcome};
 use epro_store::{Store, StoreError};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::chains::Chains;
@@ -35,10 +36,12 @@ pub(super) async fn commit(
     let mut todo: Vec<Range<usize>> = std::iter::once(0..rows.len()).collect();
     while let Some(range) = todo.pop() {
         let part = &rows[range.clone()];
+        let since = Instant::now();
         let tried = until_done!(hold, "chunk", store.commit_chunk(chain.chain(), part, suspect));
         match tried {
             Ok(outcomes) => {
                 metrics::histogram!("epro_chunk_submissions").record(part.len() as f64);
+                metrics::histogram!("epro_commit_seconds").record(since.elapsed().as_secs_f64());
                 for (fate, outcome) in fates[range].iter_mut().zip(outcomes) {
                     *fate = Fate::Done(outcome);
                 }
