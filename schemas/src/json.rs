@@ -246,3 +246,6 @@ fn mark_repeated(entries: &mut [Entry<'_>]) {
         before = Some(&entry.key);
     }
 }
+
+#[cfg(test)]
+mod tests;

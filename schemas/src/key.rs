@@ -25,15 +25,12 @@ impl SecretKey {
     /// # Errors
     /// [`NotAKey`] if it isn't base64 of exactly 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, NotAKey> {
-        let text = text.trim().as_bytes();
-        if text.len() != 44 || !text.ends_with(b"=") || text.ends_with(b"==") {
-            return Err(NotAKey);
-        }
+        let symbols = text.trim().strip_suffix('=').filter(|symbols| symbols.len() == 43).ok_or(NotAKey)?;
         let mut bytes = Zeroizing::new([0_u8; 33]);
-        for (four, three) in text.chunks_exact(4).zip(bytes.chunks_exact_mut(3)) {
+        for (four, three) in symbols.as_bytes().chunks(4).zip(bytes.chunks_exact_mut(3)) {
             let mut word = 0_u32;
-            for &symbol in four {
-                word = word << 6 | u32::from(sextet(symbol)?);
+            for n in 0..4 {
+                word = word << 6 | four.get(n).map_or(Ok(0), |symbol| sextet(*symbol))?;
             }
             three.copy_from_slice(&word.to_be_bytes()[1..]);
         }
@@ -47,18 +44,17 @@ impl SecretKey {
     }
 }
 
-/// The six bits of a symbol. Padding counts as zero bits; where it may stand
-/// was checked before.
-fn sextet(symbol: u8) -> Result<u8, NotAKey> {
-    match symbol {
-        b'A'..=b'Z' => Ok(symbol - b'A'),
-        b'a'..=b'z' => Ok(symbol - b'a' + 26),
-        b'0'..=b'9' => Ok(symbol - b'0' + 52),
-        b'+' => Ok(62),
-        b'/' => Ok(63),
-        b'=' => Ok(0),
-        _ => Err(NotAKey),
-    }
+/// The six bits of a symbol.
+fn sextet(symbol: u8) -> Result<u32, NotAKey> {
+    let bits = match symbol {
+        b'A'..=b'Z' => symbol - b'A',
+        b'a'..=b'z' => symbol - b'a' + 26,
+        b'0'..=b'9' => symbol - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return Err(NotAKey),
+    };
+    Ok(u32::from(bits))
 }
 
 impl fmt::Debug for SecretKey {
