@@ -48,6 +48,17 @@ impl Database {
         Link::open(&self.url).await
     }
 
+    /// A user that may log in and has the rights of `group`: a superuser lacks nothing.
+    pub async fn login(&self, group: &str) -> Result<Login> {
+        let name = format!("epro_login_{}", Uuid::now_v7().simple());
+        let link = Link::open(&self.admin).await?;
+        let sql = format!("CREATE ROLE {name} LOGIN PASSWORD '{name}' IN ROLE {group}");
+        link.client.batch_execute(&sql).await.context("create a login")?;
+        let host = crate::services::host_port(&self.url)?;
+        let url = format!("postgres://{name}:{name}@{host}/{}", self.name);
+        Ok(Login { admin: self.admin.clone(), name, url })
+    }
+
     /// Leaves the database there after the test, to look at.
     pub fn keep(&mut self) {
         self.kept = true;
@@ -64,6 +75,31 @@ impl Drop for Database {
             let link = Link::open(&admin).await?;
             let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             Ok(link.client.batch_execute(&sql).await?)
+        });
+    }
+}
+
+/// A user of the whole server, dropped with this value; it owns nothing.
+#[derive(Debug)]
+pub struct Login {
+    admin: String,
+    name: String,
+    url: String,
+}
+
+impl Login {
+    /// The database's URL as this user.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        let (admin, name) = (self.admin.clone(), self.name.clone());
+        in_a_thread(move || async move {
+            let link = Link::open(&admin).await?;
+            Ok(link.client.batch_execute(&format!("DROP ROLE IF EXISTS {name}")).await?)
         });
     }
 }

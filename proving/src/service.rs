@@ -85,6 +85,11 @@ impl Service {
         readyz(&self.admin()).await
     }
 
+    /// The text of `/metrics`.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("{}/metrics", self.admin())).await?.text().await?)
+    }
+
     /// Waits until `/readyz` answers 200; an error with the output when it ends or 30 s pass.
     pub async fn ready(&mut self) -> Result<()> {
         self.ready_is(true, Duration::from_secs(30)).await

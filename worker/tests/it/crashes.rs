@@ -1,0 +1,172 @@
+//! Processes that end without a word: nothing accepted is lost, nothing is stored twice.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use epro_proving::{Service, Stack, until};
+
+use crate::load::{BROKER, Load, accepted, all_stored, worker};
+use crate::support::{BOUND, ROUTINE, link};
+
+/// What a shell says of a process that called abort: 128 + SIGABRT.
+const ABORTED: i32 = 134;
+
+/// A worker that aborts at `seam`, then a sound one: what is lost or doubled in between?
+async fn survives_an_abort_at(seam: &str) -> Result<()> {
+    let stack = Stack::new().await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    accepted(&client, 12).await?;
+    let fault = format!("{seam}=abort");
+    let mut broken = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault)])?;
+    ensure!(broken.ended(BOUND).await? == ABORTED, "it should have aborted at {seam}");
+    let _sound = worker(&stack, &[]).await?;
+    let account = all_stored(&stack, &client).await?;
+    ensure!(account.stored == 12, "{account:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_abort_before_anything_was_done_leaves_the_messages_to_the_next_worker() -> Result<()> {
+    survives_an_abort_at("process").await
+}
+
+#[tokio::test]
+async fn an_abort_before_commit_leaves_the_messages_to_the_next_worker() -> Result<()> {
+    survives_an_abort_at("beforecommit").await
+}
+
+#[tokio::test]
+async fn an_abort_between_commit_and_follow_ons_publishes_them_when_the_message_comes_again() -> Result<()> {
+    survives_an_abort_at("aftercommit").await
+}
+
+#[tokio::test]
+async fn an_abort_between_follow_ons_and_ack_stores_once() -> Result<()> {
+    survives_an_abort_at("beforeack").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_in_the_middle_of_a_drain_loses_nothing() -> Result<()> {
+    let stack = Stack::new().await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let mut leaving = worker(&stack, &[("EPRO_FAULT", "drain=abort")]).await?;
+    let load = Load::start(&client, &api.url(), 4);
+    load.goes_on(50).await?;
+    ensure!(leaving.drain(BOUND).await? == ABORTED);
+    load.goes_on(20).await?;
+    load.ends().await?;
+    let _next = worker(&stack, &[]).await?;
+    all_stored(&stack, &client).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_of_a_worker_under_load_loses_nothing_and_stores_nothing_twice() -> Result<()> {
+    let stack = Stack::new().await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let mut first = worker(&stack, &[]).await?;
+    let load = Load::start(&client, &api.url(), 6);
+    load.goes_on(100).await?;
+    first.kill().await?;
+    load.goes_on(100).await?;
+    let mut second = worker(&stack, &[]).await?;
+    load.goes_on(100).await?;
+    second.kill().await?;
+    let _third = worker(&stack, &[]).await?;
+    load.goes_on(100).await?;
+    load.ends().await?;
+    all_stored(&stack, &client).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_of_one_of_two_workers_under_load_leaves_all_its_work_to_the_other() -> Result<()> {
+    let stack = Stack::new().await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let (mut one, other) = (worker(&stack, &[]).await?, worker(&stack, &[]).await?);
+    let load = Load::start(&client, &api.url(), 6);
+    load.goes_on(150).await?;
+    one.kill().await?;
+    load.goes_on(150).await?;
+    load.ends().await?;
+    all_stored(&stack, &client).await?;
+    ensure!(!other.output().contains("panic"), "{}", other.output());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_of_the_api_under_load_loses_nothing_that_was_answered_202() -> Result<()> {
+    let stack = Stack::new().await?;
+    let mut first = stack.api().await?;
+    let client = stack.client(&first)?;
+    let _worker = worker(&stack, &[]).await?;
+    let load = Load::start(&client, &first.url(), 6);
+    for _ in 0..2 {
+        load.goes_on(100).await?;
+        first.kill().await?;
+        first = stack.api().await?;
+        load.turns_to(&first);
+    }
+    load.goes_on(100).await?;
+    load.ends().await?;
+    all_stored(&stack, &client).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_side_by_side_store_each_submission_once() -> Result<()> {
+    let stack = Stack::new().await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let load = Load::start(&client, &api.url(), 6);
+    load.goes_on(100).await?;
+    let _both = (worker(&stack, &[]).await?, worker(&stack, &[]).await?);
+    load.goes_on(300).await?;
+    load.ends().await?;
+    let account = all_stored(&stack, &client).await?;
+    ensure!(account.duplicates == 0, "nobody sent anything twice: {account:?}");
+    let link = link(&stack).await;
+    let writers = link.count("SELECT count(DISTINCT writer) FROM audit.event").await?;
+    ensure!(writers > 1, "only one of them worked");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stood_still_until_the_broker_gave_its_work_away_does_no_harm() -> Result<()> {
+    let stack = Stack::new().await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    // The broker gives up on a silent peer after twice this many seconds.
+    let impatient = format!("{}?heartbeat=1", stack.vhost().url());
+    let mut still = worker(&stack, &[(BROKER, &impatient)]).await?;
+    let load = Load::start(&client, &api.url(), 6);
+    load.goes_on(100).await?;
+    still.stop().await?;
+    load.goes_on(50).await?;
+    let _other = worker(&stack, &[]).await?;
+    gone(&stack, &still).await?;
+    load.goes_on(50).await?;
+    still.resume().await?;
+    still.ready().await?;
+    load.goes_on(100).await?;
+    load.ends().await?;
+    all_stored(&stack, &client).await?;
+    ensure!(still.drain(BOUND).await? == 0, "{}", still.output());
+    Ok(())
+}
+
+/// Waits until the broker has closed what the process that stands still consumed with.
+async fn gone(stack: &Stack, still: &Service) -> Result<()> {
+    let path = format!("/api/queues/{}/{ROUTINE}", stack.vhost().name());
+    until("the broker to give up on the silent worker", Duration::from_secs(30), || async {
+        let queue = stack.vhost().management().get(&path).await?;
+        // That of the other worker is left.
+        Ok((queue["consumer_details"].as_array().is_some_and(|all| all.len() == 1)).then_some(()))
+    })
+    .await
+    .map_err(|error| error.context(still.output()))
+}
