@@ -195,6 +195,28 @@ async fn a_commit_abandoned_by_its_caller_is_found_by_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_chunk_abandoned_half_way_is_not_committed_by_the_next_one() {
+    let mut database = Database::new().await;
+    let store = Store::open(&database.url(), 1);
+    let mut chain = AuditChain::new("test");
+    let holder = database.one_more_client().await;
+    holder.batch_execute("BEGIN; LOCK TABLE identified.submission IN EXCLUSIVE MODE").await.unwrap();
+    let abandoned = [submission()];
+    tokio::select! {
+        answer = store.commit_chunk(&mut chain, &abandoned, None) => panic!("{answer:?}"),
+        _ = database.waiting(1) => {}
+    }
+    holder.batch_execute("COMMIT").await.unwrap();
+
+    let next = [submission()];
+    assert_eq!(words(&store.commit_chunk(&mut chain, &next, None).await.unwrap()), ["stored"]);
+    let stored = database.rows("SELECT submission_id FROM identified.submission").await;
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].get::<_, uuid::Uuid>(0), next[0].identified.submission_id);
+    assert_eq!(chain::unbroken(&database).await[&chain.writer()], 1);
+}
+
+#[tokio::test]
 async fn an_orphaned_transaction_is_ended_by_the_server_and_its_keys_come_free() {
     let database = Database::new().await;
     let relay = Relay::start().await;
