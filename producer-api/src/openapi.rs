@@ -17,9 +17,9 @@ use crate::{status, submit};
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
 const ABOUT: &str = "Takes patient-reported outcomes and makes sure that they arrive. 202 means that the \
-submission is safe: a quorum queue has it, and it will be stored. A submission is named by the UUID that the \
-device gave it, so sending it again, with the same content, does nothing; after any other answer, or none, \
-send it again.";
+submission is safe: a quorum queue has it, and it will be stored, or set aside with a reason that its status tells. \
+A submission is named by the UUID that the device gave it, so sending it again with the same content changes \
+nothing: after 408, 500, 503 or no answer at all, send it again.";
 
 fn document() -> Value {
     let mut settings = SchemaSettings::draft2020_12();

@@ -9,6 +9,7 @@ use epro_process::shutdown::Shutdown;
 use epro_store::pool::Store;
 
 const EVERY: Duration = Duration::from_secs(2);
+const FIRST: Duration = Duration::from_secs(1);
 
 /// Why the door is closed, and what to do about it.
 pub(crate) fn missing(what: &str) -> String {
@@ -20,6 +21,8 @@ pub(crate) async fn follow_publisher(publisher: Publisher, part: Part, shutdown:
     let mut state = publisher.watch();
     // The watch must not keep the publisher alive.
     drop(publisher);
+    // The first connection takes a moment; that there is none before it is nothing to report.
+    let _ = tokio::time::timeout(FIRST, state.wait_for(|state| *state == PublisherState::Connected)).await;
     loop {
         match *state.borrow_and_update() {
             PublisherState::Connected => part.ready(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::refusal::Kind;
+use crate::router::Route;
 
 /// The page.
 pub(super) fn render(document: &Value) -> String {
@@ -23,10 +24,8 @@ pub(super) fn render(document: &Value) -> String {
     contents(&mut out, document);
     out.push_str("<h2 id=\"token\">Tokens</h2>");
     paragraph(&mut out, &document["components"]["securitySchemes"]["token"]["description"]);
-    for (path, item) in entries(&document["paths"]) {
-        for (method, operation) in entries(item) {
-            self::operation(&mut out, path, method, operation);
-        }
+    for (path, method, operation) in operations(document) {
+        self::operation(&mut out, path, method, operation);
     }
     problems(&mut out);
     out.push_str("<h2 id=\"schemas\">Schemas</h2>");
@@ -38,18 +37,21 @@ pub(super) fn render(document: &Value) -> String {
     out
 }
 
+/// Path, method and operation, in the order of the routes.
+fn operations(document: &Value) -> impl Iterator<Item = (&'static str, &String, &Value)> {
+    Route::ALL.into_iter().flat_map(|route| {
+        let item = entries(&document["paths"][route.path()]);
+        item.into_iter().map(move |(method, operation)| (route.path(), method, operation))
+    })
+}
+
 fn contents(out: &mut String, document: &Value) {
     out.push_str("<div class=\"scroll\"><table>");
-    for (path, item) in entries(&document["paths"]) {
-        for (method, operation) in entries(item) {
-            let (id, summary) =
-                (escape(text(&operation["operationId"])), escape(text(&operation["summary"])));
-            let (path, method) = (escape(path), method.to_ascii_uppercase());
-            let _ = write!(
-                out,
-                "<tr><td><a href=\"#{id}\"><span class=\"method\">{method}</span><code>{path}</code></a></td><td>{summary}</td></tr>"
-            );
-        }
+    for (path, method, operation) in operations(document) {
+        let (id, summary) = (escape(text(&operation["operationId"])), escape(text(&operation["summary"])));
+        let (path, method) = (escape(path), method.to_ascii_uppercase());
+        let _ = write!(out, "<tr><td><a href=\"#{id}\"><span class=\"method\">{method}</span>");
+        let _ = write!(out, "<code>{path}</code></a></td><td>{summary}</td></tr>");
     }
     out.push_str("</table></div>");
 }
@@ -187,7 +189,6 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::openapi::DOCUMENT;
-    use crate::router::Route;
 
     #[test]
     fn the_page_tells_every_route_and_loads_nothing_but_its_style() {
