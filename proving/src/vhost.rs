@@ -88,6 +88,12 @@ impl Vhost {
         Ok(())
     }
 
+    /// Deletes an exchange with its bindings; whoever publishes to it next loses its channel.
+    pub async fn delete_exchange(&self, exchange: &str) -> Result<()> {
+        self.admin.send(Method::DELETE, &format!("/api/exchanges/{}/{exchange}", self.name), None).await?;
+        Ok(())
+    }
+
     /// Puts a policy on queues whose name matches `pattern`, above the shipped ones.
     pub async fn policy(&self, name: &str, pattern: &str, definition: Value) -> Result<()> {
         let body = json!({

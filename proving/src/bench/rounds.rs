@@ -11,6 +11,7 @@ use super::load::{self, Requests};
 use super::measure::percentile;
 use super::messages::ROUTINE;
 use super::{bare_loop, publisher};
+use crate::service::cpu_seconds;
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
@@ -134,8 +135,10 @@ async fn bare(ground: &Ground, cargo: &Cargo, name: &'static str, figures: &mut 
 
 async fn api(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
     let api = ground.stack.api().await?;
+    let before = cpu_seconds(std::process::id())?;
     let went = load::closed(api.listen(), &supplies.closed, 64).await?;
     let count = supplies.closed.len() as f64;
+    figures.note("load cpu", (cpu_seconds(std::process::id())? - before) * 10_000.0 / count);
     figures.note("api", count / went.took.as_secs_f64());
     figures.note("api p99", percentile(&mut went.latencies.clone(), 0.99)?);
     figures.note("api cpu", api.cpu_seconds()? * 10_000.0 / count);
@@ -146,7 +149,9 @@ async fn api(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Res
 
 async fn bare_publishing(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
     let some = Arc::new(supplies.plain.messages[..supplies.size.requests].to_vec());
+    let before = cpu_seconds(std::process::id())?;
     let went = publisher::closed(&ground.amqp(), &some, 64).await?;
+    figures.note("bare cpu", (cpu_seconds(std::process::id())? - before) * 10_000.0 / some.len() as f64);
     figures.note("bare publishing", some.len() as f64 / went.took.as_secs_f64());
     super::messages::purge(ground.stack.vhost(), &[ROUTINE]).await
 }
