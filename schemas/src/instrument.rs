@@ -13,6 +13,7 @@ pub use name::Name;
 pub use score::Score;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::submission::InstrumentRef;
 use definition::Definition;
@@ -67,14 +68,14 @@ impl Instruments {
         let own = own.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         for (name, text) in SHIPPED.into_iter().chain(own) {
             match Instrument::read(text) {
-                Ok(instrument) => {
-                    let reference = instrument.reference.clone();
-                    if by_reference.contains_key(&reference) {
-                        problems.push(format!("{name}: {reference} is already defined by another file"));
-                    } else {
-                        by_reference.insert(reference, instrument);
+                Ok(instrument) => match by_reference.entry(instrument.reference.clone()) {
+                    Entry::Vacant(free) => {
+                        free.insert(instrument);
                     }
-                }
+                    Entry::Occupied(taken) => {
+                        problems.push(format!("{name}: {} is already defined by another file", taken.key()));
+                    }
+                },
                 Err(found) => problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}"))),
             }
         }
