@@ -27,7 +27,9 @@ pub(crate) fn bind(
         .http1_only()
         .first_request_timeout(config.header_timeout)
         .acceptor(NoDelayAcceptor::new());
-    server.http_builder().http1().header_read_timeout(config.header_timeout).max_buf_size(MAX_HEAD);
+    // This one also runs between requests. A client that sends on a connection that is just being
+    // closed can't know what became of its request, so it must be longer than clients wait.
+    server.http_builder().http1().header_read_timeout(config.idle_timeout).max_buf_size(MAX_HEAD);
     let handle = Handle::new();
     let server = server.handle(handle.clone());
     let drain: Duration = config.drain;

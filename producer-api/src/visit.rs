@@ -10,10 +10,11 @@ use uuid::Uuid;
 use crate::audit::Event;
 use crate::auth::Caller;
 use crate::door::Door;
-use crate::refusal::Refusal;
+use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 
-/// One request. Dropped without an answer, it counts as abandoned: the client went away.
+/// One request. Dropped without an answer, its handler panicked, or it counts as abandoned: the
+/// client went away.
 pub(crate) struct Visit<'d> {
     door: &'d Door,
     route: Route,
@@ -91,7 +92,14 @@ impl<'d> Visit<'d> {
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        if !self.answered {
+        if self.answered {
+            return;
+        }
+        if std::thread::panicking() {
+            let (status, class) = (Kind::Panicked.status(), Kind::Panicked.class());
+            self.note("refused", status, class);
+            self.count(status, class);
+        } else {
             self.count(499, "abandoned");
         }
     }

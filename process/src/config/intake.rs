@@ -18,8 +18,10 @@ pub struct IntakeConfig {
     pub confirm_timeout: Duration,
     /// How long a request's body may take.
     pub body_timeout: Duration,
-    /// How long a request's head may take.
+    /// How long the head of a connection's first request may take.
     pub header_timeout: Duration,
+    /// How long a connection may stay open between requests; bounds the later heads too.
+    pub idle_timeout: Duration,
     /// An answer that arrives later than this after `answered_at` is flagged late, never refused.
     pub late_after: Duration,
     /// How long requests in flight may take after SIGTERM.
@@ -40,11 +42,21 @@ impl IntakeConfig {
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
         let body_timeout = section.duration("body_timeout", millis(10_000), millis(1));
         let header_timeout = section.duration("header_timeout", millis(5000), millis(1));
+        let idle_timeout = section.duration("idle_timeout", millis(75_000), millis(1));
         let late_after = section.duration("late_after", Duration::from_secs(48 * 3600), Duration::ZERO);
         let drain = section.duration("drain", millis(25_000), millis(1));
         section.finish();
         let outstanding = usize::try_from(outstanding).unwrap_or(usize::MAX);
-        Self { listen, outstanding, confirm_timeout, body_timeout, header_timeout, late_after, drain }
+        Self {
+            listen,
+            outstanding,
+            confirm_timeout,
+            body_timeout,
+            header_timeout,
+            idle_timeout,
+            late_after,
+            drain,
+        }
     }
 }
 

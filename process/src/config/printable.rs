@@ -67,6 +67,7 @@ fn intake(config: &Config) -> Value {
         "confirm_timeout": duration::print(intake.confirm_timeout),
         "body_timeout": duration::print(intake.body_timeout),
         "header_timeout": duration::print(intake.header_timeout),
+        "idle_timeout": duration::print(intake.idle_timeout),
         "late_after": duration::print(intake.late_after),
         "drain": duration::print(intake.drain),
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use epro_broker::{Headers, Message, Publisher, topology};
+use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
 use epro_process::shutdown::Shutdown;
 use epro_schemas::audit_note::AuditNote;
 use epro_schemas::kind;
@@ -21,17 +21,22 @@ const AT_ONCE: usize = 8;
 /// Most notes that wait for a broker that is away; above it the oldest are dropped, and counted.
 const WAITING: usize = 4096;
 
+/// A note that didn't leave, and why, if it was tried.
+type Kept = (Uuid, AuditNote, Option<PublishError>);
+
 /// Publishes the notes of a door.
 pub(crate) struct Post {
     notes: Arc<Notes>,
     publisher: Publisher,
     /// Under the id of their message, which they keep: a try that got no answer may have arrived.
     waiting: VecDeque<(Uuid, AuditNote)>,
+    /// Whether it was said that notes wait.
+    held: bool,
 }
 
 impl Post {
     pub(crate) fn new(notes: Arc<Notes>, publisher: Publisher) -> Self {
-        Self { notes, publisher, waiting: VecDeque::new() }
+        Self { notes, publisher, waiting: VecDeque::new(), held: false }
     }
 
     /// Publishes every few seconds until asked to leave; gives itself back for the last time.
@@ -58,24 +63,42 @@ impl Post {
         self.waiting.extend(self.notes.take().into_iter().map(|note| (Uuid::now_v7(), note)));
         let due: Vec<(Uuid, AuditNote)> = self.waiting.drain(..).collect();
         let publisher = &self.publisher;
-        let away = AtomicBool::new(false);
+        let stop = &AtomicBool::new(false);
         let sent = futures_util::stream::iter(due).map(async |(id, note)| {
-            // After the first that got no answer the others are not tried, or a flush would take
-            // two seconds a note.
-            if away.load(Ordering::Relaxed)
-                || publisher.publish_within(message(id, &note), WITHIN).await.is_err()
-            {
-                away.store(true, Ordering::Relaxed);
-                Some((id, note))
-            } else {
-                None
+            // After the first failure the others are not tried, or a flush could take two seconds
+            // a note.
+            if stop.load(Ordering::Relaxed) {
+                return Err((id, note, None));
             }
+            let outcome = publisher.publish_within(message(id, &note), WITHIN).await;
+            outcome.map_err(|error| {
+                stop.store(true, Ordering::Relaxed);
+                (id, note, Some(error))
+            })
         });
-        let kept: Vec<Option<(Uuid, AuditNote)>> = sent.buffered(AT_ONCE).collect().await;
-        self.waiting.extend(kept.into_iter().flatten());
+        let outcomes: Vec<Result<Confirmed, Kept>> = sent.buffered(AT_ONCE).collect().await;
+        for outcome in outcomes {
+            match outcome {
+                Ok(_receipt) => self.tell(None),
+                Err((id, note, error)) => {
+                    self.waiting.push_back((id, note));
+                    error.into_iter().for_each(|error| self.tell(Some(error)));
+                }
+            }
+        }
         let excess = self.waiting.len().saturating_sub(WAITING);
         self.waiting.drain(..excess);
         drop_notes(excess);
+    }
+
+    /// Says once that notes are held back, and once that they no longer are.
+    fn tell(&mut self, failure: Option<PublishError>) {
+        match (&failure, self.held) {
+            (Some(error), false) => tracing::warn!(%error, "audit notes are held back"),
+            (None, true) => tracing::info!("audit notes are delivered again"),
+            _ => {}
+        }
+        self.held = failure.is_some();
     }
 }
 

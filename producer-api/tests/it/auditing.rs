@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use epro_proving::sealed::Keys;
 use epro_proving::stack::Plan;
-use epro_proving::{Stack, until};
+use epro_proving::{Proxy, Stack, services, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -48,6 +48,29 @@ async fn refusals_of_a_kind_are_one_note_with_their_count_and_it_leaves_before_t
         notes.iter().filter(|n| n["client"] == name).filter_map(|n| n["count"].as_u64()).sum::<u64>()
     };
     assert_eq!((by("diary"), by("other"), by("Marta")), (2, 1, 0), "a name nobody configured isn't told");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_refused_while_the_broker_was_gone_is_told_when_it_is_back() -> Result<()> {
+    let amqp = services::Services::from_env()?.amqp;
+    let proxy = Proxy::to(&services::host_port(&amqp)?).await?;
+    let stack = Stack::with(Plan { broker: Some(proxy.address()), ..Plan::default() }).await?;
+    let mut api = stack.api().await?;
+    let client = stack.client(&api)?;
+    proxy.cut();
+    api.ready_is(false, Duration::from_secs(20)).await?;
+    assert_eq!(client.post(SUBMIT, "nonsense", Vec::new()).await?.status, 401);
+    until("the note to be held back", Duration::from_secs(30), || async {
+        Ok(api.output().contains("audit notes are held back").then_some(()))
+    })
+    .await?;
+    proxy.pass();
+    let taken =
+        until("the note", Duration::from_secs(30), || async { Ok(take(&stack, COMMANDS).await.ok()) });
+    let note: Value = serde_json::from_slice(&taken.await?.body)?;
+    assert_eq!((&note["class"], &note["count"]), (&json!("token_malformed"), &json!(1)));
+    assert_eq!(note["actor"], Value::Null);
     Ok(())
 }
 

@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use crate::support::{SITE, STUDY, SUBMIT, phq9};
 
 async fn hasty() -> Result<(Stack, Service)> {
-    let config = json!({"intake": {"header_timeout": "300ms", "body_timeout": "300ms"}});
+    let config =
+        json!({"intake": {"header_timeout": "300ms", "body_timeout": "300ms", "idle_timeout": "1s"}});
     let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
     let api = stack.api().await?;
     Ok((stack, api))
@@ -33,6 +34,21 @@ async fn a_head_that_does_not_end_is_not_waited_for() -> Result<()> {
         let answer = rest(&mut stream).await?;
         assert!(!answer.contains("202") && !answer.contains("200"), "{answer}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_stays_for_the_next_request_and_an_idle_one_is_closed_in_the_end() -> Result<()> {
+    let (_stack, api) = hasty().await?;
+    let mut stream = TcpStream::connect(api.listen()).await?;
+    for _ in 0..2 {
+        stream.write_all(b"GET /docs.css HTTP/1.1\r\nhost: x\r\n\r\n").await?;
+        let read = stream.read(&mut [0; 16 * 1024]).await?;
+        assert!(read > 0);
+    }
+    // A second head that doesn't end is bounded as well.
+    stream.write_all(b"GET /docs.css HTTP/1.1\r\n").await?;
+    assert_eq!(rest(&mut stream).await?, "");
     Ok(())
 }
 
