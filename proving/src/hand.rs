@@ -135,6 +135,16 @@ impl Hand {
         Ok(())
     }
 
+    /// Takes everything out of `queue`, as its consumer would.
+    pub async fn take(&self, queue: &str) -> Result<Vec<Letter>> {
+        let mut letters = Vec::new();
+        let options = BasicGetOptions { no_ack: true };
+        while let Some(got) = self.channel.basic_get(queue.into(), options).await? {
+            letters.push(found(got.delivery));
+        }
+        Ok(letters)
+    }
+
     /// What lies in `queue`. The messages go back to their places, marked as handed out before.
     pub async fn lying(&self, queue: &str) -> Result<Vec<Letter>> {
         let channel = self.connection.create_channel().await?;

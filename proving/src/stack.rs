@@ -160,7 +160,17 @@ impl Stack {
 
     /// Runs `epro`; exit code, stdout, stderr.
     pub async fn epro_status(&self, args: &[&str]) -> Result<(Option<i32>, String, String)> {
+        self.epro_with(&[], args).await
+    }
+
+    /// The same with more environment.
+    pub async fn epro_with(
+        &self,
+        env: &[(&str, &str)],
+        args: &[&str],
+    ) -> Result<(Option<i32>, String, String)> {
         let ran = Command::new(binary("epro")?)
+            .envs(env.iter().copied())
             .arg("--config")
             .arg(self.config())
             .args(args)

@@ -2,8 +2,11 @@
 
 mod crashes;
 mod drain;
+mod follow_ons;
 mod load;
+mod pauses;
 mod poison;
+mod redrive;
 mod restarts;
 mod seams;
 mod support;
