@@ -4,11 +4,9 @@ use crate::error::StoreError;
 use crate::session::Session;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 use tokio_postgres::NoTls;
-use tokio_postgres::config::Host;
 
 /// How long making a connection may take, and waiting for a free one.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -64,18 +62,6 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Whether every host it names is this machine: a loopback address, `localhost` or a socket.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        let named = self.config.get_hosts().iter().all(|host| match host {
-            Host::Tcp(name) => {
-                name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-            }
-            Host::Unix(_) => true,
-        });
-        named && self.config.get_hostaddrs().iter().all(IpAddr::is_loopback)
-    }
-
     /// What every connection of ours is told. tokio-postgres has no bound on reading, so a dead
     /// peer is found by keepalives, and a silent one by our own bound on each answer.
     pub(crate) fn config(&self) -> tokio_postgres::Config {
@@ -161,18 +147,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::DatabaseUrl;
-
-    #[test]
-    fn only_this_machine_is_local() {
-        let local = |url: &str| url.parse::<DatabaseUrl>().unwrap().is_local();
-        assert!(local("postgres://u@127.0.0.1/d"));
-        assert!(local("postgres://u@localhost:5433/d"));
-        assert!(local("postgres://u@[::1]/d"));
-        assert!(local("postgres:///d?user=u&host=/run/postgresql"));
-        assert!(!local("postgres://u@db.example/d"));
-        assert!(!local("postgres://u@localhost,db.example/d"));
-        assert!(!local("postgres://u@localhost/d?hostaddr=192.0.2.1"));
-    }
 
     #[test]
     fn every_connection_is_bounded_and_what_the_url_says_comes_last() {
