@@ -156,10 +156,12 @@ async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     let (client_reads, client_writes) = client.into_split();
     let (server_reads, server_writes) = server.into_split();
     tokio::select! {
+        biased;
+        // First of all, so that a cut lets nothing more out, however soon the hop passes again.
+        _ = cut.changed() => Ok(()),
         // Either end closing closes the other: half-closed TCP is not used by these protocols.
         done = copy(Side::Client, client_reads, server_writes, Arc::clone(&shared)) => done,
         done = copy(Side::Server, server_reads, client_writes, Arc::clone(&shared)) => done,
-        _ = cut.changed() => Ok(()),
     }
 }
 
@@ -174,9 +176,10 @@ async fn copy(
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let passes = |mode: &Mode| match mode {
-            Mode::Stall => false,
+            // What was held back when the hop is cut stays back.
+            Mode::Stall | Mode::Cut => false,
             Mode::HalfOpen => from == Side::Client,
-            Mode::Pass | Mode::Cut | Mode::Slow(_) => true,
+            Mode::Pass | Mode::Slow(_) => true,
         };
         let now = *mode.wait_for(passes).await?;
         let most = match now {
@@ -196,9 +199,15 @@ async fn copy(
             None => writes.write_all(bytes).await?,
             Some(at) => {
                 writes.write_all(&bytes[..at.forward]).await?;
-                if let Some(armed) = lock(&shared.trip).take() {
+                let armed = lock(&shared.trip).take();
+                let cuts = armed.as_ref().is_some_and(|armed| armed.mode() == Mode::Cut);
+                if let Some(armed) = armed {
                     shared.set(armed.mode());
                     armed.tell();
+                }
+                if cuts {
+                    // Both ends close here, whoever sees the cut first: nothing more may get out.
+                    return Ok(());
                 }
                 // What was held back still passes if the mode goes back to passing.
                 mode.wait_for(passes).await?;

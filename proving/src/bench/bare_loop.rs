@@ -42,7 +42,7 @@ pub struct Shape {
     pub follow_on: Option<Message>,
 }
 
-/// Chunks under way at once.
+/// Chunks under way at once, as in the worker's lane.
 const SLOTS: usize = 2;
 
 /// A chunk that has its rows: its last tag and what was inserted.
@@ -204,6 +204,12 @@ impl Frontier {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bare_loop_has_as_many_chunks_under_way_as_the_worker() {
+        let lane = include_str!("../../../worker/src/lane.rs");
+        assert!(lane.contains(&format!("const SLOTS: usize = {SLOTS};")));
+    }
 
     #[test]
     fn nothing_is_acked_above_a_chunk_that_is_still_under_way() {

@@ -78,3 +78,35 @@ async fn a_cut_before_a_pattern_lets_nothing_of_it_through() {
     assert!(!String::from_utf8_lossy(&seen).contains("COMMIT"));
     assert!(ask(&mut stream, b"x").await.is_none());
 }
+
+#[tokio::test]
+async fn an_answer_cut_before_a_pattern_ends_before_it() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let trip = proxy.arm(Side::Server, Trigger::commit_done(), Then::CutBefore);
+        stream.write_all(b"COMMIT\0Z").await.unwrap();
+        trip.tripped().await.unwrap();
+        let mut seen = Vec::new();
+        let _ = stream.read_to_end(&mut seen).await;
+        assert!(seen.is_empty(), "{seen:?}");
+        proxy.pass();
+    }
+}
+
+#[tokio::test]
+async fn what_a_stall_held_back_never_passes_a_cut() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let trip = proxy.arm(Side::Server, Trigger::commit_done(), Then::StallBefore);
+        stream.write_all(b"COMMIT\0Z").await.unwrap();
+        trip.tripped().await.unwrap();
+        proxy.cut_once();
+        let mut seen = Vec::new();
+        let _ = stream.read_to_end(&mut seen).await;
+        assert!(seen.is_empty(), "{seen:?}");
+    }
+}
