@@ -8,9 +8,13 @@ use epro_store::error::Absence;
 use tokio::time::Instant;
 
 use crate::backoff;
+use crate::seldom::Seldom;
 
 /// A server that doesn't answer in time.
 const SILENT: StoreError = StoreError::Away { why: Absence::Timeout };
+
+/// Every lane notices the same absence at every chunk.
+static HOLDING: Seldom = Seldom::new();
 
 /// How long a lane holds what it has in hand.
 #[derive(Clone)]
@@ -74,7 +78,7 @@ impl Tries {
         };
         let what = self.what;
         metrics::counter!("epro_store_holds_total", "what" => what).increment(1);
-        if self.failed == 0 {
+        if self.failed == 0 && HOLDING.is_due() {
             tracing::warn!(what, %error, "PostgreSQL can't take it now, holding");
         }
         self.failed += 1;

@@ -30,6 +30,8 @@ const STREAK: u32 = 20;
 const OUTSTANDING: usize = 512;
 /// How long a publish may take by itself; lanes give bounds of their own.
 const CONFIRM: Duration = Duration::from_secs(15);
+/// How long the publisher may take to answer what is outstanding, at the very end.
+const LAST_CONFIRMS: Duration = Duration::from_secs(3);
 /// How often the relay looks for unsent follow-ons.
 const RELAY: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,8 @@ impl Outside {
     }
 }
 
-/// Runs the configured lanes until the process drains and every lane has left in order.
+/// Runs the configured lanes until the process drains. Whether every lane has left in order by then:
+/// what a lane leaves undone after its time is handed out again by the broker.
 pub(crate) async fn run(
     config: Config,
     keys: Keys,
@@ -65,7 +68,7 @@ pub(crate) async fn run(
     outside: Outside,
     shutdown: Shutdown,
     readiness: Readiness,
-) {
+) -> bool {
     let store =
         Store::open(&outside.database, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
     let (publisher, publishing) = Publisher::start(PublisherOptions {
@@ -81,6 +84,7 @@ pub(crate) async fn run(
     let places = Places::new(&config);
     let late_after = config.intake.late_after;
     let route = Arc::new(Route { keys, instruments, places, late_after });
+    let (leaving, drain) = (shutdown.clone(), config.worker.drain);
     let lanes = Lanes { config, outside, store, publisher, route, paused, shutdown, readiness };
     let mut running = JoinSet::new();
     for kind in &lanes.config.worker.lanes {
@@ -92,6 +96,16 @@ pub(crate) async fn run(
         }
     }
     drop(lanes);
+    tokio::select! {
+        () = all_left(&mut running, publishing) => true,
+        () = out_of_time(&leaving, drain) => {
+            tracing::warn!(lanes = running.len(), "leaving with lanes that did not end in time");
+            false
+        }
+    }
+}
+
+async fn all_left(running: &mut JoinSet<()>, publishing: tokio::task::JoinHandle<()>) {
     while let Some(left) = running.join_next().await {
         if left.is_err() {
             // A lane that is gone silently would look like a quiet evening.
@@ -100,9 +114,15 @@ pub(crate) async fn run(
         }
     }
     // Every handle of the publisher is dropped: it ends when everything outstanding is answered.
-    if tokio::time::timeout(Duration::from_secs(3), publishing).await.is_err() {
+    if tokio::time::timeout(LAST_CONFIRMS, publishing).await.is_err() {
         tracing::warn!("the publisher did not end in time");
     }
+}
+
+/// Whatever still waits for an answer when the time for leaving is over: the process has to go.
+async fn out_of_time(leaving: &Shutdown, drain: Duration) {
+    leaving.requested().await;
+    tokio::time::sleep(drain).await;
 }
 
 struct Lanes {

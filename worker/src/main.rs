@@ -13,6 +13,7 @@ mod lane;
 mod lanes;
 mod pauses;
 mod relay;
+mod seldom;
 mod standby;
 mod streak;
 mod submissions;
@@ -39,7 +40,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (config, mut problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
+    let (config, mut problems) =
+        Config::read(arguments.config.as_deref(), epro_process::config::environment());
     let seal = config.keys.ring().map_err(|mut more| problems.append(&mut more));
     let pseudonym = config.keys.pseudonym_key().map_err(|mut more| problems.append(&mut more));
     let instruments = config.instruments().map_err(|mut more| problems.append(&mut more));
@@ -69,7 +71,8 @@ async fn run(
     let readiness = Readiness::new();
     health::start(&config.admin, readiness.clone(), metrics).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "epro-worker starts");
-    lanes::run(config, keys, instruments, outside, shutdown, readiness).await;
-    tracing::info!("epro-worker has left in order");
+    if lanes::run(config, keys, instruments, outside, shutdown, readiness).await {
+        tracing::info!("epro-worker has left in order");
+    }
     Ok(())
 }

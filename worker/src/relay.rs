@@ -15,6 +15,8 @@ use crate::submissions::follow_on;
 const NAME: &str = "relay";
 /// How long the lease lasts; it is renewed three times as often.
 const TTL: Duration = Duration::from_secs(6);
+/// How long the lease may take to be given back, when leaving.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Follow-ons in one go.
 const MOST: u32 = 500;
 
@@ -35,19 +37,25 @@ pub(crate) async fn run(relay: Relay) {
     relay.part.ready();
     loop {
         let round = LeaseRound { kind: NAME, owner, keys: &keys, ttl: TTL };
-        match relay.store.leases(&round).await {
-            Ok(leases) if leases.is_empty() => {}
-            Ok(_) => relay_all(&relay).await,
-            Err(error) => tracing::debug!(%error, "the relay's lease can't be had now"),
-        }
         tokio::select! {
+            // In the middle of a round, too: what is published and not marked is published again.
             () = relay.shutdown.requested() => break,
-            () = tokio::time::sleep(relay.every.min(TTL / 3)) => {}
+            () = relay_once(&relay, &round) => {}
         }
     }
-    if let Err(error) = relay.store.release_leases(NAME, owner).await {
-        tracing::debug!(%error, "the relay's lease expires by itself");
+    let released = tokio::time::timeout(FAREWELL, relay.store.release_leases(NAME, owner)).await;
+    if !matches!(released, Ok(Ok(_))) {
+        tracing::debug!("the relay's lease expires by itself");
     }
+}
+
+async fn relay_once(relay: &Relay, round: &LeaseRound<'_>) {
+    match relay.store.leases(round).await {
+        Ok(leases) if leases.is_empty() => {}
+        Ok(_) => relay_all(relay).await,
+        Err(error) => tracing::debug!(%error, "the relay's lease can't be had now"),
+    }
+    tokio::time::sleep(relay.every.min(TTL / 3)).await;
 }
 
 /// Publishes what is unsent, oldest first, until nothing is left or nothing goes through.

@@ -136,9 +136,9 @@ impl Standby {
         self.part.not_ready(reason);
     }
 
-    /// When leaving has to be over.
+    /// When what is under way has to be finished; the rest of the time is for giving back and closing.
     pub(crate) fn drain_deadline(&self) -> Instant {
-        Instant::now() + self.drain
+        Instant::now() + self.drain.mul_f64(0.7)
     }
 
     /// Pauses the lane after too many dead letters of one class in a row, and returns once every

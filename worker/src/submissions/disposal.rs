@@ -16,12 +16,17 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
+use crate::seldom::Seldom;
 
 /// The longest wait of a submission. While two versions of the worker run, each try meets the one that
 /// knows its instrument half of the time: in 24 hours there must be many tries, not ten.
 const LONGEST_WAIT: Tier = Tier::M10;
 /// How long parking a message may take before it is tried again: a tier's confirm was seen to take 5 s.
 const PARK: Duration = Duration::from_secs(15);
+
+/// A broker that is away parks nothing, and each message tries again and again.
+static UNPARKED: Seldom = Seldom::new();
+static UNTOLD: Seldom = Seldom::new();
 
 impl Submissions {
     /// Alerts what has to be alerted, then settles each by its verdict.
@@ -174,7 +179,10 @@ impl Submissions {
     async fn tell_without_store(&self, one: &InFlight) -> bool {
         for alert in one.alerts() {
             if let Err(error) = follow_on::publish_one(&FollowOn::Alert(alert), &self.publisher).await {
-                tracing::error!(lane = self.lane, %error, "an alert can neither be stored nor published now");
+                metrics::counter!("epro_alerts_untold_total").increment(1);
+                if UNTOLD.is_due() {
+                    tracing::error!(lane = self.lane, %error, "an alert can neither be stored nor published now");
+                }
                 return false;
             }
         }
@@ -189,7 +197,10 @@ async fn park(one: &InFlight, publisher: &Publisher, hold: &Hold) -> Option<Conf
     for delay in backoff::steady() {
         match publisher.publish_within(wait::parked(&one.delivery, tier, now()), PARK).await {
             Ok(receipt) => return Some(receipt),
-            Err(error) => tracing::warn!(%error, tier = tier.name(), "can't be parked now"),
+            Err(error) if UNPARKED.is_due() => {
+                tracing::warn!(%error, tier = tier.name(), "can't be parked now");
+            }
+            Err(_) => {}
         }
         if since.elapsed() > hold.at_most {
             return None;

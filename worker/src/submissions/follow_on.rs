@@ -13,9 +13,13 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use crate::hold::{GivenUp, Hold, until_done};
+use crate::seldom::Seldom;
 
 /// How long a follow-on's confirm may take before the row is written as `unsent`.
 const CONFIRM: Duration = Duration::from_secs(3);
+
+/// A blocked broker refuses those of every chunk.
+static UNCONFIRMED: Seldom = Seldom::new();
 
 /// Publishes all of them; what isn't confirmed is committed as `unsent`.
 pub(crate) async fn send(
@@ -55,7 +59,9 @@ pub(crate) async fn publish(
             }
         }
     }
-    if let Some(error) = first_error {
+    if let Some(error) = first_error
+        && UNCONFIRMED.is_due()
+    {
         tracing::warn!(%error, unsent = unsent.len(), "follow-ons are not confirmed, the relay sends them later");
     }
     (sent, unsent)
