@@ -6,8 +6,10 @@ use anyhow::Result;
 use epro_proving::proxy::{Side, Then, Trigger};
 use epro_proving::{Client, Proxy, Service, Stack, services, stack::Plan, until};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::support::{ROUTINE, SITE, STUDY, URGENT, alerting, door, phq9, place, problem};
+use crate::support::{ROUTINE, SITE, STUDY, SUBMIT, URGENT, alerting, door, phq9, place, problem};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -84,14 +86,16 @@ async fn a_broker_that_falls_silent_is_503_before_the_client_gives_up() -> Resul
 
 #[tokio::test]
 async fn a_connection_cut_before_the_confirm_is_no_202() -> Result<()> {
-    let (proxy, stack, mut api, client) = behind_a_proxy(Value::Null).await?;
+    let (proxy, stack, _api, client) = behind_a_proxy(Value::Null).await?;
     let trip = proxy.arm(Side::Client, Trigger::publish(), Then::CutAfter);
     is_unavailable(&client, &phq9()).await?;
     drop(trip);
     proxy.pass();
-    api.ready_is(true, SOON).await?;
     let submission = phq9();
-    assert_eq!(client.submit("P-1", &submission).await?.status, 202);
+    until("the door to accept again", SOON, || async {
+        Ok((client.submit("P-1", &submission).await?.status == 202).then_some(()))
+    })
+    .await?;
     assert!((1..=2).contains(&stack.vhost().ready(ROUTINE).await?), "the first may have arrived or not");
     Ok(())
 }
@@ -123,6 +127,38 @@ async fn above_the_bound_of_outstanding_publishes_it_is_503_at_once() -> Result<
     assert!(counted(&client, &api, "busy").await?, "two had no slot");
     assert!(counted(&client, &api, "unconfirmed").await?, "two had one");
     Ok(())
+}
+
+#[tokio::test]
+async fn clients_that_hang_up_are_counted_and_give_their_slots_back() -> Result<()> {
+    let bound = json!({"intake": {"outstanding": 2}});
+    let (proxy, stack, api, client) = behind_a_proxy(bound).await?;
+    proxy.stall();
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    for _ in 0..4 {
+        let body = phq9().to_string();
+        let mut stream = TcpStream::connect(api.listen()).await?;
+        let head = format!(
+            "POST {SUBMIT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nexpect: 100-continue\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await?;
+        // Asked for the body, the request is in flight.
+        assert!(stream.read(&mut [0; 100]).await? > 0);
+        stream.write_all(body.as_bytes()).await?;
+    }
+    until("the abandoned requests to be counted", SOON, || async {
+        let metrics = client.at(&api.admin()).get_open("/metrics").await?.body;
+        Ok(metrics.contains(r#"status="499",class="abandoned""#).then_some(()))
+    })
+    .await?;
+    proxy.pass();
+    let submission = phq9();
+    until("a slot for somebody who waits", SOON, || async {
+        Ok((client.submit("P-1", &submission).await?.status == 202).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]
