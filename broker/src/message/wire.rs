@@ -175,7 +175,7 @@ fn show(name: &str, value: &AMQPValue) -> Option<(String, String)> {
     let name = SHOWN.into_iter().find(|known| *known == name)?;
     let value = match integer(value) {
         Some(number) => number.to_string(),
-        None => as_text(value).filter(|text| is_plain(text) || is_signals(text))?.to_owned(),
+        None => as_text(value).filter(|text| is_as_we_write_it(name, text))?.to_owned(),
     };
     Some((name.to_owned(), value))
 }
@@ -204,6 +204,14 @@ fn as_text(value: &AMQPValue) -> Option<&str> {
         AMQPValue::LongString(value) => std::str::from_utf8(value.as_bytes()).ok(),
         AMQPValue::ShortString(value) => Some(value.as_str()),
         _ => None,
+    }
+}
+
+fn is_as_we_write_it(name: &str, text: &str) -> bool {
+    match name {
+        TRACEPARENT => is_traceparent(text),
+        SIGNALS => is_signals(text),
+        _ => is_plain(text),
     }
 }
 
@@ -286,6 +294,8 @@ mod tests {
             ("Jane Doe", long("her secret")),
             ("epro-attempt", AMQPValue::LongInt(3)),
             ("epro-key", long("Jane Doe, born 1970")),
+            ("traceparent", long("Jane")),
+            ("epro-signals", long("Jane")),
             ("x-first-death-queue", long("epro.alerts")),
             ("x-note", AMQPValue::LongInt(1970)),
         ]);
@@ -294,6 +304,6 @@ mod tests {
         assert!(!format!("{shown:?}").contains("1970"));
         assert!(shown.contains(&("epro-attempt".into(), "3".into())));
         assert!(shown.contains(&("x-first-death-queue".into(), "epro.alerts".into())));
-        assert_eq!(shown.iter().filter(|(name, _)| name.starts_with('#')).count(), 3);
+        assert_eq!(shown.iter().filter(|(name, _)| name.starts_with('#')).count(), 5);
     }
 }

@@ -1,6 +1,7 @@
 //! What a stored submission leads to: published at once, or later, or without PostgreSQL; never lost.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use epro_proving::client::phq9;
 use epro_proving::services::{Services, host_port};
@@ -9,8 +10,8 @@ use epro_proving::{Hand, Proxy, Stack, conservation, until};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ALERTS, BOUND, DEAD, ROUTINE, SITE, STORED, STUDY, URGENT, alert_row, alerts_of, counts, dangerous, empty,
-    hurried, id, link, signalled,
+    ALERTS, BOUND, DEAD, ROUTINE, SITE, STORED, STUDY, URGENT, alert_row, alerts_of, counts, dangerous,
+    empty, hurried, id, link, signalled,
 };
 
 const HIS: &str = "epro.his.H001";
@@ -37,16 +38,12 @@ async fn a_full_hospital_queue_stops_nothing_and_gets_the_rest_once_there_is_roo
     empty(&stack, ROUTINE).await;
     assert!(link.count(UNSENT).await.unwrap() >= 1);
     // The hospital takes what lies there, and what comes after it, until it has had all of them.
-    let mut taken = BTreeSet::new();
-    until("all of them to reach the hospital", BOUND, || {
-        let taking = hand.take(HIS);
-        let taken = &mut taken;
-        async move {
-            for letter in taking.await? {
-                taken.insert(letter.json()?["submission_id"].to_string());
-            }
-            Ok((taken.len() == 12).then_some(()))
+    let taken = Mutex::new(BTreeSet::new());
+    until("all of them to reach the hospital", BOUND, || async {
+        for letter in hand.take(HIS).await? {
+            taken.lock().unwrap().insert(letter.json()?["submission_id"].to_string());
         }
+        Ok((taken.lock().unwrap().len() == 12).then_some(()))
     })
     .await
     .unwrap();

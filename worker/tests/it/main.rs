@@ -3,6 +3,7 @@
 mod crashes;
 mod drain;
 mod follow_ons;
+mod leaks;
 mod load;
 mod pauses;
 mod poison;

@@ -1,0 +1,93 @@
+//! Values that nobody writes by chance, and where they might turn up.
+
+use uuid::Uuid;
+
+/// All marks with what they stand for.
+#[derive(Default)]
+pub(crate) struct Marks(Vec<(String, String)>);
+
+impl Marks {
+    /// A new mark: letters and digits only, so that it is a name, a key, a claim, a code or a word.
+    pub(crate) fn new(&mut self, what: &str) -> String {
+        let mark = format!("quillon{}", &Uuid::new_v4().simple().to_string()[..20]);
+        self.0.push((what.to_owned(), mark.clone()));
+        mark
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(what, mark)| (what.as_str(), mark.as_str()))
+    }
+}
+
+/// What was written, answered, counted or stored, in lower case, by where it was.
+#[derive(Default)]
+pub(crate) struct Places(Vec<(String, Vec<u8>)>);
+
+impl Places {
+    pub(crate) fn add(&mut self, place: impl Into<String>, what: impl Into<Vec<u8>>) {
+        self.0.push((place.into(), what.into()));
+    }
+
+    /// All but some.
+    pub(crate) fn but_for(&self, places: &[&str]) -> Self {
+        let rest = self.0.iter().filter(|(place, _)| !places.contains(&place.as_str()));
+        Self(rest.cloned().collect())
+    }
+
+    /// The places that hold these words as they stand.
+    pub(crate) fn with(&self, words: &str) -> Vec<&str> {
+        let holding = self.0.iter().filter(|(_, bytes)| holds(bytes, words.as_bytes()));
+        holding.map(|(place, _)| place.as_str()).collect()
+    }
+
+    /// A line that says where a value was found, in which form.
+    pub(crate) fn found(&self, what: &str, value: &str) -> Option<String> {
+        let forms = forms(value.as_bytes());
+        let form = |bytes: &[u8]| forms.iter().find(|(_, form)| holds(bytes, form)).map(|(name, _)| *name);
+        let hits = self.0.iter().filter_map(|(place, bytes)| Some(format!("{place} ({})", form(bytes)?)));
+        let mut hits: Vec<String> = hits.collect();
+        hits.sort();
+        hits.dedup();
+        (!hits.is_empty()).then(|| format!("{what}: {}", hits.join(", ")))
+    }
+}
+
+/// As text in either case, in hexadecimal, and in Base64 at each of its three places.
+fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut forms =
+        vec![("text", value.to_vec()), ("upper case", value.to_ascii_uppercase()), ("hex", hex.into_bytes())];
+    for before in 0..3 {
+        let mut padded = vec![0; before];
+        padded.extend(value);
+        let text = epro_proving::sample::base64(&padded);
+        // The first and last characters also depend on the neighbours.
+        let middle = text.trim_end_matches('=');
+        forms.push(("Base64", middle.as_bytes()[before + 1..middle.len() - 2].to_vec()));
+    }
+    forms
+}
+
+fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
+    // The first byte decides almost always; these are megabytes.
+    let Some((first, rest)) = wanted.split_first() else { return false };
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| *byte == first);
+    starts.into_iter().any(|(at, _)| bytes[at + 1..].starts_with(rest))
+}
+
+#[test]
+fn a_mark_is_found_in_every_form() {
+    let mut marks = Marks::default();
+    let mark = marks.new("x");
+    let hex: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut forms = vec![format!("a {mark} b"), mark.to_uppercase(), hex];
+    forms.extend(
+        (0..3).map(|n| epro_proving::sample::base64(format!("{}{mark}yz", "x".repeat(n)).as_bytes())),
+    );
+    for form in forms {
+        let mut places = Places::default();
+        places.add("here", form.clone());
+        assert!(places.found("x", &mark).is_some(), "{form}");
+    }
+    assert_eq!(Places::default().found("x", &mark), None);
+}
