@@ -1,32 +1,42 @@
-//! The audit chains of a lane: one for each chunk that is under way, so that no two share a head.
+//! The audit chains of a lane: one for each transaction that is under way, so that no two share a head.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use epro_store::AuditChain;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Transactions of one lane at the same time: more would only wait for each other in PostgreSQL.
+const COMMITS: usize = 2;
 
 /// Chains that nobody uses now.
 #[derive(Clone)]
 pub(crate) struct Chains {
     name: Arc<str>,
     free: Arc<Mutex<Vec<AuditChain>>>,
+    commits: Arc<Semaphore>,
 }
 
 /// A chain in use; it goes back when this is dropped.
 pub(crate) struct Borrowed {
     chain: Option<AuditChain>,
     chains: Chains,
+    // Goes back after the chain.
+    _commit: Option<OwnedSemaphorePermit>,
 }
 
 impl Chains {
     /// Chains of the writer `name`, made when they are first needed.
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into(), free: Arc::default() }
+        Self { name: name.into(), free: Arc::default(), commits: Arc::new(Semaphore::new(COMMITS)) }
     }
 
-    /// One that nobody else uses.
-    pub(crate) fn take(&self) -> Borrowed {
+    /// One that nobody else uses, once fewer than [`COMMITS`] are in use.
+    pub(crate) async fn take(&self) -> Borrowed {
+        // The semaphore is never closed.
+        let commit = Arc::clone(&self.commits).acquire_owned().await.ok();
         let chain = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Borrowed { chain: Some(chain.unwrap_or_else(|| AuditChain::new(&self.name))), chains: self.clone() }
+        let chain = chain.unwrap_or_else(|| AuditChain::new(&self.name));
+        Borrowed { chain: Some(chain), chains: self.clone(), _commit: commit }
     }
 }
 

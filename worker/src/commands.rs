@@ -27,10 +27,10 @@ pub(crate) struct Commands {
 
 impl Work for Commands {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
-        let mut handled = Handled { suspect: chunk.suspect, ..Handled::default() };
+        let mut handled = Handled::begin(&chunk);
         let (mut events, mut carriers) = (Vec::new(), Vec::new());
-        for delivery in chunk.deliveries {
-            let one = InFlight::new(delivery, "commands");
+        for (place, delivery) in chunk.deliveries.into_iter().enumerate() {
+            let one = InFlight::new(delivery, place, "commands");
             match read(&one) {
                 Some(note) => {
                     events.push(event(note));
@@ -39,13 +39,13 @@ impl Work for Commands {
                 None => self.set_aside(one, &mut handled).await,
             }
         }
-        let mut chain = self.chains.take();
+        let mut chain = self.chains.take().await;
         let recorded = until_done!(self.hold, "audit", self.store.record(chain.chain(), &events));
         for one in carriers {
             match &recorded {
                 Ok(receipt) => {
                     one.delivery.ack(receipt);
-                    handled.classes.push(None);
+                    handled.settled(one.place, None);
                 }
                 Err(_) => handled.undone.push(one.delivery),
             }
@@ -60,14 +60,14 @@ impl Commands {
         let Some(dead_letter) = one.dead_letter(&failure, Class::Unreadable, &self.route.keys.seal) else {
             return handled.undone.push(one.delivery);
         };
-        let mut chain = self.chains.take();
+        let mut chain = self.chains.take().await;
         let dead_letters = [dead_letter];
         let written =
             until_done!(self.hold, "dead letter", self.store.set_aside(chain.chain(), &dead_letters, None));
         match written.as_deref() {
             Ok([receipt, ..]) => {
                 one.delivery.ack(receipt);
-                handled.classes.push(Some(Class::Unreadable.as_str()));
+                handled.settled(one.place, Some(Class::Unreadable.as_str()));
             }
             _ => handled.undone.push(one.delivery),
         }

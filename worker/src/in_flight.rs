@@ -17,6 +17,8 @@ use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
 /// A delivery that is neither acked nor given back.
 pub(crate) struct InFlight {
     pub delivery: Delivery,
+    /// Its place in the chunk.
+    pub place: usize,
     pub known: Known,
     /// The work queue that it belongs to, where a redrive publishes it.
     pub queue: String,
@@ -26,11 +28,11 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     /// Takes a delivery in hand.
-    pub(crate) fn new(delivery: Delivery, lane: &'static str) -> Self {
+    pub(crate) fn new(delivery: Delivery, place: usize, lane: &'static str) -> Self {
         // What the broker set aside keeps the name of its work queue as its routing key.
         let terminal = delivery.queue() == topology::DEAD;
         let queue = if terminal { delivery.routing_key() } else { delivery.queue() }.to_owned();
-        Self { delivery, known: Known::default(), queue, lane }
+        Self { delivery, place, known: Known::default(), queue, lane }
     }
 
     /// Takes it through the stages. A panic of a stage concerns this message only.

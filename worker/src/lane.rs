@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use crate::standby::Standby;
 use crate::streak::Streak;
 
-/// Chunks of one lane that are under way at the same time: one commits while the other is made.
-pub(crate) const SLOTS: usize = 2;
+/// Chunks of one lane that are under way at the same time: two commit while the next is made.
+pub(crate) const SLOTS: usize = 3;
 
 /// How one lane consumes.
 #[derive(Debug, Clone)]
@@ -59,10 +59,29 @@ pub(crate) struct Chunk {
 pub(crate) struct Handled {
     /// The chunk held one delivery that was handed out before.
     pub suspect: bool,
-    /// One per settled delivery: the class of the dead letter that it became, or `None`.
-    pub classes: Vec<Option<&'static str>>,
+    /// One per settled delivery: its place in the chunk, and the class of the dead letter that it became.
+    settled: Vec<(usize, Option<&'static str>)>,
     /// Undecided deliveries: the lane leaves and gives them back.
     pub undone: Vec<Delivery>,
+}
+
+impl Handled {
+    /// Nothing became of anything yet.
+    pub(crate) fn begin(chunk: &Chunk) -> Self {
+        Self { suspect: chunk.suspect, ..Self::default() }
+    }
+
+    /// The delivery at `place` in the chunk is settled: as a dead letter of that class, or well.
+    pub(crate) fn settled(&mut self, place: usize, class: Option<&'static str>) {
+        self.settled.push((place, class));
+    }
+
+    /// What became of the settled ones, in the order in which they came: the stages settle by outcome, and
+    /// a success between two dead letters must not be counted before both.
+    pub(crate) fn classes(&mut self) -> impl Iterator<Item = Option<&'static str>> {
+        self.settled.sort_by_key(|(place, _)| *place);
+        self.settled.iter().map(|(_, class)| *class)
+    }
 }
 
 enum Left {
@@ -125,17 +144,18 @@ async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut con
             () = &mut drain => break Left::Drained,
             () = &mut paused => break Left::Paused,
             Some(done) = running.join_next() => {
-                let handled = handled(lane, done);
+                let mut handled = handled(lane, done);
                 hand.suspect_runs &= !handled.suspect;
                 if consumer.settle().await.is_err() {
                     break Left::Ended;
                 }
-                if !handled.undone.is_empty() {
-                    undone = handled.undone;
-                    break Left::NotNow;
-                }
-                if let Some(class) = streak.ended_by(&handled.classes) {
+                let ended_by = streak.ended_by(handled.classes());
+                undone = handled.undone;
+                if let Some(class) = ended_by {
                     break Left::Streak(class);
+                }
+                if !undone.is_empty() {
+                    break Left::NotNow;
                 }
             }
             () = hand.due(lane), if running.len() < SLOTS => {}

@@ -149,7 +149,7 @@ impl Lanes {
             // The urgent queue never pauses itself: an answer behind the broken ones may be dangerous.
             let streak = (!urgent).then_some(STREAK);
             let lane = Lane { name, queue: queue.into(), prefetch, chunk: worker.chunk, linger, streak };
-            let work = self.work(name, urgent, false);
+            let work = Submissions { streak, ..self.work(name, urgent, false) };
             self.start(running, lane, work, urgent);
         }
     }
@@ -199,6 +199,7 @@ impl Lanes {
             hold: self.hold(),
             chains: Chains::new(&format!("epro-worker/{lane}")),
             wait_budget: self.config.scaled(self.config.worker.wait_budget),
+            streak: None,
         }
     }
 

@@ -66,25 +66,30 @@ impl Standby {
     /// PostgreSQL doesn't wait to know: its answers are dangerous.
     async fn resumed(&mut self, lane: &Lane) {
         loop {
-            let reason = match &*self.paused.borrow_and_update() {
+            let paused = self.paused.borrow_and_update().as_ref().map(|paused| paused.reason(lane.name));
+            let known = match paused {
                 None if self.without_store => return,
-                None => None,
-                Some(paused) => match paused.reason(lane.name) {
-                    None => return,
-                    reason => reason,
-                },
+                Some(None) => return,
+                None => tokio::time::timeout(backoff::LONGEST, self.pauses_known()).await.unwrap_or(Ok(())),
+                Some(Some(reason)) => {
+                    // Paused on purpose is ready: a rollout must not wait for an operator.
+                    tracing::warn!(lane = lane.name, reason, "lane is paused, `epro resume` lifts it");
+                    self.part.ready();
+                    self.paused.changed().await
+                }
             };
-            if let Some(reason) = reason {
-                // Paused on purpose is ready: a rollout must not wait for an operator.
-                tracing::warn!(lane = lane.name, reason, "lane is paused, `epro resume` lifts it");
-                self.part.ready();
-            } else {
-                self.part.not_ready("waiting for PostgreSQL");
-            }
-            if self.paused.changed().await.is_err() {
+            if known.is_err() {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// Waits for the first word of PostgreSQL, and says why it doesn't come: away, no rights, not migrated.
+    async fn pauses_known(&mut self) -> Result<(), watch::error::RecvError> {
+        if let Err(error) = self.store.pauses().await {
+            self.part.not_ready(format!("waiting for PostgreSQL: {error}"));
+        }
+        self.paused.changed().await
     }
 
     async fn store_answers(&self) {

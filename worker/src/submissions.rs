@@ -50,13 +50,17 @@ pub(crate) struct Submissions {
     pub chains: Chains,
     /// How long something may wait for what is missing.
     pub wait_budget: Duration,
+    /// As [`crate::lane::Lane::streak`].
+    pub streak: Option<u32>,
 }
 
 impl Work for Submissions {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
-        let mut handled = Handled { suspect: chunk.suspect, ..Handled::default() };
+        let mut handled = Handled::begin(&chunk);
         let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live);
-        let mut in_flight: Vec<InFlight> = live.map(|delivery| InFlight::new(delivery, self.lane)).collect();
+        let places = live.enumerate();
+        let mut in_flight: Vec<InFlight> =
+            places.map(|(place, delivery)| InFlight::new(delivery, place, self.lane)).collect();
         let mut starts = 0;
         let key = match in_flight.first() {
             Some(first) if chunk.suspect => Some(first.delivery.message_id().unwrap_or(Uuid::nil())),
@@ -171,7 +175,7 @@ impl Submissions {
                     metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
                         .increment(1);
                     one.delivery.ack(&receipt);
-                    handled.classes.push(None);
+                    handled.settled(one.place, None);
                 }
             }
             // The rows are there, a follow-on is not: it comes again, as a duplicate that publishes it.

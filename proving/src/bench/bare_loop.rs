@@ -42,8 +42,8 @@ pub struct Shape {
     pub follow_on: Option<Message>,
 }
 
-/// Chunks under way at once, as in the worker's lane.
-const SLOTS: usize = 2;
+/// Transactions under way at once, as in the worker's lane.
+const COMMITS: usize = 2;
 
 /// A chunk that has its rows: its last tag and what was inserted.
 type Chunk = (u64, Vec<Uuid>);
@@ -62,7 +62,7 @@ pub async fn run(shape: &Shape, rows: &Arc<Rows>, count: usize) -> Result<()> {
         )
         .await?;
     let mut idle = Vec::new();
-    for _ in 0..SLOTS {
+    for _ in 0..COMMITS {
         idle.push(Arc::new(Slot::open(shape).await?));
     }
     let mut running = JoinSet::new();
@@ -206,9 +206,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bare_loop_has_as_many_chunks_under_way_as_the_worker() {
-        let lane = include_str!("../../../worker/src/lane.rs");
-        assert!(lane.contains(&format!("const SLOTS: usize = {SLOTS};")));
+    fn the_bare_loop_has_as_many_transactions_under_way_as_the_worker() {
+        let chains = include_str!("../../../worker/src/chains.rs");
+        assert!(chains.contains(&format!("const COMMITS: usize = {COMMITS};")));
     }
 
     #[test]

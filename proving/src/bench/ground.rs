@@ -20,7 +20,7 @@ use crate::until;
 /// As documented in docs/config.yaml; both contenders work with these.
 const CHUNK: usize = 256;
 const LINGER: Duration = Duration::from_millis(10);
-const PREFETCH: u16 = 768;
+const PREFETCH: u16 = 1024;
 const FRAME_MAX: u32 = 16_384;
 
 /// The stack and what is asked of it every round.

@@ -31,7 +31,7 @@ pub(super) async fn commit(
     rows: &[NewSubmission],
     suspect: Option<Uuid>,
 ) -> Vec<Fate> {
-    let mut chain = chains.take();
+    let mut chain = chains.take().await;
     let mut fates: Vec<Fate> = rows.iter().map(|_| Fate::Undone).collect();
     let mut todo: Vec<Range<usize>> = std::iter::once(0..rows.len()).collect();
     while let Some(range) = todo.pop() {

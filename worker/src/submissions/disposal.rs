@@ -17,6 +17,7 @@ use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::seldom::Seldom;
+use crate::streak::Streak;
 
 /// The longest wait of a submission. While two versions of the worker run, each try meets the one that
 /// knows its instrument half of the time: in 24 hours there must be many tries, not ten.
@@ -32,7 +33,7 @@ impl Submissions {
     /// Alerts what has to be alerted, then settles each by its verdict.
     pub(super) async fn dispose(
         &self,
-        failed: Vec<(InFlight, Failure)>,
+        mut failed: Vec<(InFlight, Failure)>,
         suspect: Option<Uuid>,
         handled: &mut Handled,
     ) {
@@ -45,11 +46,20 @@ impl Submissions {
             let all = failed.into_iter().map(|(one, _)| one).collect();
             return self.not_now(all, handled).await;
         }
+        failed.sort_by_key(|(one, _)| one.place);
         let (mut undone, mut waiting) = (Vec::new(), Vec::new());
         for (one, failure) in failed {
             let given_up = match self.verdict(&one, &failure) {
+                // So many in a row are not the messages' fault: the lane is about to pause itself.
+                Disposition::SetAside(_)
+                    if Streak::new(self.streak).ended_by(handled.classes()).is_some() =>
+                {
+                    handled.undone.push(one.delivery);
+                    None
+                }
                 Disposition::SetAside(class) => self.set_aside(one, &failure, class, suspect, handled).await,
                 Disposition::Wait(_) => {
+                    handled.settled(one.place, None);
                     waiting.push(one);
                     None
                 }
@@ -107,7 +117,7 @@ impl Submissions {
         let Some(dead_letter) = one.dead_letter(failure, class, &self.route.keys.seal) else {
             return Some(one);
         };
-        let mut chain = self.chains.take();
+        let mut chain = self.chains.take().await;
         let dead_letters = [dead_letter];
         let set_aside = until_done!(
             self.hold(),
@@ -129,7 +139,7 @@ impl Submissions {
                 if let Some(receipt) = receipts.first() {
                     one.delivery.ack(receipt);
                 }
-                handled.classes.push(Some(class.as_str()));
+                handled.settled(one.place, Some(class.as_str()));
                 None
             }
             Err(given_up) => {
@@ -156,7 +166,7 @@ impl Submissions {
             metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => "waits")
                 .increment(1);
             one.delivery.ack(&receipt);
-            handled.classes.push(None);
+            handled.settled(one.place, None);
         }
         undone
     }

@@ -51,7 +51,7 @@ fn diary(marks: &mut Marks, site: &str) -> Value {
     let mut diary = calm();
     diary["site_id"] = json!(site);
     diary["instrument"] = json!("diary|1.0");
-    diary["answers"] = json!({"d-1": marks.new("a text answer"), "d-2": 0});
+    diary["answers"] = json!({"d-1": marks.make("a text answer"), "d-2": 0});
     diary["answered_at"] = json!("1987-03-04T05:06:07.891+08:00");
     diary["sent_at"] = json!("1987-03-05T06:07:08.912+08:00");
     diary
@@ -74,18 +74,18 @@ fn headers(marks: &mut Marks) -> Vec<(String, String)> {
         "Prefer",
         "Accept-Language",
     ];
-    let mut headers: Vec<_> = named.iter().map(|name| ((*name).to_owned(), marks.new(name))).collect();
-    headers.push((format!("X-{}", marks.new("a header's name")), "1".to_owned()));
+    let mut headers: Vec<_> = named.iter().map(|name| ((*name).to_owned(), marks.make(name))).collect();
+    headers.push((format!("X-{}", marks.make("a header's name")), "1".to_owned()));
     headers
 }
 
 /// A token with a mark in each claim that nobody reads, and in `sub` and `client`.
 fn token(stack: &Stack, marks: &mut Marks) -> String {
     let claims = json!({
-        "sub": marks.new("sub"), "scope": format!("submit {}", marks.new("scope")),
-        "study": [STUDY, marks.new("study claim")], "site": [SITE, "H004", marks.new("site claim")],
-        "client": marks.new("client"), "azp": marks.new("azp"), "name": marks.new("name claim"),
-        "email": marks.new("email claim"), "jti": marks.new("jti"), marks.new("a claim's name"): 1,
+        "sub": marks.make("sub"), "scope": format!("submit {}", marks.make("scope")),
+        "study": [STUDY, marks.make("study claim")], "site": [SITE, "H004", marks.make("site claim")],
+        "client": marks.make("client"), "azp": marks.make("azp"), "name": marks.make("name claim"),
+        "email": marks.make("email claim"), "jti": marks.make("jti"), marks.make("a claim's name"): 1,
     });
     stack.minter().token(&claims).unwrap()
 }
@@ -95,7 +95,7 @@ fn refusals(marks: &mut Marks) -> Vec<(&'static str, Vec<u8>)> {
     let mut cases = Vec::new();
     let mut spoilt = |what, spoil: &dyn Fn(&mut Value, String)| {
         let mut submission = calm();
-        spoil(&mut submission, marks.new(what));
+        spoil(&mut submission, marks.make(what));
         cases.push((what, submission.to_string().into_bytes()));
     };
     spoilt("an unknown key", &|s, mark| s[mark.as_str()] = json!(1));
@@ -122,12 +122,13 @@ fn refusals(marks: &mut Marks) -> Vec<(&'static str, Vec<u8>)> {
     spoilt("an unknown instrument", &|s, mark| s["instrument"] = json!(format!("{mark}|1.0")));
     spoilt("an unknown version", &|s, mark| s["instrument"] = json!(format!("phq-9|{mark}")));
     spoilt("a stated score", &|s, mark| s["stated"] = json!({mark: 1}));
-    let twice = marks.new("a key twice");
+    let twice = marks.make("a key twice");
     cases.push(("a key twice", format!("{{\"{twice}\":1,\"{twice}\":2}}").into_bytes()));
-    cases.push(("no JSON", format!("patient={}", marks.new("no JSON")).into_bytes()));
-    let deep = format!("{{\"answers\":{}\"{}\"{}}}", "[".repeat(300), marks.new("too deep"), "]".repeat(300));
+    cases.push(("no JSON", format!("patient={}", marks.make("no JSON")).into_bytes()));
+    let deep =
+        format!("{{\"answers\":{}\"{}\"{}}}", "[".repeat(300), marks.make("too deep"), "]".repeat(300));
     cases.push(("too deep", deep.into_bytes()));
-    cases.push(("too large", marks.new("too large").repeat(20_000).into_bytes()));
+    cases.push(("too large", marks.make("too large").repeat(20_000).into_bytes()));
     cases
 }
 
@@ -136,38 +137,39 @@ async fn strange_requests(caller: &Caller, stack: &Stack, marks: &mut Marks) -> 
     let good = calm().to_string().into_bytes();
     let auth = |token: &str| vec![("Authorization".to_owned(), token.to_owned())];
     let (submit, status) = ("/api/v1/epro/submit", "/api/v1/epro/submissions");
-    let claims = json!({"sub": marks.new("a forger's sub"), "scope": "submit", "study": STUDY, "site": SITE});
+    let claims =
+        json!({"sub": marks.make("a forger's sub"), "scope": "submit", "study": STUDY, "site": SITE});
     let forged = stack.minter().forger().token(&claims).unwrap();
-    let elsewhere = json!({"sub": marks.new("another study's sub"), "scope": "submit",
-        "study": marks.new("another study"), "site": marks.new("another site")});
+    let elsewhere = json!({"sub": marks.make("another study's sub"), "scope": "submit",
+        "study": marks.make("another study"), "site": marks.make("another site")});
     let elsewhere = stack.minter().token(&elsewhere).unwrap();
-    let patient = stack.minter().patient(&marks.new("a reader's sub"), STUDY, SITE).unwrap();
+    let patient = stack.minter().patient(&marks.make("a reader's sub"), STUDY, SITE).unwrap();
     let bearer = |token: &str| auth(&format!("Bearer {token}"));
     let lines = [
-        ("POST", submit.to_owned(), auth(&marks.new("a scheme of its own"))),
-        ("POST", submit.to_owned(), bearer(&marks.new("no token"))),
-        ("POST", submit.to_owned(), bearer(&format!("{0}.{0}.{0}", marks.new("three parts")))),
+        ("POST", submit.to_owned(), auth(&marks.make("a scheme of its own"))),
+        ("POST", submit.to_owned(), bearer(&marks.make("no token"))),
+        ("POST", submit.to_owned(), bearer(&format!("{0}.{0}.{0}", marks.make("three parts")))),
         ("POST", submit.to_owned(), bearer(&forged)),
         ("POST", submit.to_owned(), bearer(&elsewhere)),
-        ("POST", format!("/api/{}", marks.new("a path")), bearer(&patient)),
-        ("POST", format!("{submit}?patient={}", marks.new("a query")), bearer(&forged)),
-        ("GET", format!("{status}/{}", marks.new("an id in the path")), bearer(&patient)),
+        ("POST", format!("/api/{}", marks.make("a path")), bearer(&patient)),
+        ("POST", format!("{submit}?patient={}", marks.make("a query")), bearer(&forged)),
+        ("GET", format!("{status}/{}", marks.make("an id in the path")), bearer(&patient)),
         (
             "GET",
-            format!("{status}/{}?x={}", Uuid::now_v7(), marks.new("a query of a read")),
+            format!("{status}/{}?x={}", Uuid::now_v7(), marks.make("a query of a read")),
             bearer(&patient),
         ),
-        ("GET", format!("/{}/openapi.json", marks.new("a prefix")), vec![]),
-        ("DELETE", format!("{status}/{}", marks.new("an id to delete")), bearer(&patient)),
+        ("GET", format!("/{}/openapi.json", marks.make("a prefix")), vec![]),
+        ("DELETE", format!("{status}/{}", marks.make("an id to delete")), bearer(&patient)),
     ];
     let mut answers = Vec::new();
     for (method, path, headers) in lines {
         answers.push(caller.send(method, &path, &headers, &good).await);
     }
-    let method = marks.new("a method").to_uppercase();
+    let method = marks.make("a method").to_uppercase();
     answers.push(caller.send(&method, submit, &bearer(&patient), &good).await);
     let mut typed = bearer(&patient);
-    typed.push(("Content-Type".into(), format!("text/{}", marks.new("a content type"))));
+    typed.push(("Content-Type".into(), format!("text/{}", marks.make("a content type"))));
     answers.push(caller.send("POST", submit, &typed, &good).await);
     answers
 }
@@ -192,20 +194,20 @@ async fn subject_of(hand: &Hand, submission: &Value) -> String {
 
 /// Messages that nobody of ours has published.
 async fn strange_messages(hand: &Hand, marks: &mut Marks) {
-    let body = marks.new("an unsealed body").into_bytes();
+    let body = marks.make("an unsealed body").into_bytes();
     let mut letter = plain(ROUTINE, Uuid::now_v7(), SUBMISSION, body)
-        .with(&marks.new("a message header's name"), json!(1))
-        .with("note", json!(marks.new("a message header")))
-        .with("epro-site", json!(format!("{} x", marks.new("a site with a space"))))
-        .with("traceparent", json!(marks.new("a message's traceparent")));
+        .with(&marks.make("a message header's name"), json!(1))
+        .with("note", json!(marks.make("a message header")))
+        .with("epro-site", json!(format!("{} x", marks.make("a site with a space"))))
+        .with("traceparent", json!(marks.make("a message's traceparent")));
     hand.publish(&letter).await.unwrap();
-    letter.id = Some(marks.new("a message id"));
+    letter.id = Some(marks.make("a message id"));
     hand.publish(&letter).await.unwrap();
-    let mut broken = sealed(hand, &marks.new("the subject under a broken seal"), b"{}".to_vec());
+    let mut broken = sealed(hand, &marks.make("the subject under a broken seal"), b"{}".to_vec());
     broken.body[20] ^= 1;
     hand.publish(&broken).await.unwrap();
     for (_, bytes) in refusals(marks) {
-        hand.publish(&sealed(hand, &marks.new("a subject of an older door"), bytes)).await.unwrap();
+        hand.publish(&sealed(hand, &marks.make("a subject of an older door"), bytes)).await.unwrap();
     }
 }
 
@@ -260,9 +262,9 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     // Accepted: one to store, one that amends it, one that alerts, one for a hospital without a queue, one
     // that the database refuses, one over which a stage panics.
     let stored = diary(&mut marks, "H004");
-    let mut amended = amendment(&stored, &marks.new("a reason"));
+    let mut amended = amendment(&stored, &marks.make("a reason"));
     amended["instrument"] = json!("diary|1.0");
-    amended["answers"] = json!({"d-1": marks.new("an amended text")});
+    amended["answers"] = json!({"d-1": marks.make("an amended text")});
     let mut alerting = diary(&mut marks, "H004");
     alerting["answers"]["d-2"] = json!(1);
     let (returned, refused, panicked) =
@@ -305,7 +307,7 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
         id(&refused)
     );
     link.client.batch_execute(&check).await.unwrap();
-    let (fault, words) = (format!("process:{}=panic", id(&panicked)), marks.new("the words of a panic"));
+    let (fault, words) = (format!("process:{}=panic", id(&panicked)), marks.make("the words of a panic"));
     let env = [TRACE, ("EPRO_FAULT", &fault), ("EPRO_FAULT_WORDS", &words), ("EPRO__LOG__FORMAT", "json")];
     let mut worker = stack.spawn("epro-worker", &env).unwrap();
     worker.ready().await.unwrap();

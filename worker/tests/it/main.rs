@@ -1,5 +1,7 @@
 //! The worker on the real services. Every test that accepts a message ends in the conservation check.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod crashes;
 mod drain;
 mod follow_ons;

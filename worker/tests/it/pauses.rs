@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::support::{
     BOUND, DEAD, DEFERRED, ROUTINE, STORED, URGENT, calm, counts, dangerous, dead, hurried, id, link, many,
-    says, signalled,
+    says, signalled, with,
 };
 
 const PAUSES: &str = "SELECT count(*) FROM ops.pause";
@@ -63,6 +63,37 @@ async fn nineteen_dead_letters_and_a_success_between_them_pause_nothing() {
         hand.put(ROUTINE, "P-1", &calm()).await.unwrap();
         counts(&link, STORED, round).await;
     }
+    assert_eq!(link.count(PAUSES).await.unwrap(), 0);
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_flood_of_garbage_few_are_set_aside_before_the_lane_pauses() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    garbage(&hand, ROUTINE, 600).await;
+    let worker = stack.worker().await.unwrap();
+    says(&worker, "lane is paused").await;
+    // Twenty a chunk, and one chunk is made while another commits.
+    let set_aside = link.count(DEAD).await.unwrap();
+    assert!((20..=60).contains(&set_aside), "{set_aside} were set aside");
+    let left = i64::from(stack.vhost().ready(ROUTINE).await.unwrap());
+    assert_eq!(left + set_aside, 600);
+    let pauses = "SELECT count(*) FROM ops.pause WHERE reason LIKE '20 dead letters of class unreadable%'";
+    assert_eq!(link.count(pauses).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_among_successes_of_the_same_chunk_pause_nothing() {
+    let stack = with(json!({"worker": {"linger": "1s"}})).await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    for _ in 0..30 {
+        garbage(&hand, ROUTINE, 3).await;
+        hand.put(ROUTINE, "P-1", &calm()).await.unwrap();
+    }
+    let _worker = stack.worker().await.unwrap();
+    dead(&link, 90).await;
+    counts(&link, STORED, 30).await;
     assert_eq!(link.count(PAUSES).await.unwrap(), 0);
     conservation(&stack, &hand.log()).await.unwrap();
 }

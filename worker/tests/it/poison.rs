@@ -212,6 +212,21 @@ async fn a_stage_that_panics_over_a_message_sets_aside_that_one_only_and_the_pro
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_urgent_message_over_which_a_stage_panics_alerts() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let submission = dangerous();
+    hand.publish(&signalled(hand.letter(URGENT, "P-1", &submission).unwrap())).await.unwrap();
+    hand.note(&submission);
+    let fault = format!("process:{}=panic", id(&submission));
+    let _worker = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault)]).unwrap();
+    assert_eq!(dead(&link, 1).await[0].class, "quarantined");
+    assert_eq!(alerts_of(&hand, id(&submission)).await[0]["rule"], "self-harm");
+    alert_row(&link, id(&submission)).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_grant_holds_everything_and_blames_no_message() {
     // Through a door with a user of a worker's rights: a superuser lacks nothing.
     let stack = hurried().await;

@@ -183,3 +183,18 @@ async fn in_a_memory_alarm_the_door_says_503_while_the_worker_goes_on_and_then_a
     says_little(&api)?;
     says_little(&worker)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_before_its_migration_says_what_postgres_says_and_works_after_it() -> Result<()> {
+    let stack = Stack::with(Plan { without_migration: true, ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    accepted(&client, 4).await?;
+    let mut worker = stack.spawn("epro-worker", &[])?;
+    // No schema of that name: undefined_table.
+    waits_for(&worker, "42P01").await?;
+    stack.epro(&["migrate"]).await?;
+    worker.ready().await?;
+    all_stored(&stack, &client).await?;
+    says_little(&worker)
+}

@@ -8,7 +8,7 @@ pub(crate) struct Marks(Vec<(String, String)>);
 
 impl Marks {
     /// A new mark: letters and digits only, so that it is a name, a key, a claim, a code or a word.
-    pub(crate) fn new(&mut self, what: &str) -> String {
+    pub(crate) fn make(&mut self, what: &str) -> String {
         let mark = format!("quillon{}", &Uuid::new_v4().simple().to_string()[..20]);
         self.0.push((what.to_owned(), mark.clone()));
         mark
@@ -78,7 +78,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 #[test]
 fn a_mark_is_found_in_every_form() {
     let mut marks = Marks::default();
-    let mark = marks.new("x");
+    let mark = marks.make("x");
     let hex: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![format!("a {mark} b"), mark.to_uppercase(), hex];
     forms.extend(
