@@ -138,6 +138,29 @@ async fn a_second_redrive_says_since_when_and_a_return_opens_it_again() {
     chain::unbroken(&database).await;
 }
 
+#[tokio::test]
+async fn of_two_redrives_at_once_one_is_the_first() {
+    let mut database = Database::new().await;
+    let store = database.store();
+    let (mut one, mut two) = (AuditChain::new("one"), AuditChain::new("two"));
+    store.set_aside(&mut one, &[unreadable()], None).await.unwrap();
+    let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
+    let holder = database.one_more_client().await;
+    holder.batch_execute("BEGIN; SELECT FROM ops.dead_letter FOR UPDATE").await.unwrap();
+    let release = async {
+        database.waiting(2).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (first, second, ()) = tokio::join!(
+        store.mark_redriven(&mut one, id, "anna", "x"),
+        store.mark_redriven(&mut two, id, "ben", "y"),
+        release
+    );
+    let outcomes = [first.unwrap(), second.unwrap()];
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Redriven::Now).count(), 1, "{outcomes:?}");
+    assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 1);
+}
+
 #[test]
 fn the_name_of_each_class_leads_back_to_it() {
     for name in [
