@@ -6,7 +6,7 @@
 //! - [`Proxy`]: a TCP relay that passes, cuts, stalls, slows or half-opens a hop.
 //! - [`Client`]: sends submissions and keeps its own log of what it sent.
 //! - [`Hand`]: puts messages into queues as intake would, and looks into queues.
-//! - [`conservation`]: what was accepted is stored or set aside, byte for byte.
+//! - [`mod@conservation`]: what was accepted is stored or set aside, byte for byte.
 
 pub mod bench;
 pub mod client;

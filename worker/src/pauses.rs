@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use epro_process::shutdown::Shutdown;
+use epro_store::audit::Actor;
 use epro_store::{AuditChain, Store};
 use tokio::sync::watch;
 
@@ -60,7 +61,7 @@ async fn read(store: &Store) -> Result<Paused, epro_store::StoreError> {
 pub(crate) async fn pause_self(store: &Store, lane: &str, reason: &str) {
     let mut chain = AuditChain::new(&format!("epro-worker/{lane}"));
     for delay in backoff::steady() {
-        match store.pause(&mut chain, KIND, lane, "epro-worker", reason).await {
+        match store.pause(&mut chain, KIND, lane, Actor::System("epro-worker".into()), reason).await {
             Ok(_) => return,
             Err(error) => tracing::warn!(lane, %error, "the pause can't be written yet"),
         }
