@@ -195,8 +195,7 @@ impl Consumer {
         for (tag, verdict) in self.scratch.drain(..) {
             self.ledger.decide(tag, verdict);
         }
-        self.ledger.release_rest();
-        finish(hand_over(&line.channel, &self.ledger.take(true))?).await?;
+        finish(hand_over(&line.channel, &self.ledger.take_rest())?).await?;
         let closed = line.channel.close(200, "left".into()).await;
         closed.map_err(|_| SettleError::ChannelGone)
     }
@@ -264,12 +263,12 @@ fn hand_over<'a>(channel: &'a Channel, frames: &[Frame]) -> Result<Option<Sendin
 
 fn send(channel: &Channel, frame: Frame) -> Sending<'_> {
     let ack = |tag, multiple| channel.basic_ack(tag, BasicAckOptions { multiple });
+    let nack = |tag, multiple| channel.basic_nack(tag, BasicNackOptions { multiple, requeue: true });
     match frame {
         Frame::AckUpTo(tag) => Box::pin(ack(tag, true)),
         Frame::AckOne(tag) => Box::pin(ack(tag, false)),
-        Frame::Nack(tag) => {
-            Box::pin(channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }))
-        }
+        Frame::Nack(tag) => Box::pin(nack(tag, false)),
+        Frame::NackUpTo(tag) => Box::pin(nack(tag, true)),
         Frame::Reject(tag) => Box::pin(channel.basic_reject(tag, BasicRejectOptions { requeue: true })),
     }
 }

@@ -26,6 +26,8 @@ pub enum Frame {
     AckOne(u64),
     /// `basic.nack(requeue)` of this tag: release.
     Nack(u64),
+    /// `basic.nack(requeue)` of all unsettled tags up to this one.
+    NackUpTo(u64),
     /// `basic.reject(requeue)` of this tag: requeue.
     Reject(u64),
 }
@@ -75,18 +77,30 @@ impl Ledger {
         }
     }
 
-    /// Releases whatever isn't decided yet, also what never reached us.
-    pub fn release_rest(&mut self) {
-        for entry in &mut self.entries {
-            match entry {
-                Entry::Unseen => {
-                    *entry = Entry::Decided(Verdict::Release);
-                    self.outstanding += 1;
-                }
-                Entry::Undecided => *entry = Entry::Decided(Verdict::Release),
-                Entry::Decided(_) | Entry::Sent => {}
+    /// The last frames of a channel: everything decided, and whatever isn't is released, also what never
+    /// reached us. In the order of the tags, one frame for each run of acks and of releases: all below a
+    /// run is settled by then, and the broker, which stashes what comes in hundreds of frames, would
+    /// forget the end of them when the channel closes.
+    pub fn take_rest(&mut self) -> Vec<Frame> {
+        let mut frames: Vec<Frame> = Vec::new();
+        for entry in std::mem::take(&mut self.entries) {
+            let tag = self.frontier;
+            self.frontier += 1;
+            let verdict = match entry {
+                Entry::Unseen | Entry::Undecided => Verdict::Release,
+                Entry::Decided(verdict) => verdict,
+                Entry::Sent => continue,
+            };
+            match (verdict, frames.last_mut()) {
+                (Verdict::Ack, Some(Frame::AckUpTo(last)))
+                | (Verdict::Release, Some(Frame::NackUpTo(last))) => *last = tag,
+                (Verdict::Ack, _) => frames.push(Frame::AckUpTo(tag)),
+                (Verdict::Release, _) => frames.push(Frame::NackUpTo(tag)),
+                (Verdict::Requeue, _) => frames.push(Frame::Reject(tag)),
             }
         }
+        self.outstanding = 0;
+        frames
     }
 
     /// Received and not sent yet.

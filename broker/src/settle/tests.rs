@@ -17,14 +17,17 @@ impl Broker {
         assert!(self.settled.insert(tag, verdict).is_none());
     }
 
+    fn settle_up_to(&mut self, last: u64, verdict: Verdict) {
+        assert!(self.unsettled.contains(&last), "tag {last} of a multiple is settled: 406");
+        for tag in self.unsettled.clone().range(..=last) {
+            self.settle(*tag, verdict);
+        }
+    }
+
     fn receive(&mut self, frame: Frame) {
         match frame {
-            Frame::AckUpTo(last) => {
-                assert!(self.unsettled.contains(&last), "tag {last} of a multiple is settled: 406");
-                for tag in self.unsettled.clone().range(..=last) {
-                    self.settle(*tag, Verdict::Ack);
-                }
-            }
+            Frame::AckUpTo(last) => self.settle_up_to(last, Verdict::Ack),
+            Frame::NackUpTo(last) => self.settle_up_to(last, Verdict::Release),
             Frame::AckOne(tag) => self.settle(tag, Verdict::Ack),
             Frame::Nack(tag) => self.settle(tag, Verdict::Release),
             Frame::Reject(tag) => self.settle(tag, Verdict::Requeue),
@@ -116,15 +119,14 @@ proptest! {
     }
 
     #[test]
-    fn after_releasing_the_rest_nothing_is_left_unsettled(steps in vec(step(), 0..120)) {
+    fn after_the_last_frames_nothing_is_left_unsettled_and_what_was_decided_stands(steps in vec(step(), 0..120)) {
         let mut run = Run::default();
         for step in steps {
             run.step(step);
         }
         run.ledger.received(run.tag + 1);
         run.broker.unsettled.insert(run.tag + 1);
-        run.ledger.release_rest();
-        for frame in run.ledger.take(true) {
+        for frame in run.ledger.take_rest() {
             run.broker.receive(frame);
         }
         prop_assert!(run.broker.unsettled.is_empty());
@@ -149,4 +151,21 @@ fn a_chunk_is_acked_in_one_frame_up_to_the_straggler_and_past_it_only_when_asked
     ledger.decide(5, Verdict::Ack);
     assert_eq!(ledger.take(false), [Frame::Reject(3), Frame::AckUpTo(5)]);
     assert_eq!(ledger.outstanding(), 0);
+}
+
+#[test]
+fn the_last_frames_are_one_for_each_run_of_acks_and_of_releases() {
+    let mut ledger = Ledger::default();
+    (1..=900).for_each(|tag| ledger.received(tag));
+    (1..=20).chain(301..=320).for_each(|tag| ledger.decide(tag, Verdict::Ack));
+    ledger.decide(400, Verdict::Requeue);
+    let frames = [
+        Frame::AckUpTo(20),
+        Frame::NackUpTo(300),
+        Frame::AckUpTo(320),
+        Frame::NackUpTo(399),
+        Frame::Reject(400),
+        Frame::NackUpTo(900),
+    ];
+    assert_eq!(ledger.take_rest(), frames);
 }

@@ -147,6 +147,33 @@ async fn a_postgres_silent_for_longer_than_anybody_waits_is_found_again() -> Res
     says_little(&worker)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_answer_is_lost_again_and_again_is_counted_once() -> Result<()> {
+    let stack = Stack::new().await?;
+    let (proxy, postgres) = before_postgres(&stack).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    // Handed out to one that crashes: the next one is careful with it.
+    ensure!(client.submit("P-1", &answers(1)).await?.status == 202);
+    let mut crashing = stack.spawn("epro-worker", &[("EPRO_FAULT", "process=abort")])?;
+    crashing.ended(crate::support::BOUND).await?;
+    let lost = || proxy.arm(Side::Server, Trigger::Pattern(b"INSERT 0 1\0Z".to_vec()), Then::CutBefore);
+    let mut trip = lost();
+    // Without the relay, whose lease is an INSERT too.
+    let lanes = ("EPRO__WORKER__LANES", "[submissions]");
+    let worker = stack.spawn("epro-worker", &[(POSTGRES, &postgres), lanes])?;
+    for _ in 0..3 {
+        trip.tripped().await?;
+        trip = lost();
+        proxy.pass();
+    }
+    trip.tripped().await?;
+    proxy.pass();
+    let account = all_stored(&stack, &client).await?;
+    ensure!(account.stored == 1, "{account:?}");
+    says_little(&worker)
+}
+
 /// Twelve submissions while the worker's way to RabbitMQ fails once, then passes again.
 async fn survives_in_rabbitmq(side: Side, trigger: Trigger, then: Then) -> Result<Stack> {
     let stack = Stack::new().await?;
