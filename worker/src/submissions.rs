@@ -113,7 +113,9 @@ impl Submissions {
 
     /// Counts a start of a message that was handed out before, before anything is done about it.
     async fn start(&self, key: Uuid) -> Result<i32, GivenUp> {
-        until_done!(self.hold(), "suspect", self.store.suspect(key, self.lane))
+        let hold = self.hold();
+        let before = until_done!(hold, "suspect", self.store.starts(key))?;
+        until_done!(hold, "suspect", self.store.suspect(key, self.lane, before + 1))
     }
 
     /// The process has outlived it: what happens now is not its fault, and must not count against it.
