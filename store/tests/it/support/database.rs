@@ -39,7 +39,9 @@ impl Database {
     pub(crate) fn url_through(&self, address: std::net::SocketAddr, options: &str) -> DatabaseUrl {
         let config: tokio_postgres::Config = self.server.parse().unwrap();
         let user = config.get_user().unwrap_or("postgres");
-        format!("postgres://{user}@{address}/{}?options={options}", self.name).parse().unwrap()
+        let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        let login = password.map_or_else(|| user.to_owned(), |password| format!("{user}:{password}"));
+        format!("postgres://{login}@{address}/{}?options={options}", self.name).parse().unwrap()
     }
 
     /// The URL of a user who has taken on `role` and nothing else.
