@@ -153,12 +153,20 @@ async fn a_pause_holds_across_kill_9_and_before_the_first_delivery_after_it() {
     says(&worker, "lane is paused").await;
     hand.put_all(ROUTINE, "P-1", &many(30)).await.unwrap();
     worker.kill().await.unwrap();
-    let next = stack.worker().await.unwrap();
+    // The next one can't read the pauses for a while: it must not begin without knowing them.
+    link.client.batch_execute("BEGIN; LOCK TABLE ops.pause IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let next = stack.spawn("epro-worker", &[]).unwrap();
+    let urgent = dangerous();
+    hand.publish(&signalled(hand.letter(URGENT, "P-1", &urgent).unwrap())).await.unwrap();
+    hand.note(&urgent);
+    counts(&link, STORED, 1).await;
+    assert_eq!(stack.vhost().ready(ROUTINE).await.unwrap(), 30);
+    link.client.batch_execute("COMMIT").await.unwrap();
     another_lane_works(&stack, &hand).await;
     assert_eq!(stack.vhost().ready(ROUTINE).await.unwrap(), 30);
     assert!(!handed_out(&next).await);
     resume(&stack, "submissions.routine").await;
-    counts(&link, STORED, 31).await;
+    counts(&link, STORED, 32).await;
     assert!(handed_out(&next).await);
     conservation(&stack, &hand.log()).await.unwrap();
 }
