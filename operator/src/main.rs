@@ -24,6 +24,7 @@ use outside::Outside;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    epro_process::tls::install();
     let arguments = Arguments::parse();
     let (config, problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
     if !problems.is_empty() {

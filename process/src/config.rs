@@ -8,6 +8,7 @@ mod auth;
 mod broker;
 mod duration;
 mod environment;
+mod hospitals;
 mod intake;
 mod key_file;
 mod keys;
@@ -16,7 +17,9 @@ mod places;
 mod postgres;
 mod printable;
 mod problem;
+mod secret;
 mod section;
+mod tls;
 mod worker;
 mod yaml;
 
@@ -29,14 +32,22 @@ use serde_json::Value;
 pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
 pub use broker::BrokerConfig;
 pub use environment::environment;
+pub use hospitals::{
+    BreakerConfig, Charset, FhirAuth, FhirConfig, HospitalConfig, MllpConfig, Party, ProcessingId, Protocol,
+};
 pub use intake::{AdminConfig, IntakeConfig};
 pub use keys::KeysConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use places::{Profile, SiteConfig, StudyConfig};
 pub use postgres::PostgresConfig;
 pub use problem::{EXIT_CODE, Problem, refuse};
+pub use secret::Secret;
 use section::{Findings, Section};
+pub use tls::TlsConfig;
 pub use worker::{Lane, WorkerConfig};
+
+/// Goes before an instrument's id in its canonical URL unless the configuration says what does.
+const CANONICAL: &str = "urn:epro:instrument:";
 
 /// What is in force: the file, the environment over it, defaults for the rest.
 #[derive(Debug, Clone)]
@@ -57,8 +68,12 @@ pub struct Config {
     pub studies: BTreeMap<String, StudyConfig>,
     /// Site id -> site.
     pub sites: BTreeMap<String, SiteConfig>,
+    /// Site id -> its hospital, for the sites that have one.
+    pub hospitals: BTreeMap<String, HospitalConfig>,
     /// Folder with instrument files beside the shipped ones.
     pub instruments_directory: Option<PathBuf>,
+    /// What goes before an instrument's id in its canonical URL, as FHIR names questionnaires.
+    pub canonical: String,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
     /// The door for submissions.
@@ -124,7 +139,9 @@ impl Config {
         let insecure = root.boolean("insecure", false);
         let mut instruments = root.section("instruments");
         let instruments_directory = instruments.path("directory");
+        let canonical = instruments.text("canonical").unwrap_or_else(|| CANONICAL.to_owned());
         instruments.finish();
+        let sites = places::read_sites(root.section("sites"));
         let config = Self {
             time_scale: root.positive("time_scale", 1.0, 1000.0),
             insecure,
@@ -133,8 +150,10 @@ impl Config {
             postgres: PostgresConfig::read(root.section("postgres"), insecure),
             keys: KeysConfig::read(root.section("keys")),
             studies: places::read_studies(root.section("studies")),
-            sites: places::read_sites(root.section("sites")),
+            hospitals: hospitals::read(root.section("hospitals"), insecure, &sites, &canonical),
+            sites,
             instruments_directory,
+            canonical,
             auth: AuthConfig::read(root.section("auth")),
             intake: IntakeConfig::read(root.section("intake"), insecure),
             admin: AdminConfig::read(root.section("admin")),

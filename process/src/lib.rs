@@ -8,3 +8,4 @@ pub mod panic;
 pub mod shutdown;
 pub mod task;
 pub mod telemetry;
+pub mod tls;

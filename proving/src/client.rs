@@ -58,7 +58,7 @@ pub struct Client {
 impl Client {
     /// For an API at `base` (`http://host:port`); no request takes longer than 10 s.
     pub fn new(base: &str, minter: Minter) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+        let http = crate::http::client(Duration::from_secs(10))?;
         Ok(Self { base: base.trim_end_matches('/').to_owned(), http, minter, log: Arc::default() })
     }
 

@@ -87,7 +87,8 @@ impl Service {
 
     /// The text of `/metrics`.
     pub async fn metrics(&self) -> Result<String> {
-        Ok(reqwest::get(format!("{}/metrics", self.admin())).await?.text().await?)
+        let http = crate::http::client(Duration::from_secs(10))?;
+        Ok(http.get(format!("{}/metrics", self.admin())).send().await?.text().await?)
     }
 
     /// Waits until `/readyz` answers 200; an error with the output when it ends or 30 s pass.
@@ -180,7 +181,7 @@ impl Service {
 }
 
 async fn readyz(admin: &str) -> Result<(u16, String)> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+    let http = crate::http::client(Duration::from_secs(2))?;
     let answer = http.get(format!("{admin}/readyz")).send().await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }

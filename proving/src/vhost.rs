@@ -164,7 +164,7 @@ pub struct Management {
 impl Management {
     /// For `http://user:pass@host:port`.
     pub fn new(base: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(20)).build()?;
+        let http = crate::http::client(std::time::Duration::from_secs(20))?;
         Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
     }
 

@@ -46,9 +46,21 @@ pub struct DeliveryMessage {
 /// arguments, different for any other, as a UUID of version 8.
 #[must_use]
 pub fn alert_id(study: &str, pseudonym: Uuid, submission_id: Uuid, rule: &str) -> AlertId {
+    let parts = [study.as_bytes(), pseudonym.as_bytes(), submission_id.as_bytes(), rule.as_bytes()];
+    id_of(b"epro.alert-id.v1", &parts)
+}
+
+/// The id under which a hospital gets a submission: the same for the same arguments, however often it is sent,
+/// different for any other, as a UUID of version 8.
+#[must_use]
+pub fn delivery_id(study: &str, pseudonym: Uuid, submission_id: Uuid) -> Uuid {
+    id_of(b"epro.delivery-id.v1", &[study.as_bytes(), pseudonym.as_bytes(), submission_id.as_bytes()])
+}
+
+fn id_of(what: &[u8], parts: &[&[u8]]) -> Uuid {
     let mut hash = Context::new(&SHA256);
-    hash.update(b"epro.alert-id.v1");
-    for part in [study.as_bytes(), pseudonym.as_bytes(), submission_id.as_bytes(), rule.as_bytes()] {
+    hash.update(what);
+    for part in parts {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part);
     }

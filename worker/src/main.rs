@@ -8,6 +8,8 @@ mod commands;
 mod failure;
 mod fault;
 mod hold;
+#[expect(dead_code, reason = "the lane that calls comes next")]
+mod hospitals;
 mod in_flight;
 mod lane;
 mod lanes;
@@ -39,6 +41,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    epro_process::tls::install();
     let arguments = Arguments::parse();
     let (config, mut problems) =
         Config::read(arguments.config.as_deref(), epro_process::config::environment());

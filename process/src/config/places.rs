@@ -64,7 +64,7 @@ pub(super) fn read_sites(mut section: Section<'_>) -> BTreeMap<String, SiteConfi
     sites
 }
 
-fn check_name(section: &mut Section<'_>, name: &str) {
+pub(super) fn check_name(section: &mut Section<'_>, name: &str) {
     let harmless = name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
     if !harmless || name.is_empty() || name.len() > 64 {
         section.problem(name, "a name has 1 to 64 letters, digits, dots, - or _");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Config, LogFormat, address, duration};
+use super::{Config, FhirAuth, HospitalConfig, LogFormat, Protocol, Secret, TlsConfig, address, duration};
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
 pub(super) fn tree(config: &Config) -> Value {
@@ -27,7 +27,11 @@ pub(super) fn tree(config: &Config) -> Value {
         "keys": keys(config),
         "studies": names(&config.studies, |study| json!({"profile": study.profile.as_str()})),
         "sites": names(&config.sites, |site| json!({"hospital": site.hospital})),
-        "instruments": {"directory": config.instruments_directory.as_deref().map(path)},
+        "hospitals": names(&config.hospitals, hospital),
+        "instruments": {
+            "directory": config.instruments_directory.as_deref().map(path),
+            "canonical": config.canonical,
+        },
         "auth": auth(config),
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
@@ -85,6 +89,78 @@ fn worker(config: &Config) -> Value {
         "wait_budget": duration::print(worker.wait_budget),
         "drain": duration::print(worker.drain),
     })
+}
+
+fn hospital(hospital: &HospitalConfig) -> Value {
+    let breaker = &hospital.breaker;
+    let mut tree = match &hospital.protocol {
+        Protocol::Fhir(fhir) => json!({
+            "url": fhir.url.as_str(),
+            "auth": fhir_auth(&fhir.auth),
+            "tls": tls(&fhir.tls),
+        }),
+        Protocol::Hl7v2(mllp) => {
+            let host = if mllp.host.contains(':') { format!("[{}]", mllp.host) } else { mllp.host.clone() };
+            let scheme = if mllp.tls.is_some() { "mllps" } else { "mllp" };
+            let party =
+                |party: &super::Party| json!({"application": party.application, "facility": party.facility});
+            json!({
+                "url": format!("{scheme}://{host}:{}", mllp.port),
+                "tls": mllp.tls.as_ref().map(tls),
+                "sending": party(&mllp.sending),
+                "receiving": party(&mllp.receiving),
+                "processing_id": mllp.processing_id.as_str(),
+                "charset": mllp.charset.as_str(),
+            })
+        }
+    };
+    tree["protocol"] = json!(hospital.protocol.as_str());
+    tree["calls_per_second"] = json!(hospital.calls_per_second);
+    tree["concurrency"] = json!(hospital.concurrency);
+    tree["timeout"] = json!(duration::print(hospital.timeout));
+    tree["breaker"] = json!({
+        "window": duration::print(breaker.window),
+        "buckets": breaker.buckets,
+        "ratio": breaker.ratio,
+        "minimum_calls": breaker.minimum_calls,
+        "sleep": duration::print(breaker.sleep),
+    });
+    tree["attempts"] = json!(hospital.attempts);
+    tree["age"] = json!(duration::print(hospital.age));
+    tree
+}
+
+fn fhir_auth(auth: &FhirAuth) -> Value {
+    match auth {
+        FhirAuth::None => json!({"kind": "none"}),
+        FhirAuth::Basic { password, .. } => json!({
+            "kind": "basic",
+            "user": "[hidden]",
+            "password": secret(password),
+        }),
+        FhirAuth::OAuth2 { token_url, client_secret, scope, .. } => json!({
+            "kind": "oauth2",
+            "token_url": token_url.as_str(),
+            "client_id": "[hidden]",
+            "client_secret": secret(client_secret),
+            "scope": scope,
+        }),
+    }
+}
+
+fn tls(tls: &TlsConfig) -> Value {
+    json!({
+        "ca_file": tls.ca_file.as_deref().map(path),
+        "certificate_file": tls.certificate_file.as_deref().map(path),
+        "key_file": tls.key_file.as_deref().map(path),
+    })
+}
+
+fn secret(secret: &Secret) -> String {
+    match secret {
+        Secret::Given(_) => "[hidden]".to_owned(),
+        Secret::File(file) => format!("[in {}]", file.display()),
+    }
 }
 
 fn names<T>(entries: &std::collections::BTreeMap<String, T>, print: impl Fn(&T) -> Value) -> Value {

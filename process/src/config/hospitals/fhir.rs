@@ -1,0 +1,108 @@
+//! A hospital that speaks FHIR R4.
+
+use url::Url;
+
+use super::{read_tls, read_url};
+use crate::config::section::Section;
+use crate::config::{Secret, TlsConfig};
+
+/// A hospital that speaks FHIR R4.
+#[derive(Debug, Clone)]
+pub struct FhirConfig {
+    /// Base URL of its FHIR service; transactions are posted to it.
+    pub url: Url,
+    /// What goes before an instrument's id in its canonical URL.
+    pub canonical: String,
+    /// How we say who we are.
+    pub auth: FhirAuth,
+    /// Whom we believe, and our certificate.
+    pub tls: TlsConfig,
+}
+
+/// How we say who we are. A client certificate stands in [`FhirConfig::tls`] and goes with each of them.
+#[derive(Debug, Clone)]
+pub enum FhirAuth {
+    /// Not at all, or by certificate alone.
+    None,
+    /// HTTP Basic (RFC 7617).
+    Basic {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// OAuth 2 client credentials (RFC 6749, section 4.4).
+    OAuth2 {
+        /// Where tokens are fetched.
+        token_url: Url,
+        /// Our client id.
+        client_id: String,
+        /// Our client secret.
+        client_secret: Secret,
+        /// The scope that is asked for.
+        scope: Option<String>,
+    },
+}
+
+impl FhirAuth {
+    /// The word of the configuration.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic { .. } => "basic",
+            Self::OAuth2 { .. } => "oauth2",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Word {
+    None,
+    Basic,
+    OAuth2,
+}
+
+impl FhirConfig {
+    pub(super) fn read(section: &mut Section<'_>, insecure: bool, canonical: &str) -> Option<Self> {
+        let url = read_url(section, "url", ("https", "http"), insecure);
+        let auth = FhirAuth::read(section.section("auth"), insecure);
+        let tls = read_tls(section, url.as_ref(), "http");
+        Some(Self { url: url?, canonical: canonical.to_owned(), auth: auth?, tls })
+    }
+}
+
+impl FhirAuth {
+    fn read(mut section: Section<'_>, insecure: bool) -> Option<Self> {
+        let words = [("none", Word::None), ("basic", Word::Basic), ("oauth2", Word::OAuth2)];
+        let auth = match section.choice("kind", Word::None, &words) {
+            Word::None => Some(Self::None),
+            Word::Basic => {
+                let user = required(&mut section, "user");
+                if user.as_ref().is_some_and(|user| user.contains(':')) {
+                    section.problem("user", "must have no colon (RFC 7617)");
+                }
+                let password = Secret::read_from(&mut section, "password", "password_file");
+                user.zip(password).map(|(user, password)| Self::Basic { user, password })
+            }
+            Word::OAuth2 => {
+                let token_url = read_url(&mut section, "token_url", ("https", "http"), insecure);
+                let client_id = required(&mut section, "client_id");
+                let client_secret = Secret::read_from(&mut section, "client_secret", "client_secret_file");
+                let scope = section.text("scope");
+                token_url.zip(client_id).zip(client_secret).map(|((token_url, client_id), client_secret)| {
+                    Self::OAuth2 { token_url, client_id, client_secret, scope }
+                })
+            }
+        };
+        section.finish();
+        auth
+    }
+}
+
+fn required(section: &mut Section<'_>, key: &'static str) -> Option<String> {
+    let text = section.text(key);
+    if text.is_none() {
+        section.problem(key, "is required");
+    }
+    text
+}

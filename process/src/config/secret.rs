@@ -1,0 +1,51 @@
+//! Secrets for foreign systems: in the configuration, or in a file that only the process that needs it reads.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::section::Section;
+
+/// Where a secret is.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// In the configuration itself.
+    Given(SecretString),
+    /// In a file, without its line end. It is read when the secret is needed, so that a new one needs no restart.
+    File(PathBuf),
+}
+
+impl Secret {
+    pub(super) fn read_from(
+        section: &mut Section<'_>,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Option<Self> {
+        match (section.text(key), section.path(file_key)) {
+            (Some(text), None) => Some(Self::Given(text.into())),
+            (None, Some(path)) => Some(Self::File(path)),
+            (Some(_), Some(_)) => {
+                section.problem(key, format!("stands beside {file_key}: give one of them"));
+                None
+            }
+            (None, None) => {
+                section.problem(key, format!("is required (or {file_key})"));
+                None
+            }
+        }
+    }
+
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    /// Why its file can't be read.
+    pub fn read(&self) -> Result<SecretString, String> {
+        match self {
+            Self::Given(secret) => Ok(secret.clone()),
+            Self::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).into()),
+                Err(error) => Err(format!("can't be read: {}", error.kind())),
+            },
+        }
+    }
+}
