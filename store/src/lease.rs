@@ -43,6 +43,10 @@ const RELEASE: &str = "\
 UPDATE ops.lease SET owner = NULL, until = clock_timestamp() \
 WHERE kind = $1 AND owner = $2 AND until > clock_timestamp()";
 
+const RELEASE_ONE: &str = "\
+UPDATE ops.lease SET owner = NULL, until = clock_timestamp() \
+WHERE kind = $1 AND owner = $2 AND key = $3 AND term = $4 AND until > clock_timestamp()";
+
 const LEAVE: &str = "DELETE FROM ops.lease_owner WHERE kind = $1 AND owner = $2";
 
 /// Ownership of one key until an instant of our own monotonic clock, counted from before the
@@ -93,6 +97,24 @@ impl Store {
         session.done();
         let held = answers.last().ok_or_else(StoreError::internal)?;
         held.iter().map(|row| Ok(Lease { key: row.try_get(0)?, term: row.try_get(1)?, until })).collect()
+    }
+
+    /// Gives up one lease, when nothing more is done under it: a successor need not wait for its end.
+    ///
+    /// # Errors
+    /// As every [`StoreError`]; then it simply expires.
+    pub async fn release_lease(
+        &self,
+        kind: &str,
+        owner: Uuid,
+        key: &str,
+        term: i64,
+    ) -> Result<(), StoreError> {
+        let session = Session::open(self).await?;
+        let step = Step::new(RELEASE_ONE).with(kind).with(owner).with(key).with(term);
+        session.pipeline(vec![step], false).await?;
+        session.done();
+        Ok(())
     }
 
     /// Gives up every lease of this owner and kind at once, when it leaves and makes no more calls.

@@ -10,6 +10,8 @@
 //! | [`submissions`] | a chunk of submissions in one transaction, with a verdict for each |
 //! | [`dead_letters`] | what was set aside with a reason |
 //! | [`follow_ons`] | alerts and hospital deliveries that must still be published |
+//! | [`deliveries`] | what is to go to a hospital, and what became of each call |
+//! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
 //! | [`suspects`] | deliveries that came back after a crash |
 //! | [`lease`] | ownership that expires |
 //! | [`pause`] | what an operator, or a lane itself, stopped on purpose |
@@ -20,8 +22,10 @@
 mod alerts;
 pub mod audit;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod error;
 pub mod follow_ons;
+pub mod hospitals;
 pub mod lease;
 pub mod migrate;
 pub mod pause;

@@ -31,6 +31,8 @@ pub enum Class {
     Broker,
     /// A hospital refused it.
     HospitalRefused,
+    /// A hospital that took others did not take it, as often or as long as it may be tried.
+    Undeliverable,
 }
 
 /// Where a dead letter stands.
@@ -62,6 +64,7 @@ impl Class {
             Self::Panicked => "panicked",
             Self::Broker => "broker",
             Self::HospitalRefused => "hospital_refused",
+            Self::Undeliverable => "undeliverable",
         }
     }
 }
@@ -81,7 +84,7 @@ impl FromStr for Class {
     type Err = UnknownClass;
 
     fn from_str(name: &str) -> Result<Self, UnknownClass> {
-        const ALL: [Class; 11] = [
+        const ALL: [Class; 12] = [
             Class::Unreadable,
             Class::Conflict,
             Class::Stale,
@@ -93,6 +96,7 @@ impl FromStr for Class {
             Class::Panicked,
             Class::Broker,
             Class::HospitalRefused,
+            Class::Undeliverable,
         ];
         ALL.into_iter().find(|class| class.as_str() == name).ok_or(UnknownClass)
     }

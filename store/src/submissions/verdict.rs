@@ -35,7 +35,7 @@ const DELIVERIES: &str = "\
 SELECT d.submission_id, d.pseudonym, d.site_id, d.generation \
 FROM unnest($1::uuid[], $2::uuid[]) AS k (submission_id, pseudonym) \
 CROSS JOIN LATERAL (SELECT * FROM ops.delivery \
-    WHERE submission_id = k.submission_id AND pseudonym = k.pseudonym AND state <> 'done' LIMIT 1) d";
+    WHERE submission_id = k.submission_id AND pseudonym = k.pseudonym AND state IN ('queued', 'unsent') LIMIT 1) d";
 
 /// The verdict on one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
