@@ -3,3 +3,5 @@
 pub(crate) mod answer;
 pub(crate) mod caller;
 pub(crate) mod document;
+mod fhir;
+mod mllp;

@@ -3,6 +3,7 @@
 //! The route of a submission: [`lane`] (the loop) -> [`submissions`] (the stages, the commit, the follow-ons).
 
 mod backoff;
+mod certificate;
 mod chains;
 mod commands;
 mod failure;
@@ -10,6 +11,7 @@ mod fault;
 mod hold;
 #[expect(dead_code, reason = "the lane that calls comes next")]
 mod hospitals;
+mod http;
 mod in_flight;
 mod lane;
 mod lanes;

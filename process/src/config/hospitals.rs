@@ -34,7 +34,7 @@ pub struct HospitalConfig {
 #[derive(Debug, Clone)]
 pub enum Protocol {
     /// FHIR R4 over HTTP.
-    Fhir(FhirConfig),
+    Fhir(Box<FhirConfig>),
     /// HL7 v2.5.1 over MLLP.
     Hl7v2(MllpConfig),
 }
@@ -106,7 +106,9 @@ fn read_one(mut section: Section<'_>, insecure: bool, canonical: &str) -> Option
     let attempts = section.integer("attempts", 10, 1, 1000);
     let age = section.duration("age", seconds(72 * 3600), seconds(1));
     let protocol = match word {
-        Some(Word::Fhir) => FhirConfig::read(&mut section, insecure, canonical).map(Protocol::Fhir),
+        Some(Word::Fhir) => {
+            FhirConfig::read(&mut section, insecure, canonical).map(|fhir| Protocol::Fhir(Box::new(fhir)))
+        }
         Some(Word::Hl7v2) => MllpConfig::read(&mut section, insecure).map(Protocol::Hl7v2),
         None if asked => return None,
         None => {

@@ -138,12 +138,13 @@ fn fhir_auth(auth: &FhirAuth) -> Value {
             "user": "[hidden]",
             "password": secret(password),
         }),
-        FhirAuth::OAuth2 { token_url, client_secret, scope, .. } => json!({
+        FhirAuth::OAuth2 { token_url, client_secret, scope, tls: own, .. } => json!({
             "kind": "oauth2",
             "token_url": token_url.as_str(),
             "client_id": "[hidden]",
             "client_secret": secret(client_secret),
             "scope": scope,
+            "tls": tls(own),
         }),
     }
 }

@@ -1,12 +1,24 @@
 //! The one who calls a hospital, whatever it speaks.
 
-use epro_process::config::{HospitalConfig, Problem};
+use std::time::Duration;
+
+use epro_process::config::{HospitalConfig, Problem, Protocol};
 
 use super::answer::{CallError, Taken};
 use super::document::Document;
+use super::fhir::Fhir;
+use super::mllp::Mllp;
 
 /// Calls one hospital. Any number of calls may be under way; each is bounded by the hospital's timeout.
-pub(crate) struct Caller {}
+pub(crate) struct Caller {
+    speaks: Speaks,
+    timeout: Duration,
+}
+
+enum Speaks {
+    Fhir(Box<Fhir>),
+    Mllp(Box<Mllp>),
+}
 
 impl Caller {
     /// For the hospital of a site: reads its certificates and secrets, connects to nothing.
@@ -14,16 +26,28 @@ impl Caller {
     /// # Errors
     /// Everything that is wrong with the files that its configuration names.
     pub(crate) fn new(site: &str, config: &HospitalConfig) -> Result<Self, Vec<Problem>> {
-        let _ = (site, config);
-        Ok(Self {})
+        let path = format!("hospitals.{site}");
+        let speaks = match &config.protocol {
+            Protocol::Fhir(fhir) => Speaks::Fhir(Box::new(Fhir::new(fhir, &path)?)),
+            Protocol::Hl7v2(mllp) => Speaks::Mllp(Box::new(Mllp::new(mllp, config.concurrency, &path)?)),
+        };
+        Ok(Self { speaks, timeout: config.timeout })
     }
 
-    /// Brings a document to the hospital. A repeat brings nothing twice.
+    /// Brings a document to the hospital. A repeat brings nothing twice. Dropped before its end, the hospital may
+    /// have the document.
     ///
     /// # Errors
     /// [`CallError`] whenever the hospital hasn't said that it has it.
     pub(crate) async fn call(&self, document: &Document<'_>) -> Result<Taken, CallError> {
-        let _ = document;
-        Err(CallError::Silent { note: "not built yet".to_owned() })
+        let call = async {
+            match &self.speaks {
+                Speaks::Fhir(fhir) => fhir.call(document).await,
+                Speaks::Mllp(mllp) => mllp.call(document).await,
+            }
+        };
+        let late =
+            |_| CallError::Silent { note: format!("no answer within {} ms", self.timeout.as_millis()) };
+        tokio::time::timeout(self.timeout, call).await.map_err(late)?
     }
 }

@@ -31,3 +31,13 @@ pub(crate) struct Document<'a> {
     /// W3C trace context of the way that it came.
     pub traceparent: Option<String>,
 }
+
+impl Document<'_> {
+    /// Whether it amends nothing.
+    pub(crate) fn is_first_version(&self) -> bool {
+        self.submission.amends.is_none()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod sample;

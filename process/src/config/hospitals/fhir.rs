@@ -41,6 +41,8 @@ pub enum FhirAuth {
         client_secret: Secret,
         /// The scope that is asked for.
         scope: Option<String>,
+        /// Whom we believe there, and our certificate: of its own, as it may be another's service.
+        tls: TlsConfig,
     },
 }
 
@@ -89,8 +91,9 @@ impl FhirAuth {
                 let client_id = required(&mut section, "client_id");
                 let client_secret = Secret::read_from(&mut section, "client_secret", "client_secret_file");
                 let scope = section.text("scope");
+                let tls = read_tls(&mut section, token_url.as_ref(), "http");
                 token_url.zip(client_id).zip(client_secret).map(|((token_url, client_id), client_secret)| {
-                    Self::OAuth2 { token_url, client_id, client_secret, scope }
+                    Self::OAuth2 { token_url, client_id, client_secret, scope, tls }
                 })
             }
         };
