@@ -1,10 +1,23 @@
-//! A named seam at which a test build can be made to end: `EPRO_FAULT=redrive=abort`.
+//! A named seam at which a test build can be made to end, `EPRO_FAULT=redrive=abort`, or to stand still
+//! until a file is there, `EPRO_FAULT=redrive=until:FILE`.
 //!
 //! Only builds with debug assertions look at the variable.
 
-/// Ends the process here if the environment of a test build says so: published, not marked.
-pub(crate) fn at_redrive() {
-    if cfg!(debug_assertions) && std::env::var("EPRO_FAULT").is_ok_and(|fault| fault == "redrive=abort") {
-        std::process::abort();
+use std::time::Duration;
+
+/// Fails here if the environment of a test build says so: published, not marked.
+pub(crate) async fn at_redrive() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let fault = std::env::var("EPRO_FAULT").unwrap_or_default();
+    match fault.strip_prefix("redrive=").map(|how| how.split_once(':').unwrap_or((how, ""))) {
+        Some(("abort", _)) => std::process::abort(),
+        Some(("until", file)) => {
+            while !std::path::Path::new(file).exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        _ => {}
     }
 }

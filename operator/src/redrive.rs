@@ -108,15 +108,16 @@ impl Redriving<'_> {
         if found.summary.state != DeadLetterState::Open {
             return Ok(already(found.summary.settled_at));
         }
-        let queue = found.summary.queue.clone();
+        let (queue, times) = (found.summary.queue.clone(), found.summary.times);
         let Some(publisher) = &self.publisher else { return Ok(format!("would go to {queue}")) };
         publish(publisher, self.message(found)?).await?;
-        crate::fault::at_redrive();
+        crate::fault::at_redrive().await;
         let reason = self.wanted.reason.as_deref().unwrap_or_default();
-        let marked = self.store.mark_redriven(&mut self.chain, id, &self.wanted.by, reason).await;
+        let marked = self.store.mark_redriven(&mut self.chain, id, times, &self.wanted.by, reason).await;
         Ok(match marked.context("published, but not marked: redriving it again is safe")? {
             Redriven::Now => format!("redriven to {queue}"),
             Redriven::Already { at } => already(Some(at)),
+            Redriven::CameBack => anyhow::bail!("it went to {queue} and came back: it stays open"),
             Redriven::Absent => "published; the row is gone".into(),
         })
     }

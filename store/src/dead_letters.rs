@@ -155,6 +155,8 @@ pub enum Redriven {
         /// Since when.
         at: OffsetDateTime,
     },
+    /// It was set aside again since it was looked at: it stays open.
+    CameBack,
     /// There is no such dead letter.
     Absent,
 }
@@ -222,7 +224,8 @@ impl Store {
 
     /// Marks a dead letter as redriven by `by` for `reason`, audited in the same transaction. Call
     /// it after the message was confirmed: between the two, a second redrive publishes it again,
-    /// which is stored once.
+    /// which is stored once. `times` is [`DeadLetterSummary::times`] as it was before the message was
+    /// published: if it is another by now, the same message has failed again, and that is not settled.
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -230,6 +233,7 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         id: i64,
+        times: i32,
         by: impl Into<Actor>,
         reason: &str,
     ) -> Result<Redriven, StoreError> {
@@ -245,6 +249,10 @@ impl Store {
             let at = row.try_get("settled_at")?;
             transaction.commit(Vec::new(), &[]).await?;
             return Ok(Redriven::Already { at });
+        }
+        if row.try_get::<_, i32>("times")? != times {
+            transaction.commit(Vec::new(), &[]).await?;
+            return Ok(Redriven::CameBack);
         }
         let details = json!({ "dead_letter": id, "reason": reason });
         let record = Record {

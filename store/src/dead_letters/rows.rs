@@ -46,7 +46,7 @@ const LIST: &str = summary!(
 const SHOW: &str = summary!(", content_sha256, body, wrapped, headers FROM ops.dead_letter WHERE id = $1");
 
 const LOCK: &str = "\
-SELECT state, settled_at, submission_id, pseudonym, site_id, study_id \
+SELECT state, times, settled_at, submission_id, pseudonym, site_id, study_id \
 FROM ops.dead_letter WHERE id = $1 FOR UPDATE";
 
 const SETTLE: &str = "\

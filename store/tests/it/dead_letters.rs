@@ -123,19 +123,37 @@ async fn a_second_redrive_says_since_when_and_a_return_opens_it_again() {
     store.set_aside(&mut chain, std::slice::from_ref(&letter), None).await.unwrap();
     let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
 
-    assert_eq!(store.mark_redriven(&mut chain, id, "anna", "the key is back").await.unwrap(), Redriven::Now);
+    assert_eq!(
+        store.mark_redriven(&mut chain, id, 1, "anna", "the key is back").await.unwrap(),
+        Redriven::Now
+    );
     let shown = store.dead_letter(id).await.unwrap().unwrap().summary;
     assert_eq!(shown.settled_by.as_deref(), Some("operator:anna"));
     assert_eq!(shown.settled_reason.as_deref(), Some("the key is back"));
-    let again = store.mark_redriven(&mut chain, id, "ben", "why not").await.unwrap();
+    let again = store.mark_redriven(&mut chain, id, 1, "ben", "why not").await.unwrap();
     assert_eq!(again, Redriven::Already { at: shown.settled_at.unwrap() });
     assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 1);
-    assert_eq!(store.mark_redriven(&mut chain, id + 1, "anna", "x").await.unwrap(), Redriven::Absent);
+    assert_eq!(store.mark_redriven(&mut chain, id + 1, 1, "anna", "x").await.unwrap(), Redriven::Absent);
 
     store.set_aside(&mut chain, &[letter], None).await.unwrap();
     assert_eq!(store.dead_letter(id).await.unwrap().unwrap().summary.state, DeadLetterState::Open);
-    assert_eq!(store.mark_redriven(&mut chain, id, "anna", "once more").await.unwrap(), Redriven::Now);
+    assert_eq!(store.mark_redriven(&mut chain, id, 2, "anna", "once more").await.unwrap(), Redriven::Now);
     chain::unbroken(&database).await;
+}
+
+#[tokio::test]
+async fn what_was_set_aside_again_since_it_was_looked_at_is_not_settled() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store(), AuditChain::new("test"));
+    let letter = unreadable();
+    store.set_aside(&mut chain, std::slice::from_ref(&letter), None).await.unwrap();
+    let seen = store.dead_letters(&Filter::default()).await.unwrap().remove(0);
+    store.set_aside(&mut chain, &[letter], None).await.unwrap();
+    let marked = store.mark_redriven(&mut chain, seen.id, seen.times, "anna", "fixed").await.unwrap();
+    assert_eq!(marked, Redriven::CameBack);
+    let shown = store.dead_letter(seen.id).await.unwrap().unwrap().summary;
+    assert_eq!((shown.state, shown.times, shown.settled_by), (DeadLetterState::Open, 2, None));
+    assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 0);
 }
 
 #[tokio::test]
@@ -152,8 +170,8 @@ async fn of_two_redrives_at_once_one_is_the_first() {
         holder.batch_execute("COMMIT").await.unwrap();
     };
     let (first, second, ()) = tokio::join!(
-        store.mark_redriven(&mut one, id, "anna", "x"),
-        store.mark_redriven(&mut two, id, "ben", "y"),
+        store.mark_redriven(&mut one, id, 1, "anna", "x"),
+        store.mark_redriven(&mut two, id, 1, "ben", "y"),
         release
     );
     let outcomes = [first.unwrap(), second.unwrap()];

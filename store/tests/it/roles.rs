@@ -121,7 +121,7 @@ async fn an_operator_redrives_and_pauses_and_leaves_a_trace_that_no_operator_can
     let mut chain = AuditChain::new("epro");
     let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
     assert!(store.dead_letter(id).await.unwrap().is_some());
-    assert_eq!(store.mark_redriven(&mut chain, id, "anna", "fixed").await.unwrap(), Redriven::Now);
+    assert_eq!(store.mark_redriven(&mut chain, id, 1, "anna", "fixed").await.unwrap(), Redriven::Now);
     assert!(store.pause(&mut chain, "lane", "submissions", "anna", "storm").await.unwrap());
     assert!(store.resume(&mut chain, "lane", "submissions", "anna", "over").await.unwrap());
     assert_eq!(database.count("audit.event WHERE actor = 'operator:anna'").await, 3);

@@ -74,6 +74,27 @@ async fn killed_between_publishing_and_marking_a_redrive_done_again_ends_in_one_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_fails_again_before_it_is_marked_stays_open_and_the_operator_is_told() {
+    let (stack, _worker, hand, submission, number) = refused().await;
+    let link = link(&stack).await;
+    link.client.batch_execute(REFUSE).await.unwrap();
+    let file = stack.folder().join("go-on");
+    let fault = format!("redrive=until:{}", file.display());
+    let again = async {
+        counts(&link, &format!("{DEAD} AND times = 2"), 1).await;
+        std::fs::write(&file, "").unwrap();
+    };
+    let env = [("EPRO_FAULT", fault.as_str())];
+    let line = redrive(&number);
+    let (said, ()) = tokio::join!(stack.epro_with(&env, &line), again);
+    let (code, out, _) = said.unwrap();
+    assert!(code == Some(1) && out.contains("came back"), "{code:?} {out}");
+    assert_eq!(dead(&link, 1).await[0].submission.as_deref(), Some(id(&submission)));
+    let account = conservation(&stack, &hand.log()).await.unwrap();
+    assert_eq!((account.stored, account.dead), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_operators_at_once_redrive_it_into_one_row() {
     let (stack, _worker, hand, _, number) = refused().await;
     let line = redrive(&number);
