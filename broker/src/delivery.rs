@@ -64,9 +64,9 @@ impl Delivery {
         self.properties.message_id().as_ref()?.as_str().parse().ok()
     }
 
-    /// What the body is, such as `epro.submission.v1`.
+    /// What the body is, such as `epro.submission.v1`; `None` where it isn't a type of our form.
     pub fn kind(&self) -> Option<&str> {
-        self.properties.kind().as_ref().map(|kind| kind.as_str())
+        wire::kind(&self.properties)
     }
 
     /// The headers of ours.
@@ -90,8 +90,9 @@ impl Delivery {
     }
 
     /// The name of the work queue that it was last published for; it stays through waits and deaths.
-    pub fn routing_key(&self) -> &str {
-        self.routing_key.as_str()
+    /// `None` where its routing key isn't such a name by its form.
+    pub fn work_queue(&self) -> Option<&str> {
+        Some(self.routing_key.as_str()).filter(|key| wire::is_work_queue(key))
     }
 
     /// Where the broker last dead-lettered it; a wait's end is such a death too.
@@ -106,9 +107,10 @@ impl Delivery {
         self.desk.is_open() && !self.acker.poisoned()
     }
 
-    /// Header names and values for a dead letter; an unknown one as `#3`, without its value.
-    pub fn raw_headers(&self) -> Vec<(String, String)> {
-        wire::shown(&self.properties)
+    /// Header names and values for a dead letter; an unknown one as `#3`, without its value, and so the
+    /// name of a study, a site or a key that `is_ours` doesn't know.
+    pub fn raw_headers(&self, is_ours: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        wire::shown(&self.properties, is_ours)
     }
 
     /// Done: the broker may forget it, because what it carried is safe elsewhere.

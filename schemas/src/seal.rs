@@ -95,6 +95,12 @@ impl KeyRing {
         &self.current
     }
 
+    /// Whether a key of that id is on the ring.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.key(id).is_some()
+    }
+
     /// Seals a body for a message of this type under this id.
     ///
     /// # Errors

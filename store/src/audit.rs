@@ -120,7 +120,7 @@ impl AuditFacts {
 }
 
 impl AuditEvent {
-    fn record(&self) -> Record<'_> {
+    pub(crate) fn record(&self) -> Record<'_> {
         Record {
             action: &self.action,
             outcome: &self.outcome,

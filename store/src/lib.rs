@@ -9,6 +9,7 @@
 //! | [`migrate`] | the schemas `identified`, `research`, `ops`, `audit`, their roles and grants |
 //! | [`submissions`] | a chunk of submissions in one transaction, with a verdict for each |
 //! | [`dead_letters`] | what was set aside with a reason |
+//! | [`commands`] | what the door asks for, done once |
 //! | [`follow_ons`] | alerts and hospital deliveries that must still be published |
 //! | [`deliveries`] | what is to go to a hospital, and what became of each call |
 //! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
@@ -21,6 +22,7 @@
 
 mod alerts;
 pub mod audit;
+pub mod commands;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod error;

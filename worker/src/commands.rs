@@ -1,109 +1,122 @@
 //! Lane `commands`: what the door asks a worker to write, so that the API itself never writes.
+//!
+//! What a message asks for is told by its type; each type has its own file. What can't be done goes through
+//! the failure table as everywhere ([`Failure`]).
+
+mod notes;
 
 use std::sync::Arc;
 
-use epro_schemas::audit_note::AuditNote;
+use epro_broker::{Delivery, Publisher};
 use epro_schemas::kind;
 use epro_store::Store;
-use epro_store::audit::{Actor, AuditEvent, AuditFacts};
-use epro_store::dead_letters::Class;
-use serde_json::json;
-use time::format_description::well_known::Rfc3339;
+use epro_store::commands::Note;
+use uuid::Uuid;
 
 use crate::chains::Chains;
-use crate::failure::Failure;
-use crate::hold::{Hold, until_done};
-use crate::in_flight::InFlight;
+use crate::failure::{Disposition, Failure};
+use crate::hold::Hold;
+use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::settling::{MOST_STARTS, Settling};
 use crate::submissions::route::Route;
+
+const LANE: &str = "commands";
 
 /// The work of `epro.commands`.
 pub(crate) struct Commands {
     pub store: Store,
+    pub publisher: Publisher,
     pub hold: Hold,
     pub chains: Chains,
     pub route: Arc<Route>,
 }
 
+/// What a message asks for.
+enum Command {
+    /// A row in the audit trail.
+    Note(Note),
+}
+
 impl Work for Commands {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
-        let mut handled = Handled::begin(&chunk);
-        let (mut events, mut carriers) = (Vec::new(), Vec::new());
-        for (place, delivery) in chunk.deliveries.into_iter().enumerate() {
-            let one = InFlight::new(delivery, place, "commands");
-            match read(&one) {
-                Some(note) => {
-                    events.push(event(note));
-                    carriers.push(one);
+        let (mut handled, mut starts) = (Handled::default(), 0);
+        let live = chunk.deliveries.into_iter().filter(Delivery::is_live);
+        let mut in_flight: Vec<InFlight> =
+            live.enumerate().map(|(place, delivery)| InFlight::new(delivery, place, LANE)).collect();
+        let first = in_flight.first().filter(|_| chunk.suspect);
+        let suspect = first.map(|first| first.delivery.message_id().unwrap_or(Uuid::nil()));
+        if let Some(key) = suspect {
+            match self.settling().start(key).await {
+                Ok(counted) => starts = counted,
+                Err(_) => {
+                    handled.undone.extend(in_flight.into_iter().map(|one| one.delivery));
+                    return handled;
                 }
-                None => self.set_aside(one, &mut handled).await,
             }
         }
-        let mut chain = self.chains.take().await;
-        let recorded = until_done!(self.hold, "audit", self.store.record(chain.chain(), &events));
-        for one in carriers {
-            match &recorded {
-                Ok(receipt) => {
-                    one.delivery.ack(receipt);
-                    handled.settled(one.place, None);
-                }
-                Err(_) => handled.undone.push(one.delivery),
+        let (mut notes, mut failed) = (Vec::new(), Vec::new());
+        for one in in_flight.drain(..) {
+            match if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) } {
+                Ok(Command::Note(note)) => notes.push((one, note)),
+                Err(failure) => failed.push((one, failure)),
             }
+        }
+        self.note(notes, suspect, &mut failed, &mut handled).await;
+        self.dispose(failed, suspect, &mut handled).await;
+        if let Some(key) = suspect
+            && !handled.undone.is_empty()
+        {
+            self.settling().survived(key).await;
         }
         handled
     }
 }
 
+/// What it asks for, by its type.
+fn read(one: &InFlight) -> Result<Command, Failure> {
+    let message_id = one.delivery.message_id().ok_or(Failure::Foreign)?;
+    match one.delivery.kind() {
+        Some(kind::AUDIT) => {
+            Ok(Command::Note(Note { message_id, event: notes::read(&one.delivery.body())? }))
+        }
+        _ => Err(Failure::Foreign),
+    }
+}
+
 impl Commands {
-    async fn set_aside(&self, one: InFlight, handled: &mut Handled) {
-        let failure = Failure::Foreign;
-        let Some(dead_letter) = one.dead_letter(&failure, Class::Unreadable, &self.route.keys.seal) else {
-            return handled.undone.push(one.delivery);
-        };
-        let mut chain = self.chains.take().await;
-        let dead_letters = [dead_letter];
-        let written =
-            until_done!(self.hold, "dead letter", self.store.set_aside(chain.chain(), &dead_letters, None));
-        match written.as_deref() {
-            Ok([receipt, ..]) => {
-                one.delivery.ack(receipt);
-                handled.settled(one.place, Some(Class::Unreadable.as_str()));
+    async fn dispose(
+        &self,
+        mut failed: Vec<(InFlight, Failure)>,
+        suspect: Option<Uuid>,
+        handled: &mut Handled,
+    ) {
+        failed.sort_by_key(|(one, _)| one.place);
+        for (one, failure) in failed {
+            match failure.disposition() {
+                // A command waits for nothing that may come.
+                Disposition::SetAside(class) | Disposition::Wait(class) => {
+                    let given_up = self.settling().set_aside(one, &failure, class, suspect, handled).await;
+                    handled.undone.extend(given_up.map(|one| one.delivery));
+                }
+                Disposition::Requeue => {
+                    tracing::warn!(lane = LANE, "gave a delivery back: {}", failure.rule());
+                    one.delivery.requeue();
+                }
             }
-            _ => handled.undone.push(one.delivery),
         }
     }
-}
 
-fn read(one: &InFlight) -> Option<AuditNote> {
-    if one.delivery.kind() != Some(kind::AUDIT) {
-        return None;
-    }
-    serde_json::from_slice(&one.delivery.body()).ok()
-}
-
-fn event(note: AuditNote) -> AuditEvent {
-    AuditEvent {
-        action: note.action,
-        outcome: note.outcome,
-        facts: AuditFacts {
-            actor: note.actor.map_or(Actor::Unknown, Actor::Delegate),
-            client: note.client,
-            from_network: None,
-            trace_id: None,
-        },
-        submission_id: note.submission_id,
-        pseudonym: None,
-        site_id: None,
-        study_id: None,
-        body_sha256: None,
-        received_at: None,
-        details: json!({
-            "route": note.route,
-            "status": note.status,
-            "class": note.class,
-            "count": note.count,
-            "first": note.first.format(&Rfc3339).ok(),
-            "last": note.last.format(&Rfc3339).ok(),
-        }),
+    fn settling(&self) -> Settling<'_> {
+        Settling {
+            lane: LANE,
+            counted: "epro_commands_total",
+            route: &self.route,
+            store: &self.store,
+            publisher: &self.publisher,
+            chains: &self.chains,
+            hold: self.hold.clone(),
+            parking: self.hold.clone(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use epro_broker::{Delivery, topology};
 use epro_schemas::kind;
-use epro_schemas::seal::{KeyRing, key_id_of};
+use epro_schemas::seal::key_id_of;
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::follow_ons::AlertFollowOn;
 use epro_store::submissions::NewSubmission;
@@ -12,7 +12,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::submissions::places::Places;
 use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
+
+/// The study or site of an alert where none is known.
+const NOWHERE: &str = "unknown";
 
 /// A delivery that is neither acked nor given back.
 pub(crate) struct InFlight {
@@ -26,18 +30,39 @@ pub(crate) struct InFlight {
     pub lane: &'static str,
 }
 
+/// What a dead letter can do without: whatever came in from outside, or was made of that. What is left are
+/// ids, hashes, names of ours and the sealed body.
+pub(crate) fn bare(letter: DeadLetter) -> DeadLetter {
+    DeadLetter {
+        stage: None,
+        detail: None,
+        site_id: None,
+        study_id: None,
+        instrument: None,
+        kind: None,
+        headers: Value::Object(Map::new()),
+        audit: unknown_sender(),
+        ..letter
+    }
+}
+
 impl InFlight {
     /// Takes a delivery in hand.
     pub(crate) fn new(delivery: Delivery, place: usize, lane: &'static str) -> Self {
         // What the broker set aside keeps the name of its work queue as its routing key.
-        let terminal = delivery.queue() == topology::DEAD;
-        let queue = if terminal { delivery.routing_key() } else { delivery.queue() }.to_owned();
+        let work_queue = delivery.work_queue().filter(|_| delivery.queue() == topology::DEAD);
+        let queue = work_queue.unwrap_or(delivery.queue()).to_owned();
         Self { delivery, place, known: Known::default(), queue, lane }
+    }
+
+    /// Whether it is here because the broker gave up on it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.delivery.queue() == topology::DEAD
     }
 
     /// Takes it through the stages. A panic of a stage concerns this message only.
     pub(crate) fn travel(&mut self, route: &Route) -> Result<NewSubmission, Failure> {
-        let result = self.guarded(|received, known| route.travel(received, known));
+        let result = self.guarded(route, |received, known| route.travel(received, known));
         if let Err(failure) = &result {
             let message_id = self.delivery.message_id();
             tracing::debug!(lane = self.lane, ?message_id, stage = failure.stage(), "did not get to the end");
@@ -47,11 +72,12 @@ impl InFlight {
 
     /// Learns whose it is and no more, where the stages must not see it again.
     pub(crate) fn identify(&mut self, route: &Route) -> Result<(), Failure> {
-        self.guarded(|received, known| route.identify(&received, known).map(drop))
+        self.guarded(route, |received, known| route.identify(&received, known).map(drop))
     }
 
     fn guarded<T>(
         &mut self,
+        route: &Route,
         way: impl FnOnce(Received<'_>, &mut Known) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let body = self.delivery.body();
@@ -60,27 +86,27 @@ impl InFlight {
             queue: &self.queue,
             kind: self.delivery.kind(),
             message_id: self.delivery.message_id(),
-            headers: headers(&self.delivery),
+            headers: headers(&self.delivery, route),
             body: &body,
         };
         let known = &mut self.known;
-        catch_unwind(AssertUnwindSafe(|| way(received, known))).unwrap_or(Err(Failure::Panicked))
+        guarded(|| way(received, known))
     }
 
     /// What must be told to a human because of it: by the rules of its instrument, or, where the body
     /// tells nothing, by what intake found.
-    pub(crate) fn alerts(&self) -> Vec<AlertFollowOn> {
-        if self.known.alerts.is_empty() { self.alerts_of_intake() } else { self.known.alerts.clone() }
+    pub(crate) fn alerts(&self, places: &Places) -> Vec<AlertFollowOn> {
+        if self.known.alerts.is_empty() { self.alerts_of_intake(places) } else { self.known.alerts.clone() }
     }
 
-    fn alerts_of_intake(&self) -> Vec<AlertFollowOn> {
-        let headers = self.delivery.headers();
+    fn alerts_of_intake(&self, places: &Places) -> Vec<AlertFollowOn> {
         let id = self.known.submission_id.or(self.delivery.message_id());
-        let (Some(signals), Some(site), Some(study), Some(id)) =
-            (headers.signals, headers.site, headers.study, id)
-        else {
+        let (Some(signals), Some(id)) = (self.delivery.headers().signals, id) else {
             return Vec::new();
         };
+        // Nobody may miss it because it came from a place that isn't configured here (yet).
+        let (study, site) = self.place(places);
+        let (study, site) = (study.unwrap_or_else(|| NOWHERE.into()), site.unwrap_or_else(|| NOWHERE.into()));
         let subject = self.known.pseudonym.unwrap_or(id);
         let alert = |(rule, severity): (&str, &str)| AlertFollowOn {
             alert_id: epro_schemas::alert::alert_id(&study, subject, id, rule),
@@ -93,17 +119,27 @@ impl InFlight {
         signals.split(',').filter_map(|signal| signal.split_once('=')).map(alert).collect()
     }
 
+    /// Study and site: as the sealed body says, or, where that tells nothing, as its headers say. Anyone may
+    /// write those, so they are believed if they are configured.
+    fn place(&self, places: &Places) -> (Option<String>, Option<String>) {
+        let (known, headers) = (&self.known, self.delivery.headers());
+        let study = headers.study.filter(|study| places.has_study(study));
+        let site = headers.site.filter(|site| places.has_site(site));
+        (known.study_id.clone().or(study), known.site_id.clone().or(site))
+    }
+
     /// The dead letter that it becomes. Its body is under a seal, the sender's or one of ours.
-    pub(crate) fn dead_letter(&self, failure: &Failure, class: Class, keys: &KeyRing) -> Option<DeadLetter> {
+    pub(crate) fn dead_letter(&self, failure: &Failure, class: Class, route: &Route) -> Option<DeadLetter> {
         let body = self.delivery.body();
         let message_id = self.delivery.message_id();
         let wrapped = key_id_of(&body).is_none() || matches!(failure, Failure::Foreign | Failure::NoEnvelope);
         let sealed = if wrapped {
-            keys.seal(kind::DEAD_LETTER, message_id.unwrap_or(Uuid::nil()), &body).ok()?
+            route.keys.seal.seal(kind::DEAD_LETTER, message_id.unwrap_or(Uuid::nil()), &body).ok()?
         } else {
             body.to_vec()
         };
-        let (known, headers) = (&self.known, self.delivery.headers());
+        let (study_id, site_id) = self.place(&route.places);
+        let known = &self.known;
         Some(DeadLetter {
             lane: self.lane.to_owned(),
             queue: self.queue.clone(),
@@ -114,20 +150,28 @@ impl InFlight {
             detail: Some(failure.rule()),
             submission_id: known.submission_id,
             pseudonym: known.pseudonym,
-            site_id: known.site_id.clone().or(headers.site),
-            study_id: known.study_id.clone().or(headers.study),
+            site_id,
+            study_id,
             instrument: known.instrument.clone(),
             received_at: known.received_at,
             body: sealed,
             wrapped,
             kind: self.delivery.kind().map(str::to_owned),
-            headers: self::headers(&self.delivery),
+            headers: headers(&self.delivery, route),
             audit: known.facts.clone().unwrap_or_else(unknown_sender),
         })
     }
 }
 
-fn headers(delivery: &Delivery) -> Value {
-    let headers = delivery.raw_headers().into_iter().map(|(name, value)| (name, Value::String(value)));
+/// Does something with one message. A panic concerns that message only.
+pub(crate) fn guarded<T>(what: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(what)).unwrap_or(Err(Failure::Panicked))
+}
+
+fn headers(delivery: &Delivery, route: &Route) -> Value {
+    let (places, seal) = (&route.places, &route.keys.seal);
+    let shown =
+        delivery.raw_headers(|name| places.has_study(name) || places.has_site(name) || seal.has(name));
+    let headers = shown.into_iter().map(|(name, value)| (name, Value::String(value)));
     Value::Object(Map::from_iter(headers))
 }

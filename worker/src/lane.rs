@@ -5,6 +5,8 @@
 //! milliseconds after their first), and at most `SLOTS` chunks are under way, so that one commits
 //! while the next fills.
 
+mod running;
+
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,11 +14,12 @@ use std::time::Duration;
 
 use epro_broker::{Consumer, Delivery};
 use futures_util::FutureExt as _;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::backoff;
 use crate::standby::Standby;
 use crate::streak::Streak;
+use running::Running;
 
 /// Chunks of one lane that are under way at the same time: two commit while the next is made.
 pub(crate) const SLOTS: usize = 3;
@@ -57,8 +60,6 @@ pub(crate) struct Chunk {
 /// What became of a chunk.
 #[derive(Default)]
 pub(crate) struct Handled {
-    /// The chunk held one delivery that was handed out before.
-    pub suspect: bool,
     /// One per settled delivery: its place in the chunk, and the class of the dead letter that it became.
     settled: Vec<(usize, Option<&'static str>)>,
     /// Undecided deliveries: the lane leaves and gives them back.
@@ -66,11 +67,6 @@ pub(crate) struct Handled {
 }
 
 impl Handled {
-    /// Nothing became of anything yet.
-    pub(crate) fn begin(chunk: &Chunk) -> Self {
-        Self { suspect: chunk.suspect, ..Self::default() }
-    }
-
     /// The delivery at `place` in the chunk is settled: as a dead letter of that class, or well.
     pub(crate) fn settled(&mut self, place: usize, class: Option<&'static str>) {
         self.settled.push((place, class));
@@ -106,6 +102,7 @@ impl Left {
 
 /// Consumes until the process drains. Ends only then.
 pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby) {
+    let mut breaths = backoff::steady();
     while let Some(connection) = standby.open(&lane).await {
         if let Some(consumer) = standby.subscribe(&lane, &connection).await {
             tracing::info!(
@@ -118,10 +115,13 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
             let left = consume(&lane, &work, &standby, consumer).await;
             metrics::gauge!("epro_lane_consuming", "lane" => lane.name).set(0.0);
             standby.left(left.reason());
-            if let Left::Streak(class) = left {
-                standby.pause_self(&lane, class).await;
-            }
             tracing::info!(lane = lane.name, reason = left.reason(), "lane stopped consuming");
+            match left {
+                Left::Streak(class) => standby.pause_self(&lane, class).await,
+                // What was given back comes again at once, and first.
+                Left::NotNow => standby.rest(breaths.next().unwrap_or(backoff::LONGEST)).await,
+                Left::Drained | Left::Ended | Left::Paused => breaths = backoff::steady(),
+            }
         }
         connection.close().await;
     }
@@ -129,23 +129,21 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
 
 async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut consumer: Consumer) -> Left {
     let mut hand = Hand::default();
-    let mut running: JoinSet<Handled> = JoinSet::new();
+    let mut running = Running::default();
     let mut streak = Streak::new(lane.streak);
     let mut undone = Vec::new();
     let (mut drain, mut paused) = (pin!(standby.drain()), pin!(standby.paused(lane)));
     let left = loop {
-        while running.len() < SLOTS
-            && let Some(chunk) = hand.next_chunk(lane)
+        while running.has_room()
+            && let Some(chunk) = hand.next_chunk(lane, running.has_suspect())
         {
-            running.spawn(Arc::clone(work).handle(chunk));
+            running.start(chunk.suspect, Arc::clone(work).handle(chunk));
         }
         tokio::select! {
             biased;
             () = &mut drain => break Left::Drained,
             () = &mut paused => break Left::Paused,
-            Some(done) = running.join_next() => {
-                let mut handled = handled(lane, done);
-                hand.suspect_runs &= !handled.suspect;
+            Some(mut handled) = running.next(lane) => {
                 if consumer.settle().await.is_err() {
                     break Left::Ended;
                 }
@@ -158,7 +156,7 @@ async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut con
                     break Left::NotNow;
                 }
             }
-            () = hand.due(lane), if running.len() < SLOTS => {}
+            () = hand.due(lane), if running.has_room() => {}
             delivery = consumer.next() => match delivery {
                 Some(delivery) => {
                     hand.take(delivery);
@@ -181,30 +179,30 @@ async fn leave(
     standby: &Standby,
     mut consumer: Consumer,
     hand: Hand,
-    mut running: JoinSet<Handled>,
+    mut running: Running,
     mut undone: Vec<Delivery>,
 ) -> Left {
     crate::fault::at(crate::fault::Seam::Drain, None);
     if matches!(left, Left::Ended) {
         // The broker has taken everything back already: no late acks. What is under way is finished, so
         // that nothing is left half done, and comes again as a duplicate.
-        while running.join_next().await.is_some() {}
+        while running.next(lane).await.is_some() {}
         return left;
     }
     let deadline = standby.drain_deadline();
-    while let Ok(Some(done)) = tokio::time::timeout_at(deadline, running.join_next()).await {
-        undone.append(&mut handled(lane, done).undone);
+    while let Ok(Some(mut handled)) = tokio::time::timeout_at(deadline, running.next(lane)).await {
+        undone.append(&mut handled.undone);
         if consumer.settle().await.is_err() {
             break;
         }
     }
-    if !running.is_empty() {
+    if running.len() > 0 {
         tracing::warn!(
             lane = lane.name,
             chunks = running.len(),
             "not finished in time: the broker hands them out again"
         );
-        running.shutdown().await;
+        running.abandon().await;
     }
     let given_back = hand.fresh.len() + hand.again.len() + undone.len();
     for delivery in hand.fresh.into_iter().chain(hand.again).chain(undone) {
@@ -217,22 +215,12 @@ async fn leave(
     left
 }
 
-fn handled(lane: &Lane, done: Result<Handled, tokio::task::JoinError>) -> Handled {
-    done.unwrap_or_else(|error| {
-        // Its deliveries were dropped unsettled, which requeues them; each comes back alone.
-        tracing::error!(lane = lane.name, panicked = error.is_panic(), "a chunk was lost to a panic");
-        Handled { suspect: true, ..Handled::default() }
-    })
-}
-
 /// What is received and not started.
 #[derive(Default)]
 struct Hand {
     fresh: VecDeque<Delivery>,
     again: VecDeque<Delivery>,
     first_at: Option<Instant>,
-    /// One suspect at a time: two that crash together could not be told apart.
-    suspect_runs: bool,
 }
 
 impl Hand {
@@ -249,11 +237,8 @@ impl Hand {
         self.fresh.len() < lane.chunk
     }
 
-    fn next_chunk(&mut self, lane: &Lane) -> Option<Chunk> {
-        if !self.suspect_runs
-            && let Some(delivery) = self.again.pop_front()
-        {
-            self.suspect_runs = true;
+    fn next_chunk(&mut self, lane: &Lane, suspect_runs: bool) -> Option<Chunk> {
+        if !suspect_runs && let Some(delivery) = self.again.pop_front() {
             return Some(Chunk { deliveries: vec![delivery], suspect: true });
         }
         let first_at = self.first_at?;

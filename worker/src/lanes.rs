@@ -33,7 +33,7 @@ const CONFIRM: Duration = Duration::from_secs(15);
 /// How long the publisher may take to answer what is outstanding, at the very end.
 const LAST_CONFIRMS: Duration = Duration::from_secs(3);
 /// How often the relay looks for unsent follow-ons.
-const RELAY: Duration = Duration::from_secs(5);
+const RELAY: Duration = Duration::from_secs(2);
 
 /// Where the two services are.
 pub(crate) struct Outside {
@@ -164,6 +164,7 @@ impl Lanes {
         let lane = self.lane("commands", topology::COMMANDS);
         let work = Commands {
             store: self.store.clone(),
+            publisher: self.publisher.clone(),
             hold: self.hold(),
             chains: Chains::new("epro-worker/commands"),
             route: Arc::clone(&self.route),

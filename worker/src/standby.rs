@@ -94,8 +94,12 @@ impl Standby {
 
     async fn store_answers(&self) {
         for delay in backoff::steady() {
-            match self.store.ping().await {
-                Ok(()) => return,
+            match self.store.missing_migrations().await {
+                Ok(missing) if missing.is_empty() => return,
+                Ok(missing) => {
+                    let missing = missing.join(", ");
+                    self.part.not_ready(format!("the database lacks {missing}: run `epro migrate`"));
+                }
                 Err(error) => self.part.not_ready(format!("waiting for PostgreSQL: {error}")),
             }
             tokio::time::sleep(delay).await;
@@ -111,12 +115,17 @@ impl Standby {
             }
             Err(error) => {
                 self.part.not_ready(error.to_string());
-                tokio::select! {
-                    () = self.shutdown.requested() => {}
-                    () = tokio::time::sleep(backoff::LONGEST) => {}
-                }
+                self.rest(backoff::LONGEST).await;
                 None
             }
+        }
+    }
+
+    /// Waits, unless the process is asked to leave.
+    pub(crate) async fn rest(&self, delay: Duration) {
+        tokio::select! {
+            () = self.shutdown.requested() => {}
+            () = tokio::time::sleep(delay) => {}
         }
     }
 

@@ -26,14 +26,12 @@ use uuid::Uuid;
 use crate::chains::Chains;
 use crate::failure::Failure;
 use crate::fault::{self, Seam};
-use crate::hold::{GivenUp, Hold, until_done};
+use crate::hold::Hold;
 use crate::in_flight::InFlight;
 use crate::lane::{Chunk, Handled, Work};
+use crate::settling::{MOST_STARTS, Settling};
 use commit::Fate;
 use route::Route;
-
-/// A message that was started so often, and never finished, is set aside.
-const MOST_STARTS: i32 = 3;
 
 /// The work of one submission queue, or of `epro.dead`.
 pub(crate) struct Submissions {
@@ -56,7 +54,7 @@ pub(crate) struct Submissions {
 
 impl Work for Submissions {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
-        let mut handled = Handled::begin(&chunk);
+        let mut handled = Handled::default();
         let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live);
         let places = live.enumerate();
         let mut in_flight: Vec<InFlight> =
@@ -67,9 +65,10 @@ impl Work for Submissions {
             _ => None,
         };
         if let Some(key) = key {
-            match self.start(key).await {
+            match self.settling().start(key).await {
                 Ok(counted) => starts = counted,
                 Err(_) => {
+                    self.name(&mut in_flight);
                     self.not_now(in_flight, &mut handled).await;
                     return handled;
                 }
@@ -95,7 +94,7 @@ impl Work for Submissions {
         if let Some(key) = key
             && !handled.undone.is_empty()
         {
-            self.survived(key).await;
+            self.settling().survived(key).await;
         }
         handled
     }
@@ -111,17 +110,26 @@ impl Submissions {
         Err(Failure::Quarantined)
     }
 
-    /// Counts a start of a message that was handed out before, before anything is done about it.
-    async fn start(&self, key: Uuid) -> Result<i32, GivenUp> {
-        let hold = self.hold();
-        let before = until_done!(hold, "suspect", self.store.starts(key))?;
-        until_done!(hold, "suspect", self.store.suspect(key, self.lane, before + 1))
+    /// What is told to a human without its row names the submission, as the commit will later: the same
+    /// alert, not a second one that nobody finds.
+    fn name(&self, untried: &mut [InFlight]) {
+        for one in untried.iter_mut().filter(|_| self.urgent) {
+            if one.identify(&self.route).is_err() {
+                tracing::debug!(lane = self.lane, "nobody knows whose submission this is");
+            }
+        }
     }
 
-    /// The process has outlived it: what happens now is not its fault, and must not count against it.
-    async fn survived(&self, key: Uuid) {
-        if let Err(error) = self.store.forget_suspect(key).await {
-            tracing::debug!(%error, "a start stays counted");
+    fn settling(&self) -> Settling<'_> {
+        Settling {
+            lane: self.lane,
+            counted: "epro_submissions_total",
+            route: &self.route,
+            store: &self.store,
+            publisher: &self.publisher,
+            chains: &self.chains,
+            hold: self.hold(),
+            parking: self.hold.clone(),
         }
     }
 

@@ -155,7 +155,7 @@ pub(crate) fn last_death(properties: &BasicProperties) -> Option<(&str, &str)> {
 }
 
 /// Names and values that may be shown; all others are counted, as `#1`, `#2`.
-pub(crate) fn shown(properties: &BasicProperties) -> Vec<(String, String)> {
+pub(crate) fn shown(properties: &BasicProperties, is_ours: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     let Some(table) = properties.headers() else { return Vec::new() };
     let mut unknown = 0;
     let mut shown = Vec::new();
@@ -163,7 +163,9 @@ pub(crate) fn shown(properties: &BasicProperties) -> Vec<(String, String)> {
         if name.as_str() == TICKET {
             continue;
         }
-        shown.push(show(name.as_str(), value).unwrap_or_else(|| {
+        let known = show(name.as_str(), value)
+            .filter(|(name, value)| ![SITE, STUDY, KEY].contains(&name.as_str()) || is_ours(value));
+        shown.push(known.unwrap_or_else(|| {
             unknown += 1;
             (format!("#{unknown}"), "[not shown]".to_owned())
         }));
@@ -213,6 +215,27 @@ fn is_as_we_write_it(name: &str, text: &str) -> bool {
         SIGNALS => is_signals(text),
         _ => is_plain(text),
     }
+}
+
+/// The type, if it is one of ours by its form, `epro.<name>.v<number>`: it is kept and shown, and a
+/// stranger's may be anything, a NUL included.
+pub(crate) fn kind(properties: &BasicProperties) -> Option<&str> {
+    properties.kind().as_ref().map(ShortString::as_str).filter(|kind| is_kind(kind))
+}
+
+fn is_kind(text: &str) -> bool {
+    let Some((name, version)) = text.strip_prefix("epro.").and_then(|rest| rest.rsplit_once(".v")) else {
+        return false;
+    };
+    (1..=40).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        && (1..=4).contains(&version.len())
+        && version.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a routing key is a work queue's name by its form.
+pub(crate) fn is_work_queue(key: &str) -> bool {
+    key.starts_with("epro.") && is_plain(key)
 }
 
 /// What a name of ours looks like; anything else may be somebody's data.
@@ -289,6 +312,22 @@ mod tests {
     }
 
     #[test]
+    fn only_types_and_queues_of_our_form_are_believed() {
+        for kind in ["epro.submission.v1", "epro.dead-letter.v12", "epro.test.v1"] {
+            assert!(is_kind(kind), "{kind}");
+        }
+        for stranger in
+            ["", "epro.", "order.created", "Jane", "epro.jane", "epro.Jane.v1", "epro.a\0.v1", "epro.a.vx"]
+        {
+            assert!(!is_kind(stranger), "{stranger:?}");
+        }
+        assert!(is_work_queue("epro.submissions.urgent") && is_work_queue("epro.his.H001"));
+        for stranger in ["", "Jane", "epro.a\0", "epro.Jane Doe"] {
+            assert!(!is_work_queue(stranger), "{stranger:?}");
+        }
+    }
+
+    #[test]
     fn unknown_headers_and_odd_values_are_counted_but_never_shown() {
         let properties = properties(&[
             ("Jane Doe", long("her secret")),
@@ -296,14 +335,17 @@ mod tests {
             ("epro-key", long("Jane Doe, born 1970")),
             ("traceparent", long("Jane")),
             ("epro-signals", long("Jane")),
+            ("epro-site", long("Jane")),
+            ("epro-study", long("ONC-301")),
             ("x-first-death-queue", long("epro.alerts")),
             ("x-note", AMQPValue::LongInt(1970)),
         ]);
-        let shown = shown(&properties);
+        let shown = shown(&properties, |name| name == "ONC-301");
         assert!(!format!("{shown:?}").contains("Jane") && !format!("{shown:?}").contains("secret"));
         assert!(!format!("{shown:?}").contains("1970"));
         assert!(shown.contains(&("epro-attempt".into(), "3".into())));
         assert!(shown.contains(&("x-first-death-queue".into(), "epro.alerts".into())));
-        assert_eq!(shown.iter().filter(|(name, _)| name.starts_with('#')).count(), 5);
+        assert!(shown.contains(&("epro-study".into(), "ONC-301".into())));
+        assert_eq!(shown.iter().filter(|(name, _)| name.starts_with('#')).count(), 6);
     }
 }

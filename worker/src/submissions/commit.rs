@@ -1,7 +1,5 @@
 //! One chunk into PostgreSQL: held while it is away, split when a row is to blame.
 
-use std::ops::Range;
-
 use epro_store::submissions::{NewSubmission, Outcome};
 use epro_store::{Store, StoreError};
 use tokio::time::Instant;
@@ -9,6 +7,7 @@ use uuid::Uuid;
 
 use crate::chains::Chains;
 use crate::hold::{GivenUp, Hold, until_done};
+use crate::parts::Parts;
 
 /// What became of one row.
 pub(super) enum Fate {
@@ -20,10 +19,7 @@ pub(super) enum Fate {
     Undone,
 }
 
-/// Commits the rows and says what became of each, in their order.
-///
-/// When a row is refused, the halves are committed on their own, and so on: of 256 rows with one bad one,
-/// 255 are committed after at most 16 further transactions.
+/// Commits the rows and says what became of each, in their order. A row that is refused is split off.
 pub(super) async fn commit(
     store: &Store,
     chains: &Chains,
@@ -33,8 +29,8 @@ pub(super) async fn commit(
 ) -> Vec<Fate> {
     let mut chain = chains.take().await;
     let mut fates: Vec<Fate> = rows.iter().map(|_| Fate::Undone).collect();
-    let mut todo: Vec<Range<usize>> = std::iter::once(0..rows.len()).collect();
-    while let Some(range) = todo.pop() {
+    let mut parts = Parts::of(rows.len());
+    while let Some(range) = parts.next() {
         let part = &rows[range.clone()];
         let since = Instant::now();
         let tried = until_done!(hold, "chunk", store.commit_chunk(chain.chain(), part, suspect));
@@ -46,16 +42,13 @@ pub(super) async fn commit(
                     *fate = Fate::Done(outcome);
                 }
             }
-            Err(GivenUp::Row(error)) if range.len() == 1 => fates[range.start] = Fate::Refused(error),
-            Err(GivenUp::Row(_)) => todo.extend(halves(range)),
+            Err(GivenUp::Row(error)) => {
+                if let Some(alone) = parts.refused(range) {
+                    fates[alone] = Fate::Refused(error);
+                }
+            }
             Err(GivenUp::HoldOver) => break,
         }
     }
     fates
-}
-
-/// The lower half last, so that it is popped first.
-fn halves(range: Range<usize>) -> [Range<usize>; 2] {
-    let middle = range.start + range.len() / 2;
-    [middle..range.end, range.start..middle]
 }

@@ -2,31 +2,19 @@
 
 use std::time::Duration;
 
-use epro_broker::{Confirmed, Publisher, Tier, wait};
-use epro_store::dead_letters::Class;
 use epro_store::follow_ons::{AlertFollowOn, FollowOn};
-use futures_util::future::join_all;
-use time::OffsetDateTime;
-use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::places::Places;
 use super::{Submissions, follow_on};
-use crate::backoff;
 use crate::failure::{Disposition, Failure};
-use crate::hold::{GivenUp, Hold, until_done};
+use crate::hold::{GivenUp, until_done};
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::seldom::Seldom;
+use crate::settling::now;
 use crate::streak::Streak;
 
-/// The longest wait of a submission. While two versions of the worker run, each try meets the one that
-/// knows its instrument half of the time: in 24 hours there must be many tries, not ten.
-const LONGEST_WAIT: Tier = Tier::M10;
-/// How long parking a message may take before it is tried again: a tier's confirm was seen to take 5 s.
-const PARK: Duration = Duration::from_secs(15);
-
-/// A broker that is away parks nothing, and each message tries again and again.
-static UNPARKED: Seldom = Seldom::new();
 static UNTOLD: Seldom = Seldom::new();
 
 impl Submissions {
@@ -47,6 +35,7 @@ impl Submissions {
             return self.not_now(all, handled).await;
         }
         failed.sort_by_key(|(one, _)| one.place);
+        let settling = self.settling();
         let (mut undone, mut waiting) = (Vec::new(), Vec::new());
         for (one, failure) in failed {
             let given_up = match self.verdict(&one, &failure) {
@@ -57,9 +46,10 @@ impl Submissions {
                     handled.undone.push(one.delivery);
                     None
                 }
-                Disposition::SetAside(class) => self.set_aside(one, &failure, class, suspect, handled).await,
+                Disposition::SetAside(class) => {
+                    settling.set_aside(one, &failure, class, suspect, handled).await
+                }
                 Disposition::Wait(_) => {
-                    handled.settled(one.place, None);
                     waiting.push(one);
                     None
                 }
@@ -77,9 +67,9 @@ impl Submissions {
             undone.extend(given_up);
         }
         if !waiting.is_empty() {
-            undone.extend(self.park_all(waiting, handled).await);
+            undone.extend(settling.park_all(waiting).await);
             if let Some(key) = suspect {
-                self.survived(key).await;
+                settling.survived(key).await;
             }
         }
         self.not_now(undone, handled).await;
@@ -96,79 +86,14 @@ impl Submissions {
 
     /// Writes the alert rows of messages that have no other row, and publishes them.
     async fn raise(&self, failed: impl Iterator<Item = &InFlight>) -> Result<(), GivenUp> {
-        let alerts: Vec<(AlertFollowOn, Uuid)> = failed.flat_map(with_subject).collect();
+        let alerts: Vec<(AlertFollowOn, Uuid)> =
+            failed.flat_map(|one| with_subject(one, &self.route.places)).collect();
         if alerts.is_empty() {
             return Ok(());
         }
         let hold = self.hold();
         let due = until_done!(hold, "alerts", self.store.raise_alerts(&alerts))?;
         follow_on::send(due, &self.publisher, &self.store, &hold).await
-    }
-
-    /// A dead letter, then ack. Gives the delivery back if that can't be had now.
-    async fn set_aside(
-        &self,
-        one: InFlight,
-        failure: &Failure,
-        class: Class,
-        suspect: Option<Uuid>,
-        handled: &mut Handled,
-    ) -> Option<InFlight> {
-        let Some(dead_letter) = one.dead_letter(failure, class, &self.route.keys.seal) else {
-            return Some(one);
-        };
-        let mut chain = self.chains.take().await;
-        let dead_letters = [dead_letter];
-        let set_aside = until_done!(
-            self.hold(),
-            "dead letter",
-            self.store.set_aside(chain.chain(), &dead_letters, suspect)
-        );
-        match set_aside {
-            Ok(receipts) => {
-                let [dead_letter] = dead_letters;
-                tracing::warn!(
-                    lane = self.lane,
-                    class = class.as_str(),
-                    stage = failure.stage(),
-                    message_id = ?dead_letter.message_id,
-                    "set aside: {}", failure.rule()
-                );
-                metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => class.as_str())
-                    .increment(1);
-                if let Some(receipt) = receipts.first() {
-                    one.delivery.ack(receipt);
-                }
-                handled.settled(one.place, Some(class.as_str()));
-                None
-            }
-            Err(given_up) => {
-                if let GivenUp::Row(error) = given_up {
-                    tracing::error!(lane = self.lane, %error, "PostgreSQL refuses a dead letter: this is a defect");
-                }
-                Some(one)
-            }
-        }
-    }
-
-    /// Parks them at once, attempts unchanged, and acks each. Gives back what can't be parked now.
-    async fn park_all(&self, waiting: Vec<InFlight>, handled: &mut Handled) -> Vec<InFlight> {
-        let parked = waiting.into_iter().map(async |one| {
-            let receipt = park(&one, &self.publisher, &self.hold).await;
-            (one, receipt)
-        });
-        let mut undone = Vec::new();
-        for (one, receipt) in join_all(parked).await {
-            let Some(receipt) = receipt else {
-                undone.push(one);
-                continue;
-            };
-            metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => "waits")
-                .increment(1);
-            one.delivery.ack(&receipt);
-            handled.settled(one.place, None);
-        }
-        undone
     }
 
     /// What can't be decided now: given back, or, if it is dangerous, told to a human and parked.
@@ -181,13 +106,13 @@ impl Submissions {
                 handled.undone.push(one.delivery);
             }
         }
-        let unparked = self.park_all(told, handled).await;
+        let unparked = self.settling().park_all(told).await;
         handled.undone.extend(unparked.into_iter().map(|one| one.delivery));
     }
 
     /// With PostgreSQL away the alert goes to its queue without a row; lane `alerts` writes the row later.
     async fn tell_without_store(&self, one: &InFlight) -> bool {
-        for alert in one.alerts() {
+        for alert in one.alerts(&self.route.places) {
             if let Err(error) = follow_on::publish_one(&FollowOn::Alert(alert), &self.publisher).await {
                 metrics::counter!("epro_alerts_untold_total").increment(1);
                 if UNTOLD.is_due() {
@@ -200,38 +125,11 @@ impl Submissions {
     }
 }
 
-/// Publishes it to the next wait tier, as often as it takes within the hold.
-async fn park(one: &InFlight, publisher: &Publisher, hold: &Hold) -> Option<Confirmed> {
-    let tier = Tier::after(one.delivery.headers().waits).min(LONGEST_WAIT);
-    let since = Instant::now();
-    for delay in backoff::steady() {
-        match publisher.publish_within(wait::parked(&one.delivery, tier, now()), PARK).await {
-            Ok(receipt) => return Some(receipt),
-            Err(error) if UNPARKED.is_due() => {
-                tracing::warn!(%error, tier = tier.name(), "can't be parked now");
-            }
-            Err(_) => {}
-        }
-        if since.elapsed() > hold.at_most {
-            return None;
-        }
-        tokio::select! {
-            () = hold.shutdown.requested() => return None,
-            () = tokio::time::sleep(delay) => {}
-        }
-    }
-    None
-}
-
 /// The alerts of a message with the pseudonym of its subject, as far as it is known.
-fn with_subject(one: &InFlight) -> impl Iterator<Item = (AlertFollowOn, Uuid)> {
+fn with_subject(one: &InFlight, places: &Places) -> impl Iterator<Item = (AlertFollowOn, Uuid)> + use<> {
     let subject = one.known.pseudonym;
-    one.alerts().into_iter().map(move |alert| {
+    one.alerts(places).into_iter().map(move |alert| {
         let subject = subject.unwrap_or(alert.submission_id);
         (alert, subject)
     })
-}
-
-fn now() -> i64 {
-    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

@@ -18,7 +18,17 @@ impl Places {
 
     /// Whether both are configured.
     pub(crate) fn know(&self, study: &str, site: &str) -> bool {
-        self.studies.contains_key(study) && self.sites.contains_key(site)
+        self.has_study(study) && self.has_site(site)
+    }
+
+    /// Whether that study is configured.
+    pub(crate) fn has_study(&self, study: &str) -> bool {
+        self.studies.contains_key(study)
+    }
+
+    /// Whether that site is configured.
+    pub(crate) fn has_site(&self, site: &str) -> bool {
+        self.sites.contains_key(site)
     }
 
     /// How the study's answers are de-identified.

@@ -100,6 +100,41 @@ async fn dead_letters_among_successes_of_the_same_chunk_pause_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_between_them_is_no_success() {
+    // All in one chunk: 10, one that must wait, 10.
+    let stack = with(json!({"worker": {"linger": "2s"}})).await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let mut waits = calm();
+    waits["instrument"] = json!("phq-9|77.0");
+    garbage(&hand, ROUTINE, 10).await;
+    hand.put(ROUTINE, "P-1", &waits).await.unwrap();
+    garbage(&hand, ROUTINE, 10).await;
+    let worker = stack.worker().await.unwrap();
+    says(&worker, "lane is paused").await;
+    assert_eq!(dead(&link, 20).await.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_waits_for_the_migrations_of_its_version_and_says_which() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    link.client.batch_execute("DELETE FROM ops.schema_history WHERE version = 6").await.unwrap();
+    hand.put(ROUTINE, "P-1", &calm()).await.unwrap();
+    let worker = stack.spawn("epro-worker", &[]).unwrap();
+    until("the worker to say what is missing", BOUND, || async {
+        let ready = worker.readyz().await.ok();
+        Ok(ready.filter(|(status, why)| *status != 200 && why.contains("6 history: run `epro migrate`")))
+    })
+    .await
+    .unwrap();
+    assert_eq!(link.count(STORED).await.unwrap(), 0);
+    let again = "INSERT INTO ops.schema_history SELECT 6, 'history', now()::text, '0'";
+    link.client.batch_execute(again).await.unwrap();
+    counts(&link, STORED, 1).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conflicts_do_not_pause() {
     let stack = hurried().await;
     let (_worker, link) = (stack.worker().await.unwrap(), link(&stack).await);

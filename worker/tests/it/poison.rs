@@ -43,6 +43,61 @@ async fn what_is_no_message_of_ours_becomes_a_dead_letter_that_says_why_under_a_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_with_a_type_and_a_key_that_no_table_takes_is_set_aside_and_holds_up_nobody() {
+    let stack = hurried().await;
+    let (_worker, link) = (stack.worker().await.unwrap(), link(&stack).await);
+    let hand = Hand::on(&stack).await.unwrap();
+    let stranger = plain(ROUTINE, Uuid::now_v7(), "Quillon\0", WORDS.to_vec());
+    hand.publish(&stranger).await.unwrap();
+    let mut given_up = plain("Quillon\0", Uuid::now_v7(), "Quillon\0", WORDS.to_vec()).through("epro.dead");
+    given_up.key = "Quillon\0".into();
+    hand.publish(&given_up).await.unwrap();
+    hand.put(ROUTINE, "P-1", &calm()).await.unwrap();
+    counts(&link, STORED, 1).await;
+    let mut found = dead(&link, 2).await;
+    found.sort_by(|one, other| one.lane.cmp(&other.lane));
+    let queues: Vec<&str> = found.iter().map(|letter| letter.queue.as_str()).collect();
+    assert_eq!(queues, ["epro.dead", ROUTINE]);
+    assert_eq!(link.count("SELECT count(*) FROM ops.dead_letter WHERE kind IS NULL").await.unwrap(), 2);
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_postgresql_refuses_is_written_without_all_that_came_from_outside() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let check = "ALTER TABLE ops.dead_letter ADD CONSTRAINT bare CHECK (detail IS NULL AND site_id IS NULL)";
+    link.client.batch_execute(check).await.unwrap();
+    let _worker = stack.worker().await.unwrap();
+    let mut broken = hand.letter(ROUTINE, "P-1", &calm()).unwrap();
+    let end = broken.body.len() - 1;
+    broken.body[end] ^= 1;
+    hand.publish(&broken).await.unwrap();
+    let found = &dead(&link, 1).await[0];
+    assert_eq!(
+        (found.class.as_str(), found.queue.as_str(), &found.body),
+        ("unreadable", ROUTINE, &broken.body)
+    );
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_postgresql_refuses_altogether_waits_and_holds_up_nobody() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let check = "ALTER TABLE ops.dead_letter ADD CONSTRAINT none CHECK (class <> 'unreadable')";
+    link.client.batch_execute(check).await.unwrap();
+    let _worker = stack.worker().await.unwrap();
+    hand.publish(&plain(ROUTINE, Uuid::now_v7(), SUBMISSION, WORDS.to_vec())).await.unwrap();
+    hand.put_all(ROUTINE, "P-1", &many(30)).await.unwrap();
+    counts(&link, STORED, 30).await;
+    assert_eq!(link.count(DEAD).await.unwrap(), 0);
+    link.client.batch_execute("ALTER TABLE ops.dead_letter DROP CONSTRAINT none").await.unwrap();
+    assert_eq!(dead(&link, 1).await[0].class, "unreadable");
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_seal_becomes_a_dead_letter_as_it_came() {
     let stack = hurried().await;
     let (_worker, link) = (stack.worker().await.unwrap(), link(&stack).await);
@@ -138,7 +193,7 @@ async fn a_refused_row_with_a_dangerous_answer_alerts() {
 
 /// Starts the worker again whenever it has ended, as a supervisor would, until nothing is left to do.
 /// Gives how often it ended.
-async fn supervised(stack: &Stack, env: &[(&str, &str)], settled: i64) -> (usize, Service) {
+pub(crate) async fn supervised(stack: &Stack, env: &[(&str, &str)], settled: i64) -> (usize, Service) {
     let link = link(stack).await;
     let both = "SELECT (SELECT count(*) FROM identified.submission) + (SELECT count(*) FROM ops.dead_letter)";
     let mut ends = 0;
@@ -209,6 +264,52 @@ async fn a_stage_that_panics_over_a_message_sets_aside_that_one_only_and_the_pro
     let account = conservation(&stack, &hand.log()).await.unwrap();
     assert_eq!((account.stored, account.dead), (299, 1));
     assert!(worker.runs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_outside_of_the_stages_sets_aside_that_message_only() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let submission = calm();
+    hand.put(ROUTINE, "P-1", &submission).await.unwrap();
+    let fault = format!("beforecommit:{}=panic", id(&submission));
+    let mut worker = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault)]).unwrap();
+    worker.ready().await.unwrap();
+    let found = &dead(&link, 1).await[0];
+    assert_eq!((found.class.as_str(), found.submission.as_deref()), ("quarantined", Some(id(&submission))));
+    hand.put_all(ROUTINE, "P-1", &many(100)).await.unwrap();
+    let account = conservation(&stack, &hand.log()).await.unwrap();
+    assert_eq!((account.stored, account.dead), (100, 1));
+    counts(&link, "SELECT count(*) FROM ops.suspect", 0).await;
+    assert!(worker.runs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_before_its_start_can_be_counted_it_is_the_alert_that_is_stored_later() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let submission = dangerous();
+    hand.publish(&signalled(hand.letter(URGENT, "P-1", &submission).unwrap())).await.unwrap();
+    hand.note(&submission);
+    let fault = format!("process:{}=abort", id(&submission));
+    let mut first = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault)]).unwrap();
+    first.ended(BOUND).await.unwrap();
+
+    // It comes again, and nobody can count that.
+    let login = stack.database().login("epro_worker").await.unwrap();
+    link.client.batch_execute("REVOKE SELECT ON ops.suspect FROM epro_worker").await.unwrap();
+    let _worker = stack.spawn("epro-worker", &[("EPRO__POSTGRES__URL", login.url())]).unwrap();
+    until("an alert", BOUND, || async { Ok((stack.vhost().ready(ALERTS).await? > 0).then_some(())) })
+        .await
+        .unwrap();
+    link.client.batch_execute("GRANT SELECT ON ops.suspect TO epro_worker").await.unwrap();
+    counts(&link, STORED, 1).await;
+    alert_row(&link, id(&submission)).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+    let told = hand.lying(ALERTS).await.unwrap();
+    let ids: std::collections::BTreeSet<String> =
+        told.iter().map(|letter| letter.json().unwrap()["alert_id"].to_string()).collect();
+    assert_eq!(ids.len(), 1, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,166 @@
+//! What a lane does with a message that doesn't succeed: count its starts, set it aside, park it.
+
+use std::time::Duration;
+
+use epro_broker::{Confirmed, Publisher, Tier, wait};
+use epro_store::Store;
+use epro_store::dead_letters::{Class, DeadLetter};
+use futures_util::future::join_all;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::backoff;
+use crate::chains::Chains;
+use crate::failure::Failure;
+use crate::hold::{GivenUp, Hold, until_done};
+use crate::in_flight::{InFlight, bare};
+use crate::lane::Handled;
+use crate::seldom::Seldom;
+use crate::submissions::route::Route;
+
+/// A message that was started so often, and never finished, is set aside.
+pub(crate) const MOST_STARTS: i32 = 3;
+/// The longest wait of a message. While two versions of the worker run, each try meets the one that knows its
+/// instrument half of the time: in 24 hours there must be many tries, not ten.
+const LONGEST_WAIT: Tier = Tier::M10;
+/// How long parking a message may take before it is tried again: a tier's confirm was seen to take 5 s.
+const PARK: Duration = Duration::from_secs(15);
+
+/// A broker that is away parks nothing, and each message tries again and again.
+static UNPARKED: Seldom = Seldom::new();
+
+/// What a lane needs for that.
+pub(crate) struct Settling<'a> {
+    pub lane: &'static str,
+    /// The counter of what became of its messages.
+    pub counted: &'static str,
+    pub route: &'a Route,
+    pub store: &'a Store,
+    pub publisher: &'a Publisher,
+    pub chains: &'a Chains,
+    /// How long PostgreSQL may be away.
+    pub hold: Hold,
+    /// How long a message may try to be parked.
+    pub parking: Hold,
+}
+
+impl Settling<'_> {
+    /// Counts a start of a message that was handed out before, before anything is done about it.
+    pub(crate) async fn start(&self, key: Uuid) -> Result<i32, GivenUp> {
+        let before = until_done!(self.hold, "suspect", self.store.starts(key))?;
+        until_done!(self.hold, "suspect", self.store.suspect(key, self.lane, before + 1))
+    }
+
+    /// The process has outlived it: what happens now is not its fault, and must not count against it.
+    pub(crate) async fn survived(&self, key: Uuid) {
+        if let Err(error) = self.store.forget_suspect(key).await {
+            tracing::debug!(%error, "a start stays counted");
+        }
+    }
+
+    /// A dead letter, then ack. Where PostgreSQL refuses even that, it waits, so that it wedges nobody.
+    /// Gives it back if nothing can be done now.
+    pub(crate) async fn set_aside(
+        &self,
+        one: InFlight,
+        failure: &Failure,
+        class: Class,
+        suspect: Option<Uuid>,
+        handled: &mut Handled,
+    ) -> Option<InFlight> {
+        let Some(letter) = one.dead_letter(failure, class, self.route) else {
+            return Some(one);
+        };
+        let message_id = letter.message_id;
+        match self.write(letter, suspect).await {
+            Ok(receipt) => {
+                tracing::warn!(
+                    lane = self.lane,
+                    class = class.as_str(),
+                    stage = failure.stage(),
+                    ?message_id,
+                    "set aside: {}",
+                    failure.rule()
+                );
+                self.count(class.as_str());
+                one.delivery.ack(&receipt);
+                handled.settled(one.place, Some(class.as_str()));
+                None
+            }
+            // What the broker gave up on would come back without the name of its queue.
+            Err(GivenUp::Row(_)) if !one.is_terminal() => self.park_all(vec![one]).await.pop(),
+            Err(_) => Some(one),
+        }
+    }
+
+    async fn write(
+        &self,
+        letter: DeadLetter,
+        suspect: Option<Uuid>,
+    ) -> Result<epro_store::Committed, GivenUp> {
+        let mut chain = self.chains.take().await;
+        let mut letters = [letter];
+        let mut written =
+            until_done!(self.hold, "dead letter", self.store.set_aside(chain.chain(), &letters, suspect));
+        if let Err(GivenUp::Row(error)) = &written {
+            tracing::error!(lane = self.lane, %error, "PostgreSQL refuses a dead letter: this is a defect");
+            letters = letters.map(bare);
+            written =
+                until_done!(self.hold, "dead letter", self.store.set_aside(chain.chain(), &letters, suspect));
+        }
+        // One letter, one receipt.
+        written?.pop().ok_or(GivenUp::HoldOver)
+    }
+
+    /// Parks them at once, attempts unchanged, and acks each. Gives back what can't be parked now.
+    pub(crate) async fn park_all(&self, waiting: Vec<InFlight>) -> Vec<InFlight> {
+        let parked = waiting.into_iter().map(async |one| {
+            let receipt = self.park(&one).await;
+            (one, receipt)
+        });
+        let mut undone = Vec::new();
+        for (one, receipt) in join_all(parked).await {
+            let Some(receipt) = receipt else {
+                undone.push(one);
+                continue;
+            };
+            self.count("waits");
+            one.delivery.ack(&receipt);
+        }
+        undone
+    }
+
+    /// Publishes it to the next wait tier, as often as it takes within the hold.
+    async fn park(&self, one: &InFlight) -> Option<Confirmed> {
+        let tier = Tier::after(one.delivery.headers().waits).min(LONGEST_WAIT);
+        let since = Instant::now();
+        for delay in backoff::steady() {
+            let parked = wait::parked(&one.delivery, tier, now());
+            match self.publisher.publish_within(parked, PARK).await {
+                Ok(receipt) => return Some(receipt),
+                Err(error) if UNPARKED.is_due() => {
+                    tracing::warn!(%error, tier = tier.name(), "can't be parked now");
+                }
+                Err(_) => {}
+            }
+            if since.elapsed() > self.parking.at_most {
+                return None;
+            }
+            tokio::select! {
+                () = self.parking.shutdown.requested() => return None,
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+        None
+    }
+
+    fn count(&self, outcome: &'static str) {
+        metrics::counter!(self.counted, "lane" => self.lane, "outcome" => outcome).increment(1);
+    }
+}
+
+/// Unix milliseconds.
+pub(crate) fn now() -> i64 {
+    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
