@@ -49,22 +49,34 @@ pub(crate) async fn run(relay: Relay) {
     }
 }
 
+/// Publishes what is unsent, oldest first, until nothing is left or nothing goes through; then rests. The
+/// lease is renewed before each batch.
 async fn relay_once(relay: &Relay, round: &LeaseRound<'_>) {
-    match relay.store.leases(round).await {
-        Ok(leases) if leases.is_empty() => {}
-        Ok(_) => relay_all(relay).await,
-        Err(error) => tracing::debug!(%error, "the relay's lease can't be had now"),
+    loop {
+        match relay.store.leases(round).await {
+            Ok(leases) if leases.is_empty() => break,
+            Ok(_) if relay_batch(relay).await => {}
+            Ok(_) => break,
+            Err(error) => {
+                tracing::debug!(%error, "the relay's lease can't be had now");
+                break;
+            }
+        }
     }
     tokio::time::sleep(relay.every.min(TTL / 3)).await;
 }
 
-/// Publishes what is unsent, oldest first, until nothing is left or nothing goes through.
-async fn relay_all(relay: &Relay) {
+/// Publishes one batch. Whether there may be more that goes through.
+async fn relay_batch(relay: &Relay) -> bool {
     let unsent = match relay.store.unsent(MOST).await {
-        Ok(unsent) if unsent.is_empty() => return,
+        Ok(unsent) if unsent.is_empty() => return false,
         Ok(unsent) => unsent,
-        Err(error) => return tracing::debug!(%error, "unsent follow-ons can't be read now"),
+        Err(error) => {
+            tracing::debug!(%error, "unsent follow-ons can't be read now");
+            return false;
+        }
     };
+    let full = unsent.len() >= MOST as usize;
     let (sent, still_unsent) = follow_on::publish(unsent, &relay.publisher).await;
     if !still_unsent.is_empty()
         && let Err(error) = relay.store.mark_unsent(&still_unsent).await
@@ -72,11 +84,18 @@ async fn relay_all(relay: &Relay) {
         // Marking them again moves them behind the others, so that one sick queue hides no healthy one.
         tracing::debug!(%error, "unsent follow-ons stay in front");
     }
-    if !sent.is_empty() {
-        metrics::counter!("epro_follow_ons_relayed_total").increment(sent.len() as u64);
-        match relay.store.mark_queued(&sent).await {
-            Ok(_) => tracing::info!(sent = sent.len(), unsent = still_unsent.len(), "relayed follow-ons"),
-            Err(error) => tracing::warn!(%error, "relayed, but not marked: they are relayed once more"),
+    if sent.is_empty() {
+        return false;
+    }
+    metrics::counter!("epro_follow_ons_relayed_total").increment(sent.len() as u64);
+    match relay.store.mark_queued(&sent).await {
+        Ok(_) => {
+            tracing::info!(sent = sent.len(), unsent = still_unsent.len(), "relayed follow-ons");
+            full
+        }
+        Err(error) => {
+            tracing::warn!(%error, "relayed, but not marked: they are relayed once more");
+            false
         }
     }
 }

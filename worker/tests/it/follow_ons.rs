@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     ALERTS, BOUND, DEAD, ROUTINE, SITE, STORED, STUDY, URGENT, alert_row, alerts_of, counts, dangerous,
-    empty, hurried, id, link, signalled,
+    empty, hurried, id, link, signalled, with,
 };
 
 const HIS: &str = "epro.his.H001";
@@ -179,4 +179,19 @@ async fn a_worker_that_starts_without_postgresql_alerts_all_the_same() {
     worker.ready().await.unwrap();
     let account = conservation(&stack, &hand.log()).await.unwrap();
     assert_eq!((account.stored, account.dead), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_is_relayed_without_a_rest_after_each_batch() {
+    let stack = with(json!({"worker": {"lanes": ["relay"]}})).await;
+    let link = link(&stack).await;
+    // With a rest after each of fifty batches it would take far longer than we wait here.
+    let backlog = "INSERT INTO ops.alert (alert_id, submission_id, pseudonym, study_id, site_id, rule, severity, state)
+                   SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ONC-301', 'H001', 'r', 'critical',
+                          'unsent'
+                   FROM generate_series(1, 25000)";
+    link.client.batch_execute(backlog).await.unwrap();
+    let _worker = stack.worker().await.unwrap();
+    counts(&link, "SELECT count(*) FROM ops.alert WHERE state = 'unsent'", 0).await;
+    assert_eq!(stack.vhost().ready(ALERTS).await.unwrap(), 25_000);
 }
