@@ -24,32 +24,41 @@ pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -
     }
     let messages = look_into(vhost).await?;
     // An alert's or a delivery's own lane consumes these once it exists; then `done` is the end.
-    let sql = "SELECT submission_id FROM ops.delivery WHERE state = 'queued'
-               UNION ALL SELECT alert_id FROM ops.alert WHERE state = 'queued'";
+    let sql =
+        "SELECT 'epro.his.' || site_id, submission_id, pseudonym FROM ops.delivery WHERE state = 'queued'
+               UNION ALL SELECT 'epro.alerts', alert_id, NULL FROM ops.alert WHERE state = 'queued'";
     for row in link.client.query(sql, &[]).await? {
-        let id: Uuid = row.get(0);
-        if !messages.contains(&id) {
-            wrong.push(format!("a follow-on of {id} is called queued and lies in no queue"));
+        let (queue, id): (String, Uuid) = (row.get(0), row.get(1));
+        if !messages.contains(&(queue.clone(), id, row.get(2))) {
+            wrong.push(format!("a follow-on of {id} is called queued and isn't in {queue}"));
         }
     }
     Ok(())
 }
 
-/// Ids in the follow-on queues. The messages go back when the channel ends.
-async fn look_into(vhost: &Vhost) -> Result<BTreeSet<Uuid>> {
-    let mut ids = BTreeSet::new();
+/// A queue, and the key of the row that a message in it is about: an alert's id, or a submission's id with
+/// the pseudonym of its subject. An alert names its submission too, which says nothing of its delivery.
+type Follower = (String, Uuid, Option<Uuid>);
+
+/// What lies in the follow-on queues. The messages go back when the channel ends.
+async fn look_into(vhost: &Vhost) -> Result<BTreeSet<Follower>> {
+    let mut found = BTreeSet::new();
     let connection = vhost.connect().await?;
     for queue in vhost.queues().await?.iter().filter(|q| q.starts_with("epro.his.") || *q == "epro.alerts") {
         let channel = connection.create_channel().await?;
         while let Some(message) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
         {
             let body: Value = serde_json::from_slice(&message.delivery.data)?;
-            for key in ["alert_id", "submission_id"] {
-                ids.extend(body[key].as_str().and_then(|id| id.parse::<Uuid>().ok()));
-            }
+            let id = |key: &str| body[key].as_str().and_then(|id| id.parse::<Uuid>().ok());
+            let (key, beside) = if queue == "epro.alerts" {
+                (id("alert_id"), None)
+            } else {
+                (id("submission_id"), id("pseudonym"))
+            };
+            found.extend(key.map(|key| (queue.clone(), key, beside)));
         }
         channel.close(200, "looked".into()).await?;
     }
     connection.close(200, "looked".into()).await?;
-    Ok(ids)
+    Ok(found)
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use epro_proving::client::phq9;
 use epro_proving::conservation::within;
 use epro_proving::stack::Plan;
-use epro_proving::{Client, Stack, conservation, until};
+use epro_proving::{Client, Hand, Stack, conservation, until};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -50,6 +50,22 @@ async fn a_worker_killed_under_load_loses_nothing() {
     sending.join_all().await;
     let account = conservation(&stack, &client.log()).await.unwrap();
     assert_eq!((account.accepted, account.stored), (600, 600));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_finds_a_delivery_that_is_lost_beside_an_alert_of_the_same_submission() {
+    // Nobody consumes what follows on.
+    let config = json!({"worker": {"lanes": ["submissions"]}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await.unwrap();
+    let (hand, _worker) = (Hand::on(&stack).await.unwrap(), stack.worker().await.unwrap());
+    let mut submission = phq9("ONC-301", "H001");
+    submission["answers"]["44260-8"] = json!(2);
+    hand.put("epro.submissions.urgent", "P-1", &submission).await.unwrap();
+    conservation(&stack, &hand.log()).await.unwrap();
+    assert_eq!(hand.lying("epro.alerts").await.unwrap().len(), 1);
+    assert_eq!(hand.take("epro.his.H001").await.unwrap().len(), 1);
+    let said = conservation(&stack, &hand.log()).await.unwrap_err().to_string();
+    assert!(said.contains("isn't in epro.his.H001") && !said.contains("isn't in epro.alerts"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
