@@ -87,7 +87,10 @@ impl Store {
         session.done();
         let runner = embedded::migrations::runner();
         let missing = runner.get_migrations().iter().filter(|m| !applied.contains(&m.version()));
-        Ok(missing.map(|m| format!("{} {}", m.version(), m.name())).collect())
+        // They are embedded by the names of their files, V10 before V2.
+        let mut missing: Vec<_> = missing.collect();
+        missing.sort_by_key(|m| m.version());
+        Ok(missing.into_iter().map(|m| format!("{} {}", m.version(), m.name())).collect())
     }
 }
 

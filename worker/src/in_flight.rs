@@ -30,8 +30,8 @@ pub(crate) struct InFlight {
     pub lane: &'static str,
 }
 
-/// What a dead letter can do without: whatever came in from outside, or was made of that. What is left are
-/// ids, hashes, names of ours and the sealed body.
+/// A dead letter without what it can do without, which came from outside or was made of that. What is left are
+/// ids, hashes, names of ours and the sealed body: enough to redrive it.
 pub(crate) fn bare(letter: DeadLetter) -> DeadLetter {
     DeadLetter {
         stage: None,
@@ -39,7 +39,6 @@ pub(crate) fn bare(letter: DeadLetter) -> DeadLetter {
         site_id: None,
         study_id: None,
         instrument: None,
-        kind: None,
         headers: Value::Object(Map::new()),
         audit: unknown_sender(),
         ..letter

@@ -89,7 +89,12 @@ impl Settling<'_> {
                 None
             }
             // What the broker gave up on would come back without the name of its queue.
-            Err(GivenUp::Row(_)) if !one.is_terminal() => self.park_all(vec![one]).await.pop(),
+            Err(GivenUp::Row(_)) if !one.is_terminal() => {
+                if let Some(key) = suspect {
+                    self.survived(key).await;
+                }
+                self.park_all(vec![one]).await.pop()
+            }
             Err(_) => Some(one),
         }
     }
