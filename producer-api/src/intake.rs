@@ -51,6 +51,7 @@ pub(crate) fn count<T>(through: &'static str, outcome: &Result<T, Refusal>) {
 /// Checks one submission and seals it.
 pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<Admitted, Refusal> {
     let submission = parse(bytes)?;
+    crate::fault::at_submit(submission.submission_id);
     let subject = subject_of(arrival.caller, &submission)?;
     check_places(door, arrival.caller, &submission)?;
     let signals = signals_of(door, &submission)?;

@@ -9,6 +9,7 @@ mod batch;
 mod body;
 mod docs;
 mod door;
+mod fault;
 mod intake;
 mod openapi;
 mod readiness;
@@ -95,8 +96,9 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
     task::spawn("publisher state", follow);
     let queues = readiness.part("queues");
     let door = Arc::new(Door::new(setup, publisher, notes, queues.clone()));
-    let watch = readiness::watch_queues(broker, door.store.clone(), queues, shutdown.clone());
+    let watch = readiness::watch_queues(broker, queues, shutdown.clone());
     let watch = task::spawn("queue watch", watch);
+    task::spawn("store watch", readiness::watch_store(door.store.clone(), shutdown.clone()));
 
     health::start(&admin, readiness, metrics).await.context("the admin port can't be bound")?;
     let (address, serving) = server::bind(&intake, router::router(door), shutdown.clone())

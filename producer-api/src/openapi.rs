@@ -170,7 +170,7 @@ fn answers(kind: Kind, route: Route) -> bool {
         Kind::TokenMissing | Kind::TokenMalformed | Kind::TokenUnknownKey | Kind::TokenAlgorithm => true,
         Kind::TokenSignature | Kind::TokenExpired | Kind::TokenNotYetValid => true,
         Kind::TokenIssuer | Kind::TokenAudience | Kind::TokenClaims | Kind::ScopeMissing => true,
-        Kind::Panicked | Kind::Busy => true,
+        Kind::Panicked | Kind::Busy | Kind::Overdue => true,
         Kind::RouteUnknown | Kind::MethodUnknown => false,
     }
 }

@@ -36,13 +36,11 @@ pub(crate) async fn follow_publisher(publisher: Publisher, part: Part, shutdown:
     }
 }
 
-/// Looks after the queues, by passive declares only, and after PostgreSQL, without which
-/// submissions are accepted all the same.
-pub(crate) async fn watch_queues(url: BrokerUrl, store: Store, part: Part, shutdown: Shutdown) {
+/// Looks after the queues, by passive declares only.
+pub(crate) async fn watch_queues(url: BrokerUrl, part: Part, shutdown: Shutdown) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut connection = None;
-    let mut answers = true;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
@@ -52,7 +50,6 @@ pub(crate) async fn watch_queues(url: BrokerUrl, store: Store, part: Part, shutd
             Ok(None) => part.ready(),
             Ok(Some(reason)) | Err(reason) => part.not_ready(reason),
         }
-        answers = look_after_store(&store, answers).await;
     }
     if let Some(connection) = connection {
         connection.close().await;
@@ -82,15 +79,29 @@ fn needed(missing: &Missing) -> bool {
     }
 }
 
-async fn look_after_store(store: &Store, answered: bool) -> bool {
-    let answers = store.ping().await.is_ok();
-    metrics::gauge!("epro_store_up").set(if answers { 1.0 } else { 0.0 });
-    match (answered, answers) {
-        (true, false) => {
-            tracing::warn!("PostgreSQL doesn't answer: submissions are accepted, their status can't be told");
+/// Looks after PostgreSQL, without which submissions are accepted all the same. By itself, as a server that
+/// is silent takes long to be found so.
+pub(crate) async fn watch_store(store: Store, shutdown: Shutdown) {
+    let mut answered = true;
+    loop {
+        let answers = tokio::select! {
+            answer = store.ping() => answer.is_ok(),
+            () = shutdown.requested() => return,
+        };
+        metrics::gauge!("epro_store_up").set(if answers { 1.0 } else { 0.0 });
+        match (answered, answers) {
+            (true, false) => {
+                tracing::warn!(
+                    "PostgreSQL doesn't answer: submissions are accepted, their status can't be told"
+                );
+            }
+            (false, true) => tracing::info!("PostgreSQL answers"),
+            _ => {}
         }
-        (false, true) => tracing::info!("PostgreSQL answers"),
-        _ => {}
+        answered = answers;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = shutdown.requested() => return,
+        }
     }
-    answers
 }

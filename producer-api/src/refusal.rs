@@ -85,6 +85,7 @@ kinds! {
     Unconfirmed 503 "unconfirmed" "Nothing can be accepted now" Some((2, 6));
     Busy 503 "busy" "Nothing can be accepted now" Some((1, 3));
     NotTried 503 "not_tried" "Nothing can be accepted now" Some((2, 6));
+    Overdue 503 "overdue" "Nothing can be accepted now" Some((2, 6));
     StoreAway 503 "store_away" "Nothing can be looked up now; submissions are still accepted" Some((5, 15));
 }
 

@@ -2,10 +2,12 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::Method;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -82,6 +84,12 @@ impl Route {
     }
 }
 
+/// How long a whole request may take: a body, and twice what a batch is given for its confirms. Each step has
+/// a bound of its own; this one is for what nobody thought of.
+fn longest(door: &Door) -> Duration {
+    door.body_timeout + 8 * door.confirm_timeout
+}
+
 /// The whole public door.
 pub(crate) fn router(door: Arc<Door>) -> Router {
     let routes = Route::ALL.into_iter().fold(Router::new(), |router, route| {
@@ -93,7 +101,19 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
     let unknown = async |State(door): State<Arc<Door>>| {
         Visit::begin(&door, Route::Unknown).answer(Err(Kind::RouteUnknown.into()))
     };
-    recovering(routes.fallback(unknown).with_state(door))
+    let within = longest(&door);
+    recovering(bounded(routes.fallback(unknown).with_state(door), within))
+}
+
+/// A request that takes longer than that is a 503; what it was doing is dropped.
+fn bounded(router: Router, within: Duration) -> Router {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| async move {
+        let answer = tokio::time::timeout(within, next.run(request)).await;
+        answer.unwrap_or_else(|_| {
+            tracing::error!("a request took too long: this is a defect");
+            Refusal::from(Kind::Overdue).into_response()
+        })
+    }))
 }
 
 /// A panic in a handler is a 500 and an error line (from the panic hook, without its message);
@@ -110,6 +130,15 @@ mod tests {
     use axum::body::Body;
     use axum::http::Request;
     use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_is_a_503() {
+        let pends = async || -> Response { std::future::pending().await };
+        let router = bounded(Router::new().route("/", get(pends)), Duration::from_millis(1));
+        let response = router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key("retry-after"));
+    }
 
     #[tokio::test]
     async fn a_panic_is_a_500_without_a_word_of_it() {

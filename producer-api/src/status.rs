@@ -3,6 +3,7 @@
 mod answer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -18,6 +19,10 @@ use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
 use crate::visit::Visit;
+
+/// How long PostgreSQL may take. A server that is silent, not gone, would cost several times as much: a
+/// connection to be verified, another to be made, the answer.
+const LOOK_UP: Duration = Duration::from_secs(3);
 
 pub(crate) async fn handle(
     State(door): State<Arc<Door>>,
@@ -40,7 +45,8 @@ async fn status(
     visit.by(&caller);
     let id = id.ok_or(Kind::IdMalformed)?;
     visit.about(id);
-    let found = find(door, visit, &caller, id).await?;
+    let found = tokio::time::timeout(LOOK_UP, find(door, visit, &caller, id)).await;
+    let found = found.map_err(|_| Kind::StoreAway)??;
     Ok(json(200, "application/json", &Answer::from(found)))
 }
 

@@ -67,6 +67,11 @@ impl Client {
         Self { base: base.trim_end_matches('/').to_owned(), ..self.clone() }
     }
 
+    /// The same client and log, giving up on a request after that long.
+    pub fn giving_up_after(&self, patience: Duration) -> Result<Self> {
+        Ok(Self { http: crate::http::client(patience)?, ..self.clone() })
+    }
+
     /// The minter of its tokens.
     pub fn minter(&self) -> &Minter {
         &self.minter

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::section::Section;
 
+/// Above it a client that nobody can tell anything would not be told so within 3 s.
+const LONGEST_CONFIRM: Duration = Duration::from_millis(2800);
+
 const ADDRESS: &str = "has to be an address like 127.0.0.1:8080";
 
 /// The door for submissions.
@@ -40,6 +43,9 @@ impl IntakeConfig {
         }
         let outstanding = section.integer("outstanding", 160, 2, 10_000);
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
+        if confirm_timeout > LONGEST_CONFIRM {
+            section.problem("confirm_timeout", "has to be at most 2800ms: a client is answered within 3 s");
+        }
         let body_timeout = section.duration("body_timeout", millis(10_000), millis(1));
         let header_timeout = section.duration("header_timeout", millis(5000), millis(1));
         let idle_timeout = section.duration("idle_timeout", millis(75_000), millis(1));

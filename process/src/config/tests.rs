@@ -117,6 +117,14 @@ worker: { lanes: [submissions, hospitals, submissions], chunk: 600, linger: -1s 
 }
 
 #[test]
+fn a_confirm_may_not_take_longer_than_a_client_is_promised() {
+    for (text, problems) in [("2800ms", vec![]), ("2801ms", vec!["intake.confirm_timeout"])] {
+        let (_, found) = read(LEAST, &[("EPRO__INTAKE__CONFIRM_TIMEOUT", text)]);
+        assert_eq!(paths(&found), problems, "{text}");
+    }
+}
+
+#[test]
 fn the_environment_lies_over_the_file() {
     let environment = [
         ("EPRO__BROKER__URL", "amqp://a:b@localhost/x"),

@@ -7,6 +7,7 @@ mod configuration;
 mod documentation;
 mod leaving;
 mod outages;
+mod panics;
 mod reading;
 mod refusing;
 mod slow_clients;

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use crate::support::{ROUTINE, SITE, STUDY, SUBMIT, URGENT, alerting, door, phq9, place, problem};
 
 const SOON: Duration = Duration::from_secs(20);
+/// Nobody waits longer for an answer that was promised within 3 s, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 async fn behind_a_proxy(config: Value) -> Result<(Proxy, Stack, Service, Client)> {
     let amqp = services::Services::from_env()?.amqp;
@@ -25,7 +27,7 @@ async fn behind_a_proxy(config: Value) -> Result<(Proxy, Stack, Service, Client)
 
 /// A 503 that says when to come again, and nothing of why.
 async fn is_unavailable(client: &Client, submission: &Value) -> Result<()> {
-    let reply = client.submit("P-1", submission).await?;
+    let reply = client.giving_up_after(PATIENCE)?.submit("P-1", submission).await?;
     assert_eq!((reply.status, problem(&reply)?.as_str()), (503, "unavailable"));
     let seconds: u64 = reply.header("retry-after").unwrap_or_default().parse()?;
     assert!((1..=30).contains(&seconds));
@@ -176,6 +178,27 @@ async fn a_broker_that_is_not_there_at_start_is_waited_for() -> Result<()> {
     api.ready_is(true, SOON).await?;
     assert_eq!(client.submit("P-1", &phq9()).await?.status, 202);
     Ok(())
+}
+
+#[tokio::test]
+async fn with_postgres_silent_questions_are_503_before_the_client_gives_up_and_submissions_are_accepted()
+-> Result<()> {
+    let database = services::Services::from_env()?.database;
+    let proxy = Proxy::to(&services::host_port(&database)?).await?;
+    let stack = Stack::with(Plan { postgres: Some(proxy.address()), ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?.giving_up_after(PATIENCE)?;
+    let submission = phq9();
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    let ask = async || client.get(&place(&submission["submission_id"]), &token).await;
+    assert_eq!(ask().await?.status, 404, "a connection is there");
+    proxy.stall();
+    let reply = ask().await?;
+    assert_eq!((reply.status, problem(&reply)?.as_str()), (503, "unavailable"));
+    assert!(counted(&client, &api, "store_away").await?);
+    assert_eq!(client.submit("P-1", &submission).await?.status, 202);
+    proxy.pass();
+    until("an answer", SOON, || async { Ok((ask().await?.status == 404).then_some(())) }).await
 }
 
 #[tokio::test]

@@ -12,7 +12,10 @@ use crate::support::{SITE, STUDY, alerting, door, place, problem};
 #[tokio::test]
 async fn a_stored_submission_is_told_to_its_patient_and_its_site_and_to_nobody_else() -> Result<()> {
     let stack = Stack::new().await?;
-    let (api, _worker) = tokio::try_join!(stack.api(), stack.worker())?;
+    // With the rights that the door has in production, and no others.
+    let login = stack.database().login("epro_intake").await?;
+    let mut api = stack.spawn("epro-producer-api", &[("EPRO__POSTGRES__URL", login.url())])?;
+    let ((), _worker) = tokio::try_join!(api.ready(), stack.worker())?;
     let client = stack.client(&api)?;
     let submission = alerting();
     assert_eq!(client.submit("P-1", &submission).await?.status, 202);
