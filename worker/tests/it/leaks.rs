@@ -132,6 +132,17 @@ fn refusals(marks: &mut Marks) -> Vec<(&'static str, Vec<u8>)> {
     cases
 }
 
+/// The same as batches: all of them that are JSON in one, and each of the others as a whole batch.
+fn batches(marks: &mut Marks) -> Vec<(&'static str, Vec<u8>)> {
+    let (items, mut batches): (Vec<_>, Vec<_>) = refusals(marks)
+        .into_iter()
+        .partition(|(_, body)| serde_json::from_slice::<Value>(body).is_ok_and(|value| value.is_object()));
+    let items: Vec<Vec<u8>> = items.into_iter().map(|(_, body)| body).collect();
+    let array = [b"[".as_slice(), &items.join(&b","[..]), b"]"].concat();
+    batches.push(("all in one", array));
+    batches
+}
+
 /// Refused requests of every other kind.
 async fn strange_requests(caller: &Caller, stack: &Stack, marks: &mut Marks) -> Vec<String> {
     let good = calm().to_string().into_bytes();
@@ -198,11 +209,17 @@ async fn strange_messages(hand: &Hand, marks: &mut Marks) {
     let mut letter = plain(ROUTINE, Uuid::now_v7(), SUBMISSION, body)
         .with(&marks.make("a message header's name"), json!(1))
         .with("note", json!(marks.make("a message header")))
-        .with("epro-site", json!(format!("{} x", marks.make("a site with a space"))))
+        .with("epro-site", json!(marks.make("a stranger's site")))
+        .with("epro-study", json!(marks.make("a stranger's study")))
+        .with("epro-key", json!(marks.make("a stranger's key")))
         .with("traceparent", json!(marks.make("a message's traceparent")));
     hand.publish(&letter).await.unwrap();
     letter.id = Some(marks.make("a message id"));
     hand.publish(&letter).await.unwrap();
+    letter.kind = Some(marks.make("a message's type"));
+    hand.publish(&letter).await.unwrap();
+    letter.key = marks.make("a routing key");
+    hand.publish(&letter.through("epro.dead")).await.unwrap();
     let mut broken = sealed(hand, &marks.make("the subject under a broken seal"), b"{}".to_vec());
     broken.body[20] ^= 1;
     hand.publish(&broken).await.unwrap();
@@ -286,6 +303,14 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
         assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
         places.add(format!("the answer to {what}"), answer);
     }
+    for (what, body) in batches(&mut marks) {
+        let mut head = headers(&mut marks);
+        head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
+        let answer = caller.send("POST", "/api/v1/epro/submit/batch", &head, &body).await;
+        let refused = answer.starts_with("HTTP/1.1 4") || answer.contains("\"received\":0");
+        assert!(refused, "{what}: {answer}");
+        places.add(format!("the answer to a batch, {what}"), answer);
+    }
     for answer in strange_requests(&caller, &stack, &mut marks).await {
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
         places.add("the answer to a strange request", answer);
@@ -336,11 +361,14 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     operate(&mut places, &stack, &["topology", "check"]).await;
     operate(&mut places, &stack, &["topology", "apply"]).await;
     operate(&mut places, &stack, &["dead-letters", "list"]).await;
-    operate(&mut places, &stack, &["dead-letters", "list", "--json"]).await;
+    let all = ["dead-letters", "list", "--json", "--limit", "10000"];
+    operate(&mut places, &stack, &all).await;
     let numbers = link.client.query("SELECT id::text FROM ops.dead_letter", &[]).await.unwrap();
     assert!(numbers.len() > 20);
-    for number in numbers.iter().take(8) {
-        operate(&mut places, &stack, &["dead-letters", "show", number.get::<_, &str>(0)]).await;
+    for number in &numbers {
+        let number = number.get::<_, &str>(0);
+        operate(&mut places, &stack, &["dead-letters", "show", number]).await;
+        operate(&mut places, &stack, &["dead-letters", "show", number, "--json"]).await;
     }
     let line = ["dead-letters", "redrive", "--class", "refused", "--yes", "--reason", "again"];
     operate(&mut places, &stack, &line).await;
