@@ -74,7 +74,8 @@ async fn publish_all(publisher: &Publisher, next: &Arc<AtomicU64>, end: u64, mix
     callers.join_all().await.into_iter().flatten().collect()
 }
 
-/// Takes what is in the queue, until told to stop and the queue is empty.
+/// Takes what is in the queue, until told how much there must be and that is there; or until nothing more
+/// comes, which the comparison then tells.
 async fn collect(mut consumer: Consumer, mut stop: watch::Receiver<u64>) -> Result<HashMap<u64, u32>> {
     let mut found: HashMap<u64, u32> = HashMap::new();
     loop {
@@ -91,6 +92,10 @@ async fn collect(mut consumer: Consumer, mut stop: watch::Receiver<u64>) -> Resu
                 delivery.ack(&Stored);
             }
             changed = stop.changed() => changed?,
+            () = tokio::time::sleep(SOON), if wanted != u64::MAX => {
+                consumer.leave().await;
+                return Ok(found);
+            }
         }
     }
 }
