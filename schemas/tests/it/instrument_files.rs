@@ -45,7 +45,13 @@ fn the_shipped_instruments_are_these_with_their_notices() {
         );
     }
     for id in ["phq-9", "gad-7", "nrs-pain"] {
-        assert!(licence(id).contains("available at no cost under the license at https://loinc.org/license"));
+        // The words that LOINC's licence asks for.
+        for words in [
+            "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief",
+            "available at no cost under the license at http://loinc.org/license. LOINC® is a registered",
+        ] {
+            assert!(licence(id).contains(words), "{id}: {words}");
+        }
     }
     assert!(licence("pro-ctcae-core").contains("must not be altered or redistributed"));
     let texts = SHIPPED.iter().flat_map(|i| &i.definition().items).filter(|item| item.kind == Kind::Text);
