@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod scout;
 
+pub use plan::Binding;
 use plan::Plan;
 pub use policy::{Policy, Setting};
 use scout::{Finding, Scout};
@@ -173,6 +174,11 @@ impl Topology {
             }
         }
         Ok(missing)
+    }
+
+    /// Its bindings. AMQP can't show whether they are there; the management API can.
+    pub fn bindings(&self) -> &[Binding] {
+        self.plan.bindings()
     }
 
     /// The policies that go with it: tuning, which may change at any time.

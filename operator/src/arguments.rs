@@ -89,9 +89,9 @@ pub(crate) struct Filter {
     /// open, redriven or discarded.
     #[arg(long, default_value = "open")]
     pub state: String,
-    /// At most so many.
-    #[arg(long, default_value_t = 100)]
-    pub limit: u32,
+    /// At most so many; without, `list` shows 100 and `redrive` takes all.
+    #[arg(long)]
+    pub limit: Option<u32>,
 }
 
 #[derive(Args)]

@@ -10,17 +10,25 @@ use crate::arguments::Filter;
 use crate::outside::Outside;
 use crate::screen;
 
+/// Dead letters that are listed unless more are asked for.
+const LISTED: u32 = 100;
+
 /// Lists dead letters.
 pub(crate) async fn list(outside: &Outside<'_>, filter: Filter, json: bool) -> anyhow::Result<ExitCode> {
-    let found = outside.store()?.dead_letters(&wanted(&filter)?).await?;
+    let most = filter.limit.unwrap_or(LISTED);
+    let wanted = dead_letters::Filter { limit: Some(most), ..wanted(&filter)? };
+    let found = outside.store()?.dead_letters(&wanted).await?;
     if json {
         screen::json(&found)?;
     } else if found.is_empty() {
-        screen::line("no dead letters");
+        screen::line("no dead letters")?;
     } else {
         let header =
             ["id", "class", "stage", "rule", "site", "study", "instrument", "submission", "times", "last"];
-        screen::table(&header, found.iter().map(row));
+        screen::table(&header, found.iter().map(row))?;
+        if found.len() == most as usize {
+            screen::line(format!("these are the first {most}; --limit shows more"))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -40,7 +48,7 @@ pub(crate) async fn show(outside: &Outside<'_>, id: i64, json: bool) -> anyhow::
         rows.push(vec![name.clone(), text]);
     }
     rows.push(vec!["body".into(), format!("{} bytes, sealed", found.body.len())]);
-    screen::table(&["field", "value"], rows);
+    screen::table(&["field", "value"], rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,7 +68,7 @@ pub(crate) fn wanted(filter: &Filter) -> anyhow::Result<dead_letters::Filter> {
         study_id: filter.study.clone(),
         submission_id: filter.submission,
         state: Some(state),
-        limit: Some(filter.limit),
+        limit: filter.limit,
         ..dead_letters::Filter::default()
     })
 }

@@ -7,6 +7,7 @@ mod arguments;
 mod config_check;
 mod dead_letters;
 mod fault;
+mod management;
 mod migrate;
 mod outside;
 mod pause;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command, ConfigCommand, DeadLettersCommand, TopologyCommand};
 use clap::Parser as _;
-use epro_process::config::{self, Config};
+use epro_process::config::{self, Config, Problem};
 use epro_process::telemetry;
 use outside::Outside;
 
@@ -27,13 +28,14 @@ async fn main() -> ExitCode {
     epro_process::tls::install();
     let arguments = Arguments::parse();
     let (config, problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
-    if !problems.is_empty() {
+    let checks = matches!(arguments.command, Command::Config(ConfigCommand::Check));
+    if !problems.is_empty() && !checks {
         return config::refuse(&problems);
     }
     if let Err(error) = telemetry::init_log(&config.log) {
         return screen::failed(&error.into());
     }
-    match run(arguments, &config).await {
+    match run(arguments, &config, problems).await {
         Ok(code) => code,
         Err(error) => match error.downcast::<outside::Misconfigured>() {
             Ok(misconfigured) => config::refuse(&misconfigured.0),
@@ -42,11 +44,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> anyhow::Result<ExitCode> {
     let json = arguments.json;
     let outside = Outside::new(config);
     match arguments.command {
-        Command::Config(ConfigCommand::Check) => config_check::run(config),
+        Command::Config(ConfigCommand::Check) => config_check::run(config, problems, json),
         Command::Migrate => migrate::run(&outside, json).await,
         Command::Topology(TopologyCommand::Apply) => topology::apply(&outside, json).await,
         Command::Topology(TopologyCommand::Check) => topology::check(&outside, json).await,
@@ -57,7 +59,7 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> 
         Command::DeadLetters(DeadLettersCommand::Redrive(wanted)) => {
             redrive::run(&outside, wanted, json).await
         }
-        Command::Pause(wanted) => pause::pause(&outside, &wanted).await,
-        Command::Resume(wanted) => pause::resume(&outside, &wanted).await,
+        Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
+        Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,
     }
 }

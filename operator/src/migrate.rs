@@ -13,9 +13,9 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
     if json {
         screen::json(&json!({"applied": applied.migrations}))?;
     } else if applied.migrations.is_empty() {
-        screen::line("database: up to date");
+        screen::line("database: up to date")?;
     } else {
-        screen::line(format!("database: applied {}", applied.migrations.join(", ")));
+        screen::line(format!("database: applied {}", applied.migrations.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,6 +41,11 @@ impl<'a> Outside<'a> {
         Ok(Store::open(&self.database_url()?, 2))
     }
 
+    /// The virtual host.
+    pub(crate) fn vhost(&self) -> anyhow::Result<String> {
+        Ok(self.broker_url()?.vhost().to_owned())
+    }
+
     fn broker_url(&self) -> anyhow::Result<BrokerUrl> {
         let url = self.config.broker.url.expose_secret().parse::<BrokerUrl>();
         Ok(url.map_err(|error| Misconfigured(vec![Problem::new("broker.url", error.to_string())]))?)

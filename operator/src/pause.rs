@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use epro_store::AuditChain;
+use serde_json::json;
 
 use crate::arguments::Paused;
 use crate::outside::Outside;
@@ -13,22 +14,27 @@ const LANES: [&str; 6] =
     ["submissions", "submissions.urgent", "submissions.routine", "submissions.deferred", "dead", "commands"];
 
 /// Pauses a lane.
-pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused) -> anyhow::Result<ExitCode> {
+pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
     known(&wanted.lane)?;
     let mut chain = AuditChain::new("epro");
     let now = outside.store()?.pause(&mut chain, KIND, &wanted.lane, &wanted.by, &wanted.reason).await?;
-    let lane = &wanted.lane;
-    screen::line(if now { format!("{lane}: paused") } else { format!("{lane}: was paused already") });
-    Ok(ExitCode::SUCCESS)
+    told(&wanted.lane, json, now, if now { "paused" } else { "was paused already" })
 }
 
 /// Lets a lane go on.
-pub(crate) async fn resume(outside: &Outside<'_>, wanted: &Paused) -> anyhow::Result<ExitCode> {
+pub(crate) async fn resume(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
     known(&wanted.lane)?;
     let mut chain = AuditChain::new("epro");
     let now = outside.store()?.resume(&mut chain, KIND, &wanted.lane, &wanted.by, &wanted.reason).await?;
-    let lane = &wanted.lane;
-    screen::line(if now { format!("{lane}: goes on") } else { format!("{lane}: was not paused") });
+    told(&wanted.lane, json, now, if now { "goes on" } else { "was not paused" })
+}
+
+fn told(lane: &str, json: bool, changed: bool, outcome: &str) -> anyhow::Result<ExitCode> {
+    if json {
+        screen::json(&json!({"lane": lane, "outcome": outcome, "changed": changed}))?;
+    } else {
+        screen::line(format!("{lane}: {outcome}"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -21,6 +21,8 @@ use crate::{dead_letters, screen};
 
 /// How long the confirm of one message may take, the connection included.
 const WITHIN: Duration = Duration::from_secs(15);
+/// Dead letters that are looked up in one go.
+const PAGE: u32 = 500;
 /// Exit code when some were published and some were not.
 const IN_PART: u8 = 3;
 
@@ -36,7 +38,7 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: Redrive, json: bool) -> a
     let store = outside.store()?;
     let ids = ids(&store, &wanted).await?;
     if ids.is_empty() {
-        screen::line("no dead letters");
+        screen::line("no dead letters")?;
         return Ok(ExitCode::SUCCESS);
     }
     let doing = wanted.yes && !wanted.dry_run;
@@ -54,9 +56,9 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: Redrive, json: bool) -> a
         screen::json(&lines)?;
     } else {
         let rows = lines.into_iter().map(|line| vec![line.id.to_string(), line.class, line.outcome]);
-        screen::table(&["id", "class", "outcome"], rows);
+        screen::table(&["id", "class", "outcome"], rows)?;
         if !doing {
-            screen::line("nothing was done; --yes does it");
+            screen::line("nothing was done; --yes does it")?;
         }
     }
     Ok(match failed {
@@ -77,8 +79,19 @@ async fn ids(store: &Store, wanted: &Redrive) -> anyhow::Result<Vec<i64>> {
         && filter.study.is_none()
         && filter.submission.is_none();
     anyhow::ensure!(!empty || wanted.all, "that would be every open dead letter; say --all if you mean it");
-    let found = store.dead_letters(&dead_letters::wanted(filter)?).await?;
-    Ok(found.into_iter().map(|found| found.id).collect())
+    let (mut ids, most) = (Vec::new(), filter.limit.map_or(usize::MAX, |most| most as usize));
+    let mut page = dead_letters::wanted(filter)?;
+    page.limit = Some(PAGE);
+    loop {
+        let found = store.dead_letters(&page).await?;
+        page.after = found.last().map(|last| last.id);
+        let all = found.len() < PAGE as usize;
+        ids.extend(found.into_iter().map(|found| found.id));
+        if all || ids.len() >= most {
+            ids.truncate(most);
+            return Ok(ids);
+        }
+    }
 }
 
 struct Redriving<'a> {

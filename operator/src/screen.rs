@@ -1,35 +1,53 @@
 //! What a command shows: a table for people, JSON for programs. The one place that prints.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what the binary is for")]
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
+/// Whoever was shown something has closed the pipe, as `head` does: enough was seen.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads any more")
+    }
+}
+
+impl std::error::Error for Closed {}
+
 /// One line.
-pub(crate) fn line(text: impl AsRef<str>) {
-    println!("{}", text.as_ref());
+pub(crate) fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{}", text.as_ref()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        written => Ok(written?),
+    }
 }
 
 /// A value as JSON on one line.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(value)?);
-    Ok(())
+    line(serde_json::to_string(value)?)
 }
 
 /// A table, as wide as the terminal allows.
-pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> anyhow::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }
-    println!("{table}");
+    line(table.to_string())
 }
 
 /// Says that a command failed and why, the whole chain of causes.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("epro: {error:#}");
+    if error.is::<Closed>() {
+        return ExitCode::SUCCESS;
+    }
+    // Nobody is left to be told that stderr is closed.
+    let _ = writeln!(io::stderr(), "epro: {error:#}");
     ExitCode::FAILURE
 }

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use epro_broker::topology::{Policy, Setting};
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use crate::management::Management;
 use crate::outside::Outside;
 use crate::screen;
 
@@ -22,10 +21,13 @@ pub(crate) async fn apply(outside: &Outside<'_>, json: bool) -> anyhow::Result<E
     connection.close().await;
     let report = report?;
     let policies = topology.policies();
-    let set = match &outside.config.broker.management_url {
-        Some(url) => Some(set_policies(url.expose_secret(), outside, &policies).await?),
-        None => None,
-    };
+    let management = Management::of(outside)?;
+    if let Some(management) = &management {
+        for policy in &policies {
+            management.set(policy, &definition(policy)).await?;
+        }
+    }
+    let set = management.map(|_| policies.len());
     if !report.created.is_empty() {
         tokio::time::sleep(SETTLE).await;
     }
@@ -35,64 +37,53 @@ pub(crate) async fn apply(outside: &Outside<'_>, json: bool) -> anyhow::Result<E
         )?;
     } else {
         let (created, unchanged) = (report.created.len(), report.unchanged.len());
-        screen::line(format!("topology: {created} declared, {unchanged} were there"));
+        screen::line(format!("topology: {created} declared, {unchanged} were there"))?;
         match set {
-            Some(count) => screen::line(format!("topology: {count} policies set")),
+            Some(count) => screen::line(format!("topology: {count} policies set"))?,
             None => by_hand(outside, &policies)?,
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names what is missing; exit code 1 if anything is.
+/// Names what is missing; exit code 1 if anything is. AMQP can't show bindings: they are looked at where the
+/// management API is configured.
 pub(crate) async fn check(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
     let connection = outside.broker().await?;
-    let missing = outside.topology().check(&connection).await;
+    let topology = outside.topology();
+    let missing = topology.check(&connection).await;
     connection.close().await;
-    let missing: Vec<String> = missing?.iter().map(ToString::to_string).collect();
+    let mut missing: Vec<String> = missing?.iter().map(ToString::to_string).collect();
+    let management = Management::of(outside)?;
+    if let Some(management) = &management {
+        let there = management.bindings().await?;
+        let unbound = topology.bindings().iter().filter(|wanted| !there.contains(wanted));
+        missing.extend(unbound.map(ToString::to_string));
+    }
     if json {
-        screen::json(&json!({"missing": missing}))?;
+        screen::json(&json!({"missing": missing, "bindings_checked": management.is_some()}))?;
     } else if missing.is_empty() {
-        screen::line("topology: complete");
+        let but = if management.is_some() {
+            ""
+        } else {
+            "; bindings are not looked at without broker.management_url"
+        };
+        screen::line(format!("topology: complete{but}"))?;
     } else {
-        screen::line(format!("topology: missing {}; run `epro topology apply`", missing.join(", ")));
+        screen::line(format!("topology: missing {}; run `epro topology apply`", missing.join(", ")))?;
     }
     Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn set_policies(url: &str, outside: &Outside<'_>, policies: &[Policy]) -> anyhow::Result<usize> {
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
-    let base = reqwest::Url::parse(url).context("broker.management_url")?;
-    let vhost = vhost(outside)?;
-    for policy in policies {
-        let mut url = base.clone();
-        url.path_segments_mut()
-            .map_err(|()| anyhow::anyhow!("broker.management_url can't hold a path"))?
-            .pop_if_empty()
-            .extend(["api", "policies", &vhost, policy.name]);
-        let body = json!({
-            "pattern": policy.pattern,
-            "priority": policy.priority,
-            "apply-to": "queues",
-            "definition": definition(policy),
-        });
-        // The client takes user and password out of the URL; an error must not show what is left of it.
-        let response = client.put(url).json(&body).send().await;
-        let status = response.map_err(reqwest::Error::without_url).context("the management API")?.status();
-        anyhow::ensure!(status.is_success(), "the management API refuses policy {}: {status}", policy.name);
-    }
-    Ok(policies.len())
-}
-
 fn by_hand(outside: &Outside<'_>, policies: &[Policy]) -> anyhow::Result<()> {
-    screen::line("topology: broker.management_url is not set; set the policies by hand:");
-    let vhost = vhost(outside)?;
+    screen::line("topology: broker.management_url is not set; set the policies by hand:")?;
+    let vhost = outside.vhost()?;
     for policy in policies {
         let (name, pattern, priority) = (policy.name, policy.pattern, policy.priority);
         let definition = serde_json::to_string(&definition(policy))?;
         screen::line(format!(
             "  rabbitmqctl set_policy -p '{vhost}' --apply-to queues --priority {priority} {name} '{pattern}' '{definition}'"
-        ));
+        ))?;
     }
     Ok(())
 }
@@ -106,9 +97,4 @@ fn definition(policy: &Policy) -> Value {
         ((*key).to_owned(), value)
     });
     Value::Object(Map::from_iter(entries))
-}
-
-fn vhost(outside: &Outside<'_>) -> anyhow::Result<String> {
-    let url: epro_broker::BrokerUrl = outside.config.broker.url.expose_secret().parse()?;
-    Ok(url.vhost().to_owned())
 }

@@ -163,9 +163,14 @@ impl Config {
         config
     }
 
-    /// What is in force, as YAML, with everything secret hidden.
+    /// What is in force, with everything secret hidden.
+    pub fn shown(&self) -> Value {
+        printable::tree(self)
+    }
+
+    /// The same as YAML.
     pub fn printable(&self) -> String {
-        yaml::print(&printable::tree(self))
+        yaml::print(&self.shown())
     }
 
     /// A duration under the time scale: tiers, holds, sleeps and budgets, never a timeout.

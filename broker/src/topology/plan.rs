@@ -18,11 +18,21 @@ pub(super) enum Object {
     Queue { name: String, arguments: FieldTable },
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Binding {
-    pub(super) queue: String,
-    pub(super) exchange: String,
-    pub(super) key: String,
+/// A queue bound to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Name of the queue.
+    pub queue: String,
+    /// Name of the exchange.
+    pub exchange: String,
+    /// The routing key.
+    pub key: String,
+}
+
+impl std::fmt::Display for Binding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "binding of {} to {}", self.queue, self.exchange)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -7,9 +7,13 @@ use epro_schemas::instrument::Instruments;
 use epro_schemas::key::SecretKey;
 use epro_schemas::pseudonym::PseudonymKey;
 use epro_schemas::seal::KeyRing;
+use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
 
-use super::{AuthKeyConfig, Config, KeysConfig, Problem};
+use super::{Algorithm, AuthConfig, AuthKeyConfig, Config, KeysConfig, Problem};
+
+/// The shortest shared secret, in bytes: the output of SHA-256 (RFC 7518, 3.2).
+const MIN_SECRET: usize = 32;
 
 impl KeysConfig {
     /// The ring that bodies are sealed and opened with.
@@ -50,14 +54,48 @@ impl KeysConfig {
     }
 }
 
-impl AuthKeyConfig {
-    /// The bytes of the key's file.
+impl AuthConfig {
+    /// The keys that tokens are verified with, each beside its place in the configuration.
     ///
     /// # Errors
-    /// Why it can't be read.
-    pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+    /// A problem for each file that can't be read or holds no such key, and when none is configured.
+    pub fn read_keys(&self) -> Result<Vec<(&AuthKeyConfig, DecodingKey)>, Vec<Problem>> {
+        let (mut keys, mut problems) = (Vec::new(), Vec::new());
+        if self.keys.is_empty() {
+            problems.push(Problem::new("auth.keys", "at least one is required by this process"));
+        }
+        for (index, key) in self.keys.iter().enumerate() {
+            match key.read() {
+                Ok(decoding) => keys.push((key, decoding)),
+                Err(rule) => problems.push(Problem::new(format!("auth.keys[{index}].file"), rule)),
+            }
+        }
+        if problems.is_empty() { Ok(keys) } else { Err(problems) }
+    }
+}
+
+impl AuthKeyConfig {
+    /// The key in its file.
+    ///
+    /// # Errors
+    /// Why it can't be read, or what the file has to hold.
+    fn read(&self) -> Result<DecodingKey, String> {
         let bytes = std::fs::read(&self.file).map_err(|error| format!("can't be read: {}", error.kind()))?;
-        Ok(Zeroizing::new(bytes))
+        let bytes = Zeroizing::new(bytes);
+        let pem = |what: &str| format!("has to hold {what} as PEM");
+        match self.algorithm {
+            Algorithm::Hs256 => {
+                let secret = bytes.trim_ascii_end();
+                // A public key is no secret: with one in this place, anybody could sign.
+                if secret.len() < MIN_SECRET || secret.starts_with(b"-----BEGIN") {
+                    return Err(format!("has to hold a shared secret of at least {MIN_SECRET} bytes"));
+                }
+                Ok(DecodingKey::from_secret(secret))
+            }
+            Algorithm::Rs256 => DecodingKey::from_rsa_pem(&bytes).map_err(|_| pem("an RSA public key")),
+            Algorithm::Es256 => DecodingKey::from_ec_pem(&bytes).map_err(|_| pem("a P-256 public key")),
+            Algorithm::EdDsa => DecodingKey::from_ed_pem(&bytes).map_err(|_| pem("an Ed25519 public key")),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use epro_process::config::{Algorithm, AuthConfig, AuthKeyConfig, Problem};
+use epro_process::config::{Algorithm, AuthConfig, Problem};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Validation};
 
@@ -14,8 +14,6 @@ use crate::refusal::{Kind, Refusal};
 
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
-/// The shortest shared secret, in bytes: the output of SHA-256 (RFC 7518, 3.2).
-const MIN_SECRET: usize = 32;
 
 /// Verifies tokens.
 pub(crate) struct Verifier {
@@ -33,22 +31,11 @@ struct Key {
 impl Verifier {
     /// Reads the configured keys.
     pub(crate) fn new(config: &AuthConfig) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut keys = HashMap::new();
-        if config.keys.is_empty() {
-            problems.push(Problem::new("auth.keys", "at least one is required by this process"));
-        }
-        for (index, key) in config.keys.iter().enumerate() {
-            match decoding_key(key) {
-                Ok(decoding) => {
-                    let validation = validation(key.algorithm, config);
-                    keys.insert(key.kid.clone(), Key { key: decoding, validation });
-                }
-                Err(rule) => problems.push(Problem::new(format!("auth.keys[{index}].file"), rule)),
-            }
-        }
+        let keys = config.read_keys()?.into_iter().map(|(configured, key)| {
+            (configured.kid.clone(), Key { key, validation: validation(configured.algorithm, config) })
+        });
         let clients = config.clients.iter().map(|name| Arc::from(name.as_str())).collect();
-        if problems.is_empty() { Ok(Self { keys, clients, other: "other".into() }) } else { Err(problems) }
+        Ok(Self { keys: keys.collect(), clients, other: "other".into() })
     }
 
     /// The caller whose token stands in the headers.
@@ -87,24 +74,6 @@ fn validation(algorithm: Algorithm, config: &AuthConfig) -> Validation {
     validation.set_issuer(config.issuer.as_slice());
     validation.set_audience(config.audience.as_slice());
     validation
-}
-
-fn decoding_key(config: &AuthKeyConfig) -> Result<DecodingKey, String> {
-    let bytes = config.read()?;
-    let pem = |what: &str| format!("has to hold {what} as PEM");
-    match config.algorithm {
-        Algorithm::Hs256 => {
-            let secret = bytes.trim_ascii_end();
-            // A public key is no secret: with one in this place, anybody could sign.
-            if secret.len() < MIN_SECRET || secret.starts_with(b"-----BEGIN") {
-                return Err(format!("has to hold a shared secret of at least {MIN_SECRET} bytes"));
-            }
-            Ok(DecodingKey::from_secret(secret))
-        }
-        Algorithm::Rs256 => DecodingKey::from_rsa_pem(&bytes).map_err(|_| pem("an RSA public key")),
-        Algorithm::Es256 => DecodingKey::from_ec_pem(&bytes).map_err(|_| pem("a P-256 public key")),
-        Algorithm::EdDsa => DecodingKey::from_ed_pem(&bytes).map_err(|_| pem("an Ed25519 public key")),
-    }
 }
 
 fn kind_of(error: &ErrorKind) -> Kind {

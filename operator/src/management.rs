@@ -1,0 +1,76 @@
+//! RabbitMQ's management API: policies and bindings, which AMQP can't set or show.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Client, Response, Url};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::outside::Outside;
+use epro_broker::topology::{Binding, Policy};
+
+/// The management API as the configuration names it.
+pub(crate) struct Management {
+    client: Client,
+    base: Url,
+    vhost: String,
+}
+
+impl Management {
+    /// `None` where none is configured.
+    pub(crate) fn of(outside: &Outside<'_>) -> anyhow::Result<Option<Self>> {
+        let Some(url) = &outside.config.broker.management_url else { return Ok(None) };
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+        let base = Url::parse(url.expose_secret()).context("broker.management_url")?;
+        Ok(Some(Self { client, base, vhost: outside.vhost()? }))
+    }
+
+    /// Sets a policy.
+    pub(crate) async fn set(&self, policy: &Policy, definition: &Value) -> anyhow::Result<()> {
+        let body = json!({
+            "pattern": policy.pattern,
+            "priority": policy.priority,
+            "apply-to": "queues",
+            "definition": definition,
+        });
+        let put = self.client.put(self.at(&["policies", &self.vhost, policy.name])?).json(&body);
+        told(put.send().await, "a policy").await?;
+        Ok(())
+    }
+
+    /// Every binding of a queue to an exchange.
+    pub(crate) async fn bindings(&self) -> anyhow::Result<Vec<Binding>> {
+        let answer =
+            told(self.client.get(self.at(&["bindings", &self.vhost])?).send().await, "bindings").await?;
+        let bindings: Vec<Value> =
+            answer.json().await.map_err(reqwest::Error::without_url).context("the management API")?;
+        let text = |binding: &Value, key: &str| binding[key].as_str().unwrap_or_default().to_owned();
+        Ok(bindings
+            .iter()
+            .map(|binding| Binding {
+                queue: text(binding, "destination"),
+                exchange: text(binding, "source"),
+                key: text(binding, "routing_key"),
+            })
+            .collect())
+    }
+
+    fn at(&self, path: &[&str]) -> anyhow::Result<Url> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("broker.management_url can't hold a path"))?
+            .pop_if_empty()
+            .push("api")
+            .extend(path);
+        Ok(url)
+    }
+}
+
+/// The client takes user and password out of the URL; an error must not show what is left of it.
+async fn told(answer: reqwest::Result<Response>, what: &str) -> anyhow::Result<Response> {
+    let answer = answer.map_err(reqwest::Error::without_url).context("the management API")?;
+    let status = answer.status();
+    anyhow::ensure!(status.is_success(), "the management API refuses {what}: {status}");
+    Ok(answer)
+}

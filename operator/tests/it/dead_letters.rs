@@ -1,0 +1,35 @@
+//! `epro dead-letters` with more of them than fit on a screen.
+
+use epro_proving::Stack;
+use serde_json::Value;
+
+const MANY: &str = "\
+INSERT INTO ops.dead_letter (lane, queue, message_id, content_sha256, class, body, wrapped, headers, times)
+SELECT 'dead', 'epro.submissions.routine', gen_random_uuid(), sha256('x'), 'unreadable', '\\x00', true, '{}', 1
+FROM generate_series(1, 1203)";
+
+#[tokio::test]
+async fn a_redrive_of_all_means_all_and_a_limit_means_so_many() {
+    let stack = Stack::new().await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    link.client.batch_execute(MANY).await.unwrap();
+    let redrive = ["dead-letters", "redrive", "--all", "--dry-run", "--json"];
+    let count = async |limit: &[&str]| {
+        let line: Vec<&str> = redrive.iter().chain(limit).copied().collect();
+        let said: Value = serde_json::from_str(&stack.epro(&line).await.unwrap()).unwrap();
+        said.as_array().unwrap().len()
+    };
+    assert_eq!(count(&[]).await, 1203);
+    assert_eq!(count(&["--limit", "501"]).await, 501);
+}
+
+#[tokio::test]
+async fn a_list_says_that_there_are_more() {
+    let stack = Stack::new().await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    link.client.batch_execute(MANY).await.unwrap();
+    let list = stack.epro(&["dead-letters", "list"]).await.unwrap();
+    assert!(list.contains("these are the first 100; --limit shows more"), "{list}");
+    let list = stack.epro(&["dead-letters", "list", "--limit", "2000"]).await.unwrap();
+    assert!(!list.contains("--limit"), "{list}");
+}

@@ -1,0 +1,9 @@
+//! `epro` as its users run it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod config_check;
+mod dead_letters;
+mod roles;
+mod screen;
+mod topology;

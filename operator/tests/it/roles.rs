@@ -1,0 +1,32 @@
+//! `epro` with the rights of the role that is made for it, and no others.
+
+use epro_proving::Stack;
+
+const ONE: &str = "\
+INSERT INTO ops.dead_letter (lane, queue, message_id, content_sha256, class, body, wrapped, headers, times)
+VALUES ('dead', 'epro.submissions.routine', gen_random_uuid(), sha256('x'), 'unreadable', '\\x00', false, '{}', 1)";
+
+#[tokio::test]
+async fn an_operator_needs_no_more_than_the_role_epro_operator() {
+    let stack = Stack::new().await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    link.client.batch_execute(ONE).await.unwrap();
+    let login = stack.database().login("epro_operator").await.unwrap();
+    let env = [("EPRO__POSTGRES__URL", login.url())];
+    for line in [
+        &["pause", "submissions.routine", "--reason", "maintenance"][..],
+        &["resume", "submissions.routine", "--reason", "done"],
+        &["dead-letters", "list"],
+        &["dead-letters", "show", "1"],
+        &["dead-letters", "redrive", "1", "--yes", "--reason", "again"],
+        &["topology", "check"],
+        &["config", "check"],
+    ] {
+        let (code, out, error) = stack.epro_with(&env, line).await.unwrap();
+        assert_eq!(code, Some(0), "{line:?}: {out}{error}");
+    }
+    let settled = "SELECT count(*) FROM ops.dead_letter WHERE state = 'redriven'";
+    assert_eq!(link.count(settled).await.unwrap(), 1);
+    let audited = "SELECT count(*) FROM audit.event WHERE actor LIKE 'operator:%'";
+    assert_eq!(link.count(audited).await.unwrap(), 3);
+}
