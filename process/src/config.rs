@@ -4,6 +4,7 @@
 //! `docs/config.yaml` documents every key with its default; a test holds it to this code.
 
 mod address;
+mod alerts;
 mod auth;
 mod broker;
 mod duration;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use alerts::{AlertsConfig, Content, Person, SmsConfig, SmtpConfig, SmtpTls, SystemConfig};
 pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
 pub use broker::BrokerConfig;
 pub use environment::environment;
@@ -74,6 +76,8 @@ pub struct Config {
     pub instruments_directory: Option<PathBuf>,
     /// What goes before an instrument's id in its canonical URL, as FHIR names questionnaires.
     pub canonical: String,
+    /// Who is told of a dangerous answer, and through what.
+    pub alerts: AlertsConfig,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
     /// The door for submissions.
@@ -151,6 +155,7 @@ impl Config {
             keys: KeysConfig::read(root.section("keys")),
             studies: places::read_studies(root.section("studies")),
             hospitals: hospitals::read(root.section("hospitals"), insecure, &sites, &canonical),
+            alerts: AlertsConfig::read(root.section("alerts"), insecure, &sites),
             sites,
             instruments_directory,
             canonical,

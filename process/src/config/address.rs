@@ -16,6 +16,8 @@ impl Scheme {
         Self { names: &["amqp"], rule: "has to be a URL like amqp://user:password@host:5672/vhost" };
     pub(super) const HTTP: Self =
         Self { names: &["http"], rule: "has to be a URL like http://user:password@host:15672" };
+    pub(super) const WEB: Self =
+        Self { names: &["http", "https"], rule: "has to be a URL like https://gateway.example/messages" };
     pub(super) const POSTGRES: Self = Self {
         names: &["postgres", "postgresql"],
         rule: "has to be a URL like postgres://user:password@host:5432/database",
@@ -57,7 +59,7 @@ fn check(section: &mut Section<'_>, key: &str, text: &str, scheme: &Scheme, inse
     let host = url.host_str().unwrap_or_default().to_owned();
     if !scheme.names.contains(&url.scheme()) || host.is_empty() {
         section.problem(key, scheme.rule);
-    } else if !insecure && !is_loopback(&host) {
+    } else if !insecure && url.scheme() != "https" && !is_loopback(&host) {
         section.problem(key, "is plain text beyond loopback; set insecure: true if the network is trusted");
     }
 }

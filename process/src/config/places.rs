@@ -64,9 +64,14 @@ pub(super) fn read_sites(mut section: Section<'_>) -> BTreeMap<String, SiteConfi
     sites
 }
 
-pub(super) fn check_name(section: &mut Section<'_>, name: &str) {
+/// Whether a name may stand in routing keys, labels and tables.
+pub(super) fn is_name(name: &str) -> bool {
     let harmless = name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-    if !harmless || name.is_empty() || name.len() > 64 {
+    harmless && !name.is_empty() && name.len() <= 64
+}
+
+pub(super) fn check_name(section: &mut Section<'_>, name: &str) {
+    if !is_name(name) {
         section.problem(name, "a name has 1 to 64 letters, digits, dots, - or _");
     }
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Config, FhirAuth, HospitalConfig, LogFormat, Protocol, Secret, TlsConfig, address, duration};
+use super::{
+    AlertsConfig, Config, FhirAuth, HospitalConfig, LogFormat, Person, Protocol, Secret, TlsConfig, address,
+    duration,
+};
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
 pub(super) fn tree(config: &Config) -> Value {
@@ -32,6 +35,7 @@ pub(super) fn tree(config: &Config) -> Value {
             "directory": config.instruments_directory.as_deref().map(path),
             "canonical": config.canonical,
         },
+        "alerts": alerts(&config.alerts),
         "auth": auth(config),
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
@@ -48,6 +52,48 @@ fn keys(config: &Config) -> Value {
         "pseudonym": {
             "id": config.keys.pseudonym_id,
             "file": config.keys.pseudonym_file.as_deref().map(path),
+        },
+    })
+}
+
+fn alerts(alerts: &AlertsConfig) -> Value {
+    let person = |person: &Person| {
+        json!({
+            "name": person.name, "role": person.role, "level": person.level,
+            "email": person.email, "phone": person.phone,
+        })
+    };
+    let people = |people: &[Person]| people.iter().map(person).collect::<Vec<_>>();
+    let system = &alerts.system;
+    json!({
+        "link": alerts.link,
+        "escalation": duration::print(alerts.escalation),
+        "smtp": alerts.smtp.as_ref().map(|smtp| json!({
+            "host": smtp.host,
+            "port": smtp.port,
+            "tls": smtp.tls.as_str(),
+            "ca_file": smtp.ca_file.as_deref().map(path),
+            "user": smtp.login.as_ref().map(|_| "[hidden]"),
+            "from": smtp.from,
+            "timeout": duration::print(smtp.timeout),
+        })),
+        "sms": alerts.sms.as_ref().map(|sms| json!({
+            "url": address::printable(&sms.url),
+            "ca_file": sms.ca_file.as_deref().map(path),
+            "headers": names(&sms.headers, |_| json!("[hidden]")),
+            "content": sms.content.as_str(),
+            "body": sms.body,
+            "idempotency_header": sms.idempotency_header,
+            "timeout": duration::print(sms.timeout),
+        })),
+        "recipients": names(&alerts.recipients, |site| json!(people(site))),
+        "operators": people(&alerts.operators),
+        "system": {
+            "patience": duration::print(system.patience),
+            "dead_letters": system.dead_letters,
+            "window": duration::print(system.window),
+            "oldest_alert": duration::print(system.oldest_alert),
+            "oldest_delivery": duration::print(system.oldest_delivery),
         },
     })
 }

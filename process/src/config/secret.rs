@@ -22,17 +22,34 @@ impl Secret {
         file_key: &'static str,
     ) -> Option<Self> {
         match (section.text(key), section.path(file_key)) {
-            (Some(text), None) => Some(Self::Given(text.into())),
-            (None, Some(path)) => Some(Self::File(path)),
-            (Some(_), Some(_)) => {
-                section.problem(key, format!("stands beside {file_key}: give one of them"));
-                None
-            }
             (None, None) => {
                 section.problem(key, format!("is required (or {file_key})"));
                 None
             }
+            (text, path) => Self::one_of(section, (key, text), (file_key, path)),
         }
+    }
+
+    /// The same where it may be missing.
+    pub(super) fn read_optional(
+        section: &mut Section<'_>,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Option<Self> {
+        let (text, path) = (section.text(key), section.path(file_key));
+        Self::one_of(section, (key, text), (file_key, path))
+    }
+
+    fn one_of(
+        section: &mut Section<'_>,
+        (key, text): (&str, Option<String>),
+        (file_key, path): (&str, Option<PathBuf>),
+    ) -> Option<Self> {
+        if text.is_some() && path.is_some() {
+            section.problem(key, format!("stands beside {file_key}: give one of them"));
+            return None;
+        }
+        text.map(|text| Self::Given(text.into())).or(path.map(Self::File))
     }
 
     /// The secret as it is now.

@@ -89,12 +89,14 @@ impl<'f> Section<'f> {
     }
 
     /// The sections of a list; absent is empty.
-    pub(crate) fn each<T>(
-        &mut self,
-        key: &'static str,
-        mut read: impl FnMut(&mut Section<'_>) -> T,
-    ) -> Vec<T> {
-        let items = self.list(key);
+    pub(crate) fn each<T>(&mut self, key: &'static str, read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
+        self.knows(key);
+        self.each_named(key, read)
+    }
+
+    /// The same under a key that is the user's own.
+    pub(crate) fn each_named<T>(&mut self, key: &str, mut read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
+        let items = self.list_named(key);
         let path = self.at(key);
         let mut out = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
@@ -241,7 +243,12 @@ impl<'f> Section<'f> {
     }
 
     fn list(&mut self, key: &'static str) -> Vec<Value> {
-        match self.plain(key) {
+        self.knows(key);
+        self.list_named(key)
+    }
+
+    fn list_named(&mut self, key: &str) -> Vec<Value> {
+        match self.plain_named(key) {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
             Some(_) => self.wrong(key, "has to be a list").unwrap_or_default(),
@@ -251,6 +258,10 @@ impl<'f> Section<'f> {
     /// The value of a key that is no text; from the environment it is read as YAML.
     fn plain(&mut self, key: &'static str) -> Option<Value> {
         self.knows(key);
+        self.plain_named(key)
+    }
+
+    fn plain_named(&mut self, key: &str) -> Option<Value> {
         let value = self.entries.remove(key)?;
         let path = self.at(key);
         let value = match value {

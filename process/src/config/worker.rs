@@ -15,14 +15,17 @@ pub enum Lane {
     Relay,
     /// `epro.commands`.
     Commands,
+    /// `epro.alerts` and whatever alert is due: tells people.
+    Alerts,
 }
 
 impl Lane {
-    const CHOICES: [(&'static str, Self); 4] = [
+    const CHOICES: [(&'static str, Self); 5] = [
         ("submissions", Self::Submissions),
         ("dead", Self::Dead),
         ("relay", Self::Relay),
         ("commands", Self::Commands),
+        ("alerts", Self::Alerts),
     ];
 
     /// The lane's word.
@@ -32,6 +35,7 @@ impl Lane {
             Self::Dead => "dead",
             Self::Relay => "relay",
             Self::Commands => "commands",
+            Self::Alerts => "alerts",
         }
     }
 }
