@@ -1,41 +1,16 @@
-//! Alerts of messages that have no other row: what intake found dangerous in them is told all the same.
+//! Alerts: who must be told of them, who was told, and what ends them.
+//!
+//! An alert that isn't done is *due* once its `next_at` has come. Whoever claims it moves that time, so
+//! that nobody else tells the same people; if they die over it, it is due again. A [`Notice`] is written
+//! before it is sent and after, by the key (alert, channel, recipient).
 
-use crate::error::StoreError;
-use crate::follow_ons::{AlertFollowOn, FollowOn};
-use crate::pool::Store;
-use crate::session::Session;
-use crate::step::Step;
-use crate::submissions::rows;
-use std::collections::HashSet;
-use uuid::Uuid;
+mod due;
+mod end;
+mod list;
+mod notice;
+mod raise;
 
-const DONE: &str = "SELECT alert_id FROM ops.alert WHERE alert_id = ANY ($1::uuid[]) AND state = 'done'";
-
-impl Store {
-    /// Writes alert rows, each with the pseudonym of its subject, and returns those that aren't done:
-    /// they must be published. An alert that is there already stays as it is.
-    ///
-    /// # Errors
-    /// As every [`StoreError`]; the rows may have been written.
-    pub async fn raise_alerts(&self, alerts: &[(AlertFollowOn, Uuid)]) -> Result<Vec<FollowOn>, StoreError> {
-        let mut sorted: Vec<&(AlertFollowOn, Uuid)> = alerts.iter().collect();
-        sorted.sort_by_key(|(alert, _)| alert.alert_id);
-        sorted.dedup_by_key(|(alert, _)| alert.alert_id);
-        let insert = Step::new(rows::ALERTS)
-            .column(&sorted, |(alert, _)| alert.alert_id)
-            .column(&sorted, |(alert, _)| alert.submission_id)
-            .column(&sorted, |(_, pseudonym)| *pseudonym)
-            .column(&sorted, |(alert, _)| alert.study_id.as_str())
-            .column(&sorted, |(alert, _)| alert.site_id.as_str())
-            .column(&sorted, |(alert, _)| alert.rule.as_str())
-            .column(&sorted, |(alert, _)| alert.severity.as_str());
-        let done = Step::new(DONE).column(&sorted, |(alert, _)| alert.alert_id);
-        let session = Session::open(self).await?;
-        let answers = session.pipeline(vec![insert, done], false).await?;
-        session.done();
-        let done: HashSet<Uuid> =
-            answers.iter().flatten().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let open = sorted.into_iter().filter(|(alert, _)| !done.contains(&alert.alert_id));
-        Ok(open.map(|(alert, _)| FollowOn::Alert(alert.clone())).collect())
-    }
-}
+pub use due::{Claim, Next};
+pub use end::{Ended, Party};
+pub use list::{AlertNow, NoticeRow, Undone};
+pub use notice::{Notice, Outcome, Target};

@@ -81,9 +81,12 @@ impl StoreError {
         }
     }
 
+    /// A server that doesn't answer in time, to whoever waited for it.
+    pub const SILENT: Self = Self::Away { why: Absence::Timeout };
+
     /// No answer in time.
     pub(crate) fn timeout() -> Self {
-        Self::Away { why: Absence::Timeout }
+        Self::SILENT
     }
 
     /// Something that only a programming error of ours, or a server that isn't PostgreSQL, explains.

@@ -5,6 +5,7 @@ use crate::pool::Store;
 use crate::session::Session;
 use crate::step::Step;
 use crate::submissions::Committed;
+use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ macro_rules! move_deliveries {
 }
 
 const UNSENT_ALERTS: &str = "\
-SELECT alert_id, submission_id, site_id, study_id, rule, severity FROM ops.alert \
+SELECT alert_id, submission_id, site_id, study_id, rule, severity, received_at FROM ops.alert \
 WHERE state = 'unsent' ORDER BY state_at LIMIT $1";
 
 const UNSENT_DELIVERIES: &str = "\
@@ -63,6 +64,8 @@ pub struct AlertFollowOn {
     pub rule: String,
     /// The severity's name.
     pub severity: String,
+    /// When intake received the submission, as far as it is known.
+    pub received_at: Option<OffsetDateTime>,
 }
 
 /// A delivery to a hospital; its key is (`submission_id`, `pseudonym`).
@@ -87,6 +90,7 @@ impl AlertFollowOn {
             study_id: row.try_get("study_id")?,
             rule: row.try_get("rule")?,
             severity: row.try_get("severity")?,
+            received_at: row.try_get("received_at")?,
         })
     }
 }

@@ -8,8 +8,10 @@
 //! | [`pool`] | [`Store`]: a lazy pool of bounded connections |
 //! | [`migrate`] | the schemas `identified`, `research`, `ops`, `audit`, their roles and grants |
 //! | [`submissions`] | a chunk of submissions in one transaction, with a verdict for each |
+//! | [`conditions`] | what operators are told of: once when it starts, once when it clears |
 //! | [`dead_letters`] | what was set aside with a reason |
 //! | [`commands`] | what the door asks for, done once |
+//! | [`alerts`] | who must be told of them, who was told, and what ends them |
 //! | [`follow_ons`] | alerts and hospital deliveries that must still be published |
 //! | [`deliveries`] | what is to go to a hospital, and what became of each call |
 //! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
@@ -20,9 +22,10 @@
 //! | [`status`] | where a submission stands |
 //! | [`error`] | whose fault a failure is, told by type, never with a value |
 
-mod alerts;
+pub mod alerts;
 pub mod audit;
 pub mod commands;
+pub mod conditions;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod error;

@@ -35,7 +35,7 @@ const SET_ASIDE: &str = concat!(
 );
 
 const ALERTS: &str = "\
-SELECT alert_id, rule, severity, state, state_at FROM ops.alert \
+SELECT alert_id, rule, severity, state, state_at, acknowledged_at, repeats, withdrawn_by FROM ops.alert \
 WHERE submission_id = $1 AND pseudonym = $2 ORDER BY created_at, rule";
 
 const DELIVERY: &str = "\
@@ -107,11 +107,18 @@ pub struct AlertStatus {
     pub rule: String,
     /// The severity's name.
     pub severity: String,
-    /// `queued`, `unsent` or `done`.
+    /// `queued` and `unsent`: somebody still has to acknowledge it; `done`.
     pub state: String,
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// When somebody said that they have it in hand.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub acknowledged_at: Option<OffsetDateTime>,
+    /// The alert of an earlier version that it says again.
+    pub repeats: Option<Uuid>,
+    /// The amendment that no longer gives its answer.
+    pub withdrawn_by: Option<Uuid>,
 }
 
 /// A submission's way to its hospital.
@@ -236,6 +243,9 @@ impl AlertStatus {
             severity: row.try_get("severity")?,
             state: row.try_get("state")?,
             at: row.try_get("state_at")?,
+            acknowledged_at: row.try_get("acknowledged_at")?,
+            repeats: row.try_get("repeats")?,
+            withdrawn_by: row.try_get("withdrawn_by")?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! A chunk of submissions in one transaction, with a verdict for each.
 
+mod earlier;
 mod plan;
 pub(crate) mod rows;
 mod verdict;
@@ -11,6 +12,7 @@ use crate::error::StoreError;
 use crate::follow_ons::FollowOn;
 use crate::pool::Store;
 use crate::transaction::Transaction;
+use earlier::Earlier;
 use epro_schemas::receipt::Receipt;
 use plan::Plan;
 use serde_json::Value;
@@ -228,7 +230,8 @@ impl Store {
         let mut transaction = Transaction::begin(self, chain).await?;
         let inserted = transaction.run(rows::identified(&plan)).await?;
         let verdicts = Verdicts::read(&mut transaction, &plan, &inserted).await?;
-        let writing = Writing::of(&plan, &verdicts);
+        let earlier = Earlier::read(&mut transaction, &plan, &verdicts).await?;
+        let writing = Writing::of(&plan, &verdicts, &earlier);
         let committed = transaction.commit(writing.steps(suspect), &writing.records()).await?;
         metrics::histogram!("epro_commit_seconds").record(started.elapsed().as_secs_f64());
         Ok(writing.outcomes(&committed))

@@ -255,7 +255,7 @@ impl Hash {
 }
 
 /// The instant as the table can hold it: what is hashed must be what is stored.
-fn microseconds(at: OffsetDateTime) -> OffsetDateTime {
+pub(crate) fn microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.nanosecond() / 1_000 * 1_000).unwrap_or(at)
 }
 

@@ -3,6 +3,7 @@
 use super::plan::Plan;
 use super::{AlertRow, NewSubmission};
 use crate::step::Step;
+use uuid::Uuid;
 
 const SUBJECTS: &str = "\
 INSERT INTO identified.subject (pseudonym, study_id, pseudonym_key_id, subject_sealed) \
@@ -49,10 +50,17 @@ const DELIVERIES: &str = "\
 INSERT INTO ops.delivery (submission_id, pseudonym, site_id) \
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING";
 
+/// One that repeats another is done from the start. One that was written before its submission could be
+/// opened or stored has the submission's id in place of the pseudonym, and learns whose it is.
 pub(crate) const ALERTS: &str = "\
-INSERT INTO ops.alert (alert_id, submission_id, pseudonym, study_id, site_id, rule, severity) \
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[]) \
-ON CONFLICT DO NOTHING";
+INSERT INTO ops.alert AS a (alert_id, submission_id, pseudonym, study_id, site_id, rule, severity, \
+    received_at, repeats, state) \
+SELECT n.*, CASE WHEN n.repeats IS NULL THEN 'queued' ELSE 'done' END \
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], \
+    $8::timestamptz[], $9::uuid[]) \
+    AS n (alert_id, submission_id, pseudonym, study_id, site_id, rule, severity, received_at, repeats) \
+ON CONFLICT (alert_id) DO UPDATE SET pseudonym = excluded.pseudonym \
+WHERE a.pseudonym = a.submission_id AND excluded.pseudonym <> a.pseudonym";
 
 /// The first round trip: subjects, submissions, and amendments wave by wave. Every step but the
 /// first returns what it inserted.
@@ -120,7 +128,11 @@ pub(super) fn deliveries<'p>(rows: &'p [(&'p NewSubmission, &'p str)]) -> Step<'
         .column(rows, |(_, site)| *site)
 }
 
-pub(super) fn alerts<'p>(rows: &'p [(&'p NewSubmission, &'p AlertRow)]) -> Step<'p> {
+/// Each with the alert that it repeats.
+pub(super) fn alerts<'p>(
+    rows: &'p [(&'p NewSubmission, &'p AlertRow)],
+    repeats: Vec<Option<Uuid>>,
+) -> Step<'p> {
     Step::new(ALERTS)
         .column(rows, |(_, alert)| alert.alert_id)
         .column(rows, |(r, _)| r.identified.submission_id)
@@ -129,4 +141,6 @@ pub(super) fn alerts<'p>(rows: &'p [(&'p NewSubmission, &'p AlertRow)]) -> Step<
         .column(rows, |(r, _)| r.identified.site_id.as_str())
         .column(rows, |(_, alert)| alert.rule.as_str())
         .column(rows, |(_, alert)| alert.severity.as_str())
+        .column(rows, |(r, _)| r.identified.received_at)
+        .with(repeats)
 }

@@ -25,7 +25,7 @@ LEFT JOIN LATERAL (SELECT true AS found FROM identified.submission s \
     WHERE s.amends = k.amends AND s.pseudonym = k.pseudonym LIMIT 1) successor ON true";
 
 const ALERTS: &str = "\
-SELECT a.alert_id, a.submission_id, a.pseudonym, a.site_id, a.study_id, a.rule, a.severity, \
+SELECT a.alert_id, a.submission_id, a.pseudonym, a.site_id, a.study_id, a.rule, a.severity, a.received_at, \
     a.state = 'done' AS done \
 FROM unnest($1::uuid[], $2::uuid[]) AS k (submission_id, pseudonym) \
 CROSS JOIN LATERAL (SELECT * FROM ops.alert \

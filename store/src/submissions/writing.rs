@@ -1,10 +1,11 @@
 //! What a chunk's verdicts lead to: the rows of its last round trip, and the outcomes.
 
+use super::earlier::Earlier;
 use super::plan::Plan;
 use super::rows;
 use super::verdict::{Verdict, Verdicts};
 use super::{AlertRow, Committed, NewSubmission, Outcome};
-use crate::audit::Record;
+use crate::audit::{Record, microseconds};
 use crate::dead_letters::{self, Class, DeadLetter};
 use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
 use crate::step::Step;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 /// What is to be written about a chunk.
 pub(super) struct Writing<'a> {
     verdicts: &'a Verdicts,
+    earlier: &'a Earlier<'a>,
     /// The verdict on each submission of the chunk.
     each: Vec<(&'a NewSubmission, Fate<'a>)>,
     stored: Vec<&'a NewSubmission>,
@@ -39,7 +41,7 @@ enum Fate<'a> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn of(plan: &'a Plan<'a>, verdicts: &'a Verdicts) -> Self {
+    pub(super) fn of(plan: &'a Plan<'a>, verdicts: &'a Verdicts, earlier: &'a Earlier<'a>) -> Self {
         let each = fates(plan, verdicts);
         let mut stored: Vec<&NewSubmission> =
             each.iter().filter(|(_, fate)| matches!(fate, Fate::Stored)).map(|(s, _)| *s).collect();
@@ -57,7 +59,7 @@ impl<'a> Writing<'a> {
                 _ => None,
             })
             .collect();
-        Self { verdicts, each, stored, deliveries, alerts, dead_letters }
+        Self { verdicts, earlier, each, stored, deliveries, alerts, dead_letters }
     }
 
     /// The statements, without those that would insert nothing. Their order over the tables is the
@@ -71,30 +73,30 @@ impl<'a> Writing<'a> {
             steps.push(rows::deliveries(&self.deliveries));
         }
         if !self.alerts.is_empty() {
-            steps.push(rows::alerts(&self.alerts));
+            let repeats = self.alerts.iter().map(|(_, alert)| self.earlier.repeated_by(alert.alert_id));
+            steps.push(rows::alerts(&self.alerts, repeats.collect()));
         }
+        steps.extend(self.earlier.step());
         steps.extend(dead_letters::insert(&self.dead_letters));
         steps.extend(suspect.map(suspects::forget));
         steps
     }
 
-    /// One audit row for each submission on which something was decided.
+    /// One audit row for each submission on which something was decided, and what was withdrawn.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
-        self.each
-            .iter()
-            .filter_map(|(submission, fate)| {
-                let (action, outcome) = match fate {
-                    Fate::Stored => ("submission.stored", "ok"),
-                    Fate::Duplicate { same_delivery: true } => ("submission.duplicate", "same_delivery"),
-                    Fate::Duplicate { same_delivery: false } | Fate::Copy { .. } => {
-                        ("submission.duplicate", "sent_again")
-                    }
-                    Fate::SetAside(class) => ("submission.set_aside", class.as_str()),
-                    Fate::BaseAbsent => return None,
-                };
-                Some(record(submission, action, outcome))
-            })
-            .collect()
+        let decided = self.each.iter().filter_map(|(submission, fate)| {
+            let (action, outcome) = match fate {
+                Fate::Stored => ("submission.stored", "ok"),
+                Fate::Duplicate { same_delivery: true } => ("submission.duplicate", "same_delivery"),
+                Fate::Duplicate { same_delivery: false } | Fate::Copy { .. } => {
+                    ("submission.duplicate", "sent_again")
+                }
+                Fate::SetAside(class) => ("submission.set_aside", class.as_str()),
+                Fate::BaseAbsent => return None,
+            };
+            Some(record(submission, action, outcome))
+        });
+        decided.chain(self.earlier.records()).collect()
     }
 
     /// The outcomes, in the order of the chunk.
@@ -105,10 +107,10 @@ impl<'a> Writing<'a> {
     fn outcome(&self, submission: &NewSubmission, fate: Fate<'_>, committed: &Committed) -> Outcome {
         let receipt = committed.again();
         match fate {
-            Fate::Stored => Outcome::Stored { receipt, follow_ons: all_of(submission) },
+            Fate::Stored => Outcome::Stored { receipt, follow_ons: self.all_of(submission) },
             Fate::Copy { of } => Outcome::Duplicate {
                 receipt,
-                follow_ons: beyond(submission, of),
+                follow_ons: self.beyond(submission, of),
                 same_delivery: submission.source.message_id == of.source.message_id,
             },
             Fate::Duplicate { same_delivery } => {
@@ -121,10 +123,26 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Its own alerts, unless they are done.
+    /// Its own alerts, unless they are done or repeat another one.
     fn alerts_of(&self, submission: &NewSubmission) -> Vec<FollowOn> {
-        let open = submission.alerts.iter().filter(|alert| !self.verdicts.done.contains(&alert.alert_id));
+        let open = self.news_of(submission).filter(|alert| !self.verdicts.done.contains(&alert.alert_id));
         open.map(|alert| alert_of(submission, alert)).collect()
+    }
+
+    fn news_of<'s>(&'s self, submission: &'s NewSubmission) -> impl Iterator<Item = &'s AlertRow> {
+        submission.alerts.iter().filter(|alert| self.earlier.repeated_by(alert.alert_id).is_none())
+    }
+
+    fn all_of(&self, submission: &NewSubmission) -> Vec<FollowOn> {
+        let alerts = self.news_of(submission).map(|alert| alert_of(submission, alert));
+        alerts.chain(delivery_of(submission)).collect()
+    }
+
+    /// What a copy alerts about beyond the one that is stored: nothing, unless their rules differ. The
+    /// rest travels with that one, whose delivery isn't acked before it is published.
+    fn beyond(&self, copy: &NewSubmission, stored: &NewSubmission) -> Vec<FollowOn> {
+        let further = self.news_of(copy).filter(|a| stored.alerts.iter().all(|b| a.alert_id != b.alert_id));
+        further.map(|alert| alert_of(copy, alert)).collect()
     }
 
     /// Its own alerts and what the tables hold under its identity, unless they are done.
@@ -203,24 +221,15 @@ fn dead_letter(submission: &NewSubmission, class: Class) -> DeadLetter {
     }
 }
 
-fn all_of(submission: &NewSubmission) -> Vec<FollowOn> {
-    let alerts = submission.alerts.iter().map(|alert| alert_of(submission, alert));
-    let delivery = submission.delivery_site.as_ref().map(|site| {
+fn delivery_of(submission: &NewSubmission) -> Option<FollowOn> {
+    submission.delivery_site.as_ref().map(|site| {
         FollowOn::Delivery(DeliveryFollowOn {
             submission_id: submission.identified.submission_id,
             pseudonym: submission.identified.pseudonym,
             site_id: site.clone(),
             generation: 1,
         })
-    });
-    alerts.chain(delivery).collect()
-}
-
-/// What a copy alerts about beyond the one that is stored: nothing, unless their rules differ. The
-/// rest travels with that one, whose delivery isn't acked before it is published.
-fn beyond(copy: &NewSubmission, stored: &NewSubmission) -> Vec<FollowOn> {
-    let further = copy.alerts.iter().filter(|a| stored.alerts.iter().all(|b| a.alert_id != b.alert_id));
-    further.map(|alert| alert_of(copy, alert)).collect()
+    })
 }
 
 fn alert_of(submission: &NewSubmission, alert: &AlertRow) -> FollowOn {
@@ -231,5 +240,7 @@ fn alert_of(submission: &NewSubmission, alert: &AlertRow) -> FollowOn {
         study_id: submission.identified.study_id.clone(),
         rule: alert.rule.clone(),
         severity: alert.severity.clone(),
+        // As the row gives it back.
+        received_at: Some(microseconds(submission.identified.received_at)),
     })
 }

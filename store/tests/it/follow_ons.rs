@@ -70,6 +70,7 @@ async fn an_alert_without_a_submission_is_raised_once_and_not_again_when_it_is_d
         study_id: "ONC-301".into(),
         rule: "item-9".into(),
         severity: "critical".into(),
+        received_at: None,
     };
     let alerts = [(alert.clone(), Uuid::new_v4()), (alert.clone(), Uuid::new_v4())];
     assert_eq!(store.raise_alerts(&alerts).await.unwrap(), [FollowOn::Alert(alert.clone())]);
