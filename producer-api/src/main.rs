@@ -3,6 +3,7 @@
 //! A submission is answered 202 only with a receipt from the broker. This process reads
 //! PostgreSQL for the status of a submission, and writes nothing but messages.
 
+mod acknowledge;
 mod audit;
 mod auth;
 mod batch;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::batch::{self, MAX_BATCH_BYTES, MAX_ITEMS};
 use crate::refusal::{Kind, Problem};
 use crate::router::Route;
-use crate::{status, submit};
+use crate::{acknowledge, status, submit};
 
 /// The document.
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -44,7 +44,7 @@ fn document() -> Value {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "Claims: iss, aud, exp, nbf; sub; scope (submit: for oneself, sub is the patient; \
                     submit:any: for the patient in subject_id; read:site: status of whatever belongs to the \
-                    token's studies and sites); study and site, each a text or a list, which a submission must match.",
+                    token's studies and sites; acknowledge: their alerts); study and site, each a text or a list, which a submission must match.",
             }},
         },
     })
@@ -55,6 +55,7 @@ fn operation(route: Route, schemas: &mut SchemaGenerator) -> Value {
         Route::Submit => submit(schemas),
         Route::Batch => batch(schemas),
         Route::Status => status(schemas),
+        Route::Acknowledge => acknowledge(schemas),
         Route::OpenApi => open("openapi", "This document", "application/json"),
         Route::Docs => open("docs", "This document, for people", "text/html"),
         Route::Style | Route::Unknown => open("style", "The style sheet of the page", "text/css"),
@@ -117,6 +118,22 @@ fn status(schemas: &mut SchemaGenerator) -> Value {
     })
 }
 
+fn acknowledge(schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = refusals(schemas, Route::Acknowledge);
+    let received = "The broker has it, safely; nobody is told of the alert any more once it is written down.";
+    responses.insert("202".into(), answer::<acknowledge::Answer>(schemas, received));
+    json!({
+        "operationId": "acknowledge",
+        "summary": "Say that somebody has an alert in hand",
+        "description": "Without a body. Scope: acknowledge; the alert must belong to a study and a site of the token.",
+        "parameters": [{
+            "name": "id", "in": "path", "required": true, "description": "The alert's id, as its notice says.",
+            "schema": {"type": "string", "format": "uuid"},
+        }],
+        "responses": responses,
+    })
+}
+
 fn open(id: &str, summary: &str, content_type: &str) -> Value {
     json!({
         "operationId": id,
@@ -159,14 +176,17 @@ fn refusals(schemas: &mut SchemaGenerator, route: Route) -> Map<String, Value> {
 /// Whether a route may be answered so. In a batch, what concerns one item is said in its outcome.
 fn answers(kind: Kind, route: Route) -> bool {
     let intake = matches!(route, Route::Submit | Route::Batch);
+    let publishes = intake || route == Route::Acknowledge;
     match kind {
         Kind::NotJson | Kind::Invalid => route == Route::Submit,
         Kind::StudyForbidden | Kind::SiteForbidden | Kind::SubjectForbidden => route == Route::Submit,
         Kind::NotABatch | Kind::TooMany | Kind::NotTried => route == Route::Batch,
-        Kind::IdMalformed | Kind::SubmissionUnknown | Kind::StoreAway => route == Route::Status,
+        Kind::IdMalformed => matches!(route, Route::Status | Route::Acknowledge),
+        Kind::SubmissionUnknown | Kind::StoreAway => route == Route::Status,
+        Kind::AlertUnknown => route == Route::Acknowledge,
         Kind::BodySlow | Kind::BodyBroken | Kind::TooLarge | Kind::MediaType => intake,
-        Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => intake,
-        Kind::Misrouted | Kind::Unconfirmed => intake,
+        Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => publishes,
+        Kind::Misrouted | Kind::Unconfirmed => publishes,
         Kind::TokenMissing | Kind::TokenMalformed | Kind::TokenUnknownKey | Kind::TokenAlgorithm => true,
         Kind::TokenSignature | Kind::TokenExpired | Kind::TokenNotYetValid => true,
         Kind::TokenIssuer | Kind::TokenAudience | Kind::TokenClaims | Kind::ScopeMissing => true,

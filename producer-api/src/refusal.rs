@@ -70,6 +70,8 @@ kinds! {
     RouteUnknown 404 "route_unknown" "There is nothing here" None;
     SubmissionUnknown 404 "submission_unknown"
         "Nothing of this submission is stored; if it was answered with 202, it may still be queued" None;
+    AlertUnknown 404 "alert_unknown"
+        "There is no such alert for this token; one that was told while the database was away is known a little later" None;
     MethodUnknown 405 "method_unknown" "The method is not allowed here" None;
     BodySlow 408 "body_slow" "The body did not arrive in time" None;
     BodyBroken 400 "body_broken" "The body ended early" None;

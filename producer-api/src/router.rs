@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::visit::Visit;
-use crate::{batch, docs, status, submit};
+use crate::{acknowledge, batch, docs, status, submit};
 
 /// A route of the public door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) enum Route {
     Batch,
     /// Where one stands.
     Status,
+    /// Somebody has an alert in hand.
+    Acknowledge,
     /// The OpenAPI document.
     OpenApi,
     /// The same, for people.
@@ -38,8 +40,8 @@ pub(crate) enum Route {
 
 impl Route {
     /// The routes that there are.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Submit, Self::Batch, Self::Status, Self::OpenApi, Self::Docs, Self::Style];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Submit, Self::Batch, Self::Status, Self::Acknowledge, Self::OpenApi, Self::Docs, Self::Style];
 
     /// Its path, as documented.
     pub(crate) fn path(self) -> &'static str {
@@ -47,6 +49,7 @@ impl Route {
             Self::Submit => "/api/v1/epro/submit",
             Self::Batch => "/api/v1/epro/submit/batch",
             Self::Status => "/api/v1/epro/submissions/{id}",
+            Self::Acknowledge => "/api/v1/alerts/{id}/acknowledge",
             Self::OpenApi => "/openapi.json",
             Self::Docs => "/docs",
             Self::Style => "/docs.css",
@@ -57,7 +60,7 @@ impl Route {
     /// Its method.
     pub(crate) fn method(self) -> Method {
         match self {
-            Self::Submit | Self::Batch => Method::POST,
+            Self::Submit | Self::Batch | Self::Acknowledge => Method::POST,
             Self::Status | Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => Method::GET,
         }
     }
@@ -68,6 +71,7 @@ impl Route {
             Self::Submit => "submission.submit",
             Self::Batch => "submission.submit_batch",
             Self::Status => "submission.read",
+            Self::Acknowledge => "alert.acknowledge",
             Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => "request",
         }
     }
@@ -77,6 +81,7 @@ impl Route {
             Self::Submit => post(submit::handle),
             Self::Batch => post(batch::handle),
             Self::Status => get(status::handle),
+            Self::Acknowledge => post(acknowledge::handle),
             Self::OpenApi => get(docs::openapi),
             Self::Style => get(docs::style),
             Self::Docs | Self::Unknown => get(docs::page),

@@ -4,6 +4,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::instrument::alert_rule::Severity;
@@ -27,6 +28,35 @@ pub struct AlertMessage {
     pub rule: String,
     /// How much it matters.
     pub severity: Severity,
+    /// When intake received the submission, as far as it is known.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub received_at: Option<OffsetDateTime>,
+    /// Who was told already, while nothing could be written down: as `channel:recipient`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
+}
+
+/// Body of an [`crate::kind::ACKNOWLEDGEMENT`] message: somebody has an alert in hand. What their token allows
+/// travels with it: the worker checks it against the alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Acknowledgement {
+    /// The alert.
+    pub alert_id: AlertId,
+    /// Pseudonym of the token's `sub`.
+    pub actor: Uuid,
+    /// The client application, if its name is a configured one; otherwise `other`.
+    pub client: Option<String>,
+    /// The studies that the token is for.
+    pub studies: Vec<String>,
+    /// The sites that the token is for.
+    pub sites: Vec<String>,
+    /// When the door took it.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String")]
+    pub at: OffsetDateTime,
+    /// The W3C trace id of the request.
+    pub trace_id: Option<String>,
 }
 
 /// Body of an [`crate::kind::DELIVERY`] message.
@@ -40,6 +70,19 @@ pub struct DeliveryMessage {
     pub site_id: String,
     /// A message of an older generation than its row's is acked without effect.
     pub generation: i32,
+}
+
+/// The id of one notice: the same however often it is sent, so that a repeat can be told by whoever gets it
+/// (the Message-ID of a mail, the idempotency key of a text message). A UUID of version 8.
+#[must_use]
+pub fn notice_id(alert: AlertId, channel: &str, recipient: &str) -> Uuid {
+    let mut hash = Context::new(&SHA256);
+    hash.update(b"epro.notice-id.v1");
+    for part in [alert.as_bytes().as_slice(), channel.as_bytes(), recipient.as_bytes()] {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    crate::pseudonym::uuid_of(hash.finish().as_ref())
 }
 
 /// The id of what `rule` found in a submission: the same for the same

@@ -4,7 +4,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
-use crate::alert::{AlertMessage, DeliveryMessage};
+use crate::alert::{Acknowledgement, AlertMessage, DeliveryMessage};
 use crate::instrument::definition::Definition;
 use crate::submission::{
     MAX_ANSWERS, MAX_CHOICES, MAX_CODE, MAX_NAME, MAX_REASON, MAX_STATED, MAX_SUBJECT, MAX_TEXT, Submission,
@@ -19,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("submission", generator().into_root_schema_for::<Submission>()),
         ("violation", generator().into_root_schema_for::<Violation>()),
         ("alert", generator().into_root_schema_for::<AlertMessage>()),
+        ("acknowledgement", generator().into_root_schema_for::<Acknowledgement>()),
         ("delivery", generator().into_root_schema_for::<DeliveryMessage>()),
         ("instrument", generator().into_root_schema_for::<Definition>()),
     ]

@@ -7,6 +7,8 @@ pub const SUBMISSION: &str = "epro.submission.v1";
 pub const ALERT: &str = "epro.alert.v1";
 /// A [`crate::alert::DeliveryMessage`] as JSON.
 pub const DELIVERY: &str = "epro.delivery.v1";
+/// An [`crate::alert::Acknowledgement`] as JSON.
+pub const ACKNOWLEDGEMENT: &str = "epro.acknowledgement.v1";
 /// An entry for the audit trail.
 pub const AUDIT: &str = "epro.audit.v1";
 /// What the seal around a dead letter's body is bound to, where the body came in the clear or broken.

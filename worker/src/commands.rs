@@ -3,11 +3,14 @@
 //! What a message asks for is told by its type; each type has its own file. What can't be done goes through
 //! the failure table as everywhere ([`Failure`]).
 
+mod acknowledge;
 mod notes;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use epro_broker::{Delivery, Publisher};
+use epro_schemas::alert::Acknowledgement;
 use epro_schemas::kind;
 use epro_store::Store;
 use epro_store::commands::Note;
@@ -30,12 +33,16 @@ pub(crate) struct Commands {
     pub hold: Hold,
     pub chains: Chains,
     pub route: Arc<Route>,
+    /// How long an acknowledgement waits for an alert that isn't there (yet).
+    pub wait_budget: Duration,
 }
 
 /// What a message asks for.
 enum Command {
     /// A row in the audit trail.
     Note(Note),
+    /// The end of an alert.
+    Acknowledge(Acknowledgement),
 }
 
 impl Work for Commands {
@@ -55,14 +62,20 @@ impl Work for Commands {
                 }
             }
         }
-        let (mut notes, mut failed) = (Vec::new(), Vec::new());
+        let (mut notes, mut acknowledged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for one in in_flight.drain(..) {
             match if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) } {
                 Ok(Command::Note(note)) => notes.push((one, note)),
+                Ok(Command::Acknowledge(command)) => acknowledged.push((one, command)),
                 Err(failure) => failed.push((one, failure)),
             }
         }
-        self.note(notes, suspect, &mut failed, &mut handled).await;
+        if !acknowledged.is_empty() {
+            self.acknowledge(acknowledged, suspect, &mut failed, &mut handled).await;
+        }
+        if !notes.is_empty() {
+            self.note(notes, suspect, &mut failed, &mut handled).await;
+        }
         self.dispose(failed, suspect, &mut handled).await;
         if let Some(key) = suspect
             && !handled.undone.is_empty()
@@ -80,6 +93,7 @@ fn read(one: &InFlight) -> Result<Command, Failure> {
         Some(kind::AUDIT) => {
             Ok(Command::Note(Note { message_id, event: notes::read(&one.delivery.body())? }))
         }
+        Some(kind::ACKNOWLEDGEMENT) => acknowledge::read(&one.delivery.body()).map(Command::Acknowledge),
         _ => Err(Failure::Foreign),
     }
 }

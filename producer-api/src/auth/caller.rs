@@ -21,6 +21,8 @@ pub(crate) struct Caller {
     pub(crate) may_submit_any: bool,
     /// Scope `read:site`: whatever belongs to the studies and sites of the token.
     pub(crate) may_read_site: bool,
+    /// Scope `acknowledge`: the alerts of the studies and sites of the token.
+    pub(crate) may_acknowledge: bool,
     /// The token's studies.
     pub(crate) studies: Vec<String>,
     /// The token's sites.
@@ -43,6 +45,7 @@ impl Caller {
             may_submit: has("submit"),
             may_submit_any: has("submit:any"),
             may_read_site: has("read:site"),
+            may_acknowledge: has("acknowledge"),
             client: named.map(label),
             studies: claims.study.0,
             sites: claims.site.0,

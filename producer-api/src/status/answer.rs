@@ -52,12 +52,20 @@ struct Alert {
     rule: String,
     /// How much it matters.
     severity: String,
-    /// `queued`, `unsent` or `done`.
+    /// `queued` and `unsent`: somebody still has to acknowledge it; `done`.
     state: String,
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     at: OffsetDateTime,
+    /// When somebody said that they have it in hand.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    acknowledged_at: Option<OffsetDateTime>,
+    /// The alert of an earlier version that it says again.
+    repeats: Option<Uuid>,
+    /// The amendment that no longer gives its answer.
+    withdrawn_by: Option<Uuid>,
 }
 
 /// A submission's way to its hospital.
@@ -113,8 +121,9 @@ impl From<SubmissionStatus> for Answer {
 
 impl From<AlertStatus> for Alert {
     fn from(found: AlertStatus) -> Self {
-        let AlertStatus { alert_id, rule, severity, state, at } = found;
-        Self { alert_id, rule, severity, state, at }
+        let AlertStatus { alert_id, rule, severity, state, at, acknowledged_at, repeats, withdrawn_by } =
+            found;
+        Self { alert_id, rule, severity, state, at, acknowledged_at, repeats, withdrawn_by }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The door, on the real services, through its own front: HTTP in, messages and answers out.
 
 mod accepting;
+mod acknowledging;
 mod auditing;
 mod batches;
 mod configuration;
