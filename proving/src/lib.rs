@@ -6,6 +6,7 @@
 //! - [`Proxy`]: a TCP relay that passes, cuts, stalls, slows or half-opens a hop.
 //! - [`Client`]: sends submissions and keeps its own log of what it sent.
 //! - [`Hand`]: puts messages into queues as intake would, and looks into queues.
+//! - [`Inbox`]: a real SMTP server whose mails can be read.
 //! - [`mod@conservation`]: what was accepted is stored or set aside, byte for byte.
 
 pub mod bench;
@@ -15,6 +16,7 @@ pub mod database;
 pub mod evening;
 pub mod hand;
 pub mod http;
+pub mod inbox;
 pub mod own;
 pub mod proxy;
 pub mod raw_http;
@@ -22,6 +24,7 @@ pub mod sample;
 pub mod sealed;
 pub mod service;
 pub mod services;
+pub mod sms_gateway;
 pub mod stack;
 pub mod tls;
 pub mod token;
@@ -32,8 +35,10 @@ pub use client::Client;
 pub use conservation::conservation;
 pub use database::Database;
 pub use hand::Hand;
+pub use inbox::Inbox;
 pub use proxy::Proxy;
 pub use service::Service;
+pub use sms_gateway::SmsGateway;
 pub use stack::Stack;
 pub use until::until;
 pub use vhost::Vhost;

@@ -48,6 +48,11 @@ impl Minter {
         self.token(&json!({"sub": who, "scope": "read:site", "study": studies, "site": sites}))
     }
 
+    /// An investigator's: scope `acknowledge`.
+    pub fn investigator(&self, who: &str, studies: &[&str], sites: &[&str]) -> Result<String> {
+        self.token(&json!({"sub": who, "scope": "acknowledge", "study": studies, "site": sites}))
+    }
+
     /// The same words under a key that nobody knows.
     pub fn forger(&self) -> Self {
         Self {

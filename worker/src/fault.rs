@@ -17,6 +17,12 @@ pub(crate) enum Seam {
     AfterCommit,
     /// The follow-ons are confirmed, the delivery is not acked.
     BeforeAck,
+    /// A notice is marked as being sent, nothing was sent.
+    BeforeNotice,
+    /// The channel has taken the notice, nothing of that is recorded.
+    AfterNotice,
+    /// The notice is recorded as sent, its message isn't acked.
+    NoticeRecorded,
     /// The process was told to leave and has stopped dispatching.
     Drain,
 }

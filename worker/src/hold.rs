@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use epro_process::shutdown::Shutdown;
 use epro_store::StoreError;
-use epro_store::error::Absence;
 use tokio::time::Instant;
 
 use crate::backoff;
 use crate::seldom::Seldom;
-
-/// A server that doesn't answer in time.
-const SILENT: StoreError = StoreError::Away { why: Absence::Timeout };
 
 /// Every lane notices the same absence at every chunk.
 static HOLDING: Seldom = Seldom::new();
@@ -71,7 +67,7 @@ impl Tries {
         a_try: impl Future<Output = Result<T, StoreError>>,
     ) -> Option<Result<T, GivenUp>> {
         let answer = tokio::time::timeout(self.hold.a_try.unwrap_or(Duration::MAX), a_try).await;
-        let error = match answer.unwrap_or(Err(SILENT)) {
+        let error = match answer.unwrap_or(Err(StoreError::SILENT)) {
             Ok(done) => return Some(Ok(done)),
             Err(error @ StoreError::Row { .. }) => return Some(Err(GivenUp::Row(error))),
             Err(error @ (StoreError::Retry { .. } | StoreError::Away { .. })) => error,

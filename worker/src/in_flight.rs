@@ -9,6 +9,7 @@ use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::follow_ons::AlertFollowOn;
 use epro_store::submissions::NewSubmission;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -107,6 +108,9 @@ impl InFlight {
         let (study, site) = self.place(places);
         let (study, site) = (study.unwrap_or_else(|| NOWHERE.into()), site.unwrap_or_else(|| NOWHERE.into()));
         let subject = self.known.pseudonym.unwrap_or(id);
+        let published_at = self.delivery.published_at().and_then(|at| i64::try_from(at).ok());
+        let published_at = published_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+        let received_at = self.known.received_at.or(published_at);
         let alert = |(rule, severity): (&str, &str)| AlertFollowOn {
             alert_id: epro_schemas::alert::alert_id(&study, subject, id, rule),
             submission_id: id,
@@ -114,6 +118,7 @@ impl InFlight {
             study_id: study.clone(),
             rule: rule.to_owned(),
             severity: severity.to_owned(),
+            received_at,
         };
         signals.split(',').filter_map(|signal| signal.split_once('=')).map(alert).collect()
     }

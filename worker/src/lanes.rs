@@ -8,13 +8,19 @@ use epro_process::config::{Config, Lane as Kind, Problem};
 use epro_process::health::Readiness;
 use epro_process::shutdown::Shutdown;
 use epro_schemas::instrument::Instruments;
+use epro_store::conditions::Thresholds;
 use epro_store::{DatabaseUrl, Store};
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::alerts::Alerts;
+use crate::alerts::channels::Channels;
+use crate::alerts::due::{self, Due};
+use crate::alerts::teller::Teller;
 use crate::chains::Chains;
 use crate::commands::Commands;
+use crate::conditions::{self, Conditions, Queues};
 use crate::hold::Hold;
 use crate::lane::{self, Lane, Work};
 use crate::pauses::{self, Paused};
@@ -34,6 +40,19 @@ const CONFIRM: Duration = Duration::from_secs(15);
 const LAST_CONFIRMS: Duration = Duration::from_secs(3);
 /// How often the relay looks for unsent follow-ons.
 const RELAY: Duration = Duration::from_secs(2);
+
+/// How long an acknowledgement waits for an alert that isn't there (yet).
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(3600);
+/// How often alerts are looked for that are due without a message.
+const DUE: Duration = Duration::from_secs(1);
+/// How often it is looked whether operators should know something.
+const CONDITIONS: Duration = Duration::from_secs(10);
+/// Connections of the lane that alerts, and of no other: whatever burns there, it waits for none of them.
+const ALERT_CONNECTIONS: usize = 4;
+/// Unacked alerts: each waits for a mail server and a gateway.
+const ALERT_PREFETCH: u16 = 64;
+/// Alerts that are told together: a slow one holds up no more than these.
+const ALERT_CHUNK: usize = 8;
 
 /// Where the two services are.
 pub(crate) struct Outside {
@@ -66,6 +85,7 @@ pub(crate) async fn run(
     keys: Keys,
     instruments: Instruments,
     outside: Outside,
+    channels: Channels,
     shutdown: Shutdown,
     readiness: Readiness,
 ) -> bool {
@@ -87,12 +107,18 @@ pub(crate) async fn run(
     let (leaving, drain) = (shutdown.clone(), config.worker.drain);
     let lanes = Lanes { config, outside, store, publisher, route, paused, shutdown, readiness };
     let mut running = JoinSet::new();
+    let mut channels = Some(channels);
     for kind in &lanes.config.worker.lanes {
         match kind {
             Kind::Submissions => lanes.submissions(&mut running),
             Kind::Dead => lanes.dead(&mut running),
             Kind::Commands => lanes.commands(&mut running),
             Kind::Relay => lanes.relay(&mut running),
+            Kind::Alerts => {
+                if let Some(channels) = channels.take() {
+                    lanes.alerts(channels, &mut running);
+                }
+            }
         }
     }
     drop(lanes);
@@ -168,8 +194,53 @@ impl Lanes {
             hold: self.hold(),
             chains: Chains::new("epro-worker/commands"),
             route: Arc::clone(&self.route),
+            wait_budget: self.config.scaled(ACKNOWLEDGEMENT),
         };
         self.start(running, lane, work, false);
+    }
+
+    fn alerts(&self, channels: Channels, running: &mut JoinSet<()>) {
+        let store = Store::open(&self.outside.database, ALERT_CONNECTIONS);
+        let teller = Arc::new(Teller::new(&self.config, channels, store));
+        let lane = Lane {
+            name: "alerts",
+            queue: topology::ALERTS.into(),
+            prefetch: ALERT_PREFETCH,
+            chunk: ALERT_CHUNK,
+            linger: Duration::ZERO,
+            streak: None,
+        };
+        let work = Alerts {
+            teller: Arc::clone(&teller),
+            publisher: self.publisher.clone(),
+            hold: self.hold(),
+            chains: Chains::new("epro-worker/alerts"),
+            route: Arc::clone(&self.route),
+            shutdown: self.shutdown.clone(),
+        };
+        self.start(running, lane, work, true);
+        let system = self.config.alerts.system;
+        running.spawn(conditions::run(Conditions {
+            store: teller.store.clone(),
+            teller: Arc::clone(&teller),
+            queues: Queues::new(self.outside.broker.clone(), &self.config.worker.lanes),
+            shutdown: self.shutdown.clone(),
+            every: self.config.scaled(CONDITIONS).clamp(Duration::from_millis(200), CONDITIONS),
+            patience: self.config.scaled(system.patience),
+            thresholds: Thresholds {
+                window: self.config.scaled(system.window),
+                dead_letters: system.dead_letters,
+                oldest_alert: self.config.scaled(system.oldest_alert),
+                oldest_delivery: self.config.scaled(system.oldest_delivery),
+            },
+        }));
+        running.spawn(due::run(Due {
+            teller,
+            shutdown: self.shutdown.clone(),
+            paused: self.paused.clone(),
+            every: self.config.scaled(DUE).clamp(Duration::from_millis(50), DUE),
+            sites: self.config.sites.keys().cloned().collect(),
+        }));
     }
 
     fn relay(&self, running: &mut JoinSet<()>) {

@@ -2,10 +2,12 @@
 //!
 //! The route of a submission: [`lane`] (the loop) -> [`submissions`] (the stages, the commit, the follow-ons).
 
+mod alerts;
 mod backoff;
 mod certificate;
 mod chains;
 mod commands;
+mod conditions;
 mod failure;
 mod fault;
 mod hold;
@@ -27,6 +29,7 @@ mod submissions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use alerts::channels::Channels;
 use clap::Parser;
 use epro_process::config::{self, Config};
 use epro_process::health::{self, Readiness};
@@ -53,12 +56,13 @@ async fn main() -> ExitCode {
     let pseudonym = config.keys.pseudonym_key().map_err(|mut more| problems.append(&mut more));
     let instruments = config.instruments().map_err(|mut more| problems.append(&mut more));
     let outside = lanes::Outside::from(&config).map_err(|mut more| problems.append(&mut more));
-    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), []) =
-        (seal, pseudonym, instruments, outside, problems.as_slice())
+    let channels = Channels::new(&config.alerts).map_err(|mut more| problems.append(&mut more));
+    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(channels), []) =
+        (seal, pseudonym, instruments, outside, channels, problems.as_slice())
     else {
         return config::refuse(&problems);
     };
-    match run(config, Keys { seal, pseudonym }, instruments, outside).await {
+    match run(config, Keys { seal, pseudonym }, instruments, outside, channels).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the worker can't run");
@@ -72,13 +76,14 @@ async fn run(
     keys: Keys,
     instruments: epro_schemas::instrument::Instruments,
     outside: lanes::Outside,
+    channels: Channels,
 ) -> anyhow::Result<()> {
     let metrics = telemetry::init(&config.log)?;
     let shutdown = Shutdown::on_signals()?;
     let readiness = Readiness::new();
     health::start(&config.admin, readiness.clone(), metrics).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "epro-worker starts");
-    if lanes::run(config, keys, instruments, outside, shutdown, readiness).await {
+    if lanes::run(config, keys, instruments, outside, channels, shutdown, readiness).await {
         tracing::info!("epro-worker has left in order");
     }
     Ok(())

@@ -91,6 +91,8 @@ fn alert_body(alert: &AlertFollowOn) -> Bytes {
         rule: alert.rule.clone(),
         // A severity that this version doesn't know is as bad as can be.
         severity: alert.severity.parse().unwrap_or(epro_schemas::instrument::Severity::Critical),
+        received_at: alert.received_at,
+        told: Vec::new(),
     })
 }
 

@@ -78,7 +78,7 @@ impl Route {
         let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
         let scored =
             score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
-        known.alerts = alerts(&cleaned, pseudonym, &scored.signals);
+        known.alerts = alerts(&cleaned, pseudonym, &scored.signals, envelope.received_at);
         self.row(received, message_id, &envelope, cleaned, scored, known)
     }
 
@@ -188,7 +188,12 @@ pub(crate) fn unknown_sender() -> AuditFacts {
     AuditFacts { actor: Actor::Unknown, client: None, from_network: None, trace_id: None }
 }
 
-fn alerts(cleaned: &Cleaned<'_>, pseudonym: Uuid, signals: &[Signal]) -> Vec<AlertFollowOn> {
+fn alerts(
+    cleaned: &Cleaned<'_>,
+    pseudonym: Uuid,
+    signals: &[Signal],
+    received_at: OffsetDateTime,
+) -> Vec<AlertFollowOn> {
     let submission = &cleaned.submission;
     let alert = |signal: &Signal| AlertFollowOn {
         alert_id: alert_id(&submission.study_id, pseudonym, submission.submission_id, &signal.rule),
@@ -197,6 +202,7 @@ fn alerts(cleaned: &Cleaned<'_>, pseudonym: Uuid, signals: &[Signal]) -> Vec<Ale
         study_id: submission.study_id.clone(),
         rule: signal.rule.to_string(),
         severity: signal.severity.to_string(),
+        received_at: Some(received_at),
     };
     signals.iter().map(alert).collect()
 }

@@ -111,7 +111,8 @@ async fn a_dangerous_answer_in_routine_circumstances_is_a_row_and_a_message_with
     let alert = alerts_of(&hand, id(&submission)).await.remove(0);
     assert_eq!(alert["severity"], "critical");
     let keys: Vec<&String> = alert.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["alert_id", "rule", "severity", "site_id", "study_id", "submission_id"]);
+    let known = ["alert_id", "received_at", "rule", "severity", "site_id", "study_id", "submission_id"];
+    assert_eq!(keys, known);
     let (rule, severity, state) = alert_row(&link, id(&submission)).await;
     assert_eq!((rule.as_str(), severity.as_str(), state.as_str()), ("self-harm", "critical", "queued"));
     conservation(&stack, &client.log()).await.unwrap();

@@ -1,0 +1,105 @@
+//! The ways to people: mail and text messages, whichever are configured.
+
+use epro_process::config::{AlertsConfig, Person, Problem};
+use epro_schemas::alert::notice_id;
+use epro_store::alerts::{Outcome, Target};
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+use super::email::Email;
+use super::notice::Notice;
+use super::sms::Sms;
+
+/// A way to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// Mail.
+    Email,
+    /// Text messages.
+    Sms,
+}
+
+impl Channel {
+    /// Its word in tables and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
+}
+
+/// The channels that are configured.
+pub(crate) struct Channels {
+    email: Option<Email>,
+    sms: Option<Sms>,
+}
+
+/// One person by one channel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way<'p> {
+    channel: Channel,
+    person: &'p Person,
+    address: &'p str,
+}
+
+impl Way<'_> {
+    /// As it is written down.
+    pub(crate) fn target(&self) -> Target {
+        Target { channel: self.channel.as_str().to_owned(), recipient: self.person.name.clone() }
+    }
+
+    /// Who it leads to.
+    pub(crate) fn person(&self) -> &Person {
+        self.person
+    }
+}
+
+impl Channels {
+    /// As configured, with every problem of the files at once.
+    pub(crate) fn new(config: &AlertsConfig) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let email = config.smtp.as_ref().map(Email::new).transpose();
+        let sms = config.sms.as_ref().map(Sms::new).transpose();
+        let email = email.map_err(|mut more| problems.append(&mut more));
+        let sms = sms.map_err(|mut more| problems.append(&mut more));
+        match (email, sms) {
+            (Ok(email), Ok(sms)) => Ok(Self { email, sms }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Every way to these people.
+    pub(crate) fn ways<'p>(&self, people: impl IntoIterator<Item = &'p Person>) -> Vec<Way<'p>> {
+        let way = |channel, person, address: &'p Option<String>| {
+            address.as_deref().map(|address| Way { channel, person, address })
+        };
+        let each = |person: &'p Person| {
+            let email = self.email.as_ref().and_then(|_| way(Channel::Email, person, &person.email));
+            let sms = self.sms.as_ref().and_then(|_| way(Channel::Sms, person, &person.phone));
+            [email, sms].into_iter().flatten()
+        };
+        people.into_iter().flat_map(each).collect()
+    }
+
+    /// Sends the notice by all of these ways at once, each within its channel's timeout.
+    pub(crate) async fn send(&self, notice: &Notice, ways: &[Way<'_>]) -> Vec<Outcome> {
+        let sent = ways.iter().map(async |way| {
+            let error = self.send_one(notice, way).await.err();
+            let outcome = if error.is_none() { "sent" } else { "failed" };
+            metrics::counter!("epro_notices_total", "channel" => way.channel.as_str(), "outcome" => outcome)
+                .increment(1);
+            Outcome { target: way.target(), error }
+        });
+        join_all(sent).await
+    }
+
+    async fn send_one(&self, notice: &Notice, way: &Way<'_>) -> Result<(), String> {
+        let id: Uuid = notice_id(notice.about, way.channel.as_str(), &way.person.name);
+        match (way.channel, &self.email, &self.sms) {
+            (Channel::Email, Some(email), _) => email.send(id, way.address, notice).await,
+            (Channel::Sms, _, Some(sms)) => sms.send(id, way.address, &notice.short).await,
+            _ => Err("not configured".to_owned()),
+        }
+    }
+}
