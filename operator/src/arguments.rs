@@ -35,7 +35,12 @@ pub(crate) enum Command {
     /// What was set aside.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
-    /// Stops a lane on every replica: `submissions`, `submissions.routine`, `dead`, `commands`.
+    /// Dangerous answers: who was told, what nobody has acknowledged.
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
+    /// What is wrong, what follows from it, what to do. Exit code 1 if anything is.
+    Doctor,
+    /// Stops a lane on every replica: `submissions`, `submissions.routine`, `dead`, `commands`, `alerts`.
     Pause(Paused),
     /// Lets a paused lane go on.
     Resume(Paused),
@@ -66,6 +71,45 @@ pub(crate) enum DeadLettersCommand {
     },
     /// Publishes dead letters again to the queue that they came from, each with the broker's confirm.
     Redrive(Redrive),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Lists alerts that aren't done, the newest first.
+    List(AlertFilter),
+    /// Shows one and whom it was told.
+    Show {
+        /// Its id, as its notice says.
+        id: Uuid,
+    },
+    /// Ends one that nobody will acknowledge.
+    Close(CloseAlert),
+}
+
+/// Which alerts.
+#[derive(Args)]
+pub(crate) struct AlertFilter {
+    /// Of this site.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// Also those that are done.
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many.
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct CloseAlert {
+    /// Its id.
+    pub id: Uuid,
+    /// Why, for the audit trail.
+    #[arg(long)]
+    pub reason: String,
+    /// Who, for the audit trail.
+    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
+    pub by: String,
 }
 
 /// Which dead letters.

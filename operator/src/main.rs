@@ -3,9 +3,11 @@
 //! Exit codes: 0 done; 1 not done, or something is missing; 2 the command line is wrong; 3 done in part;
 //! 64 the configuration is wrong.
 
+mod alerts;
 mod arguments;
 mod config_check;
 mod dead_letters;
+mod doctor;
 mod fault;
 mod management;
 mod migrate;
@@ -17,7 +19,7 @@ mod topology;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command, ConfigCommand, DeadLettersCommand, TopologyCommand};
+use arguments::{AlertsCommand, Arguments, Command, ConfigCommand, DeadLettersCommand, TopologyCommand};
 use clap::Parser as _;
 use epro_process::config::{self, Config, Problem};
 use epro_process::telemetry;
@@ -59,6 +61,10 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::DeadLetters(DeadLettersCommand::Redrive(wanted)) => {
             redrive::run(&outside, wanted, json).await
         }
+        Command::Alerts(AlertsCommand::List(filter)) => alerts::list(&outside, filter, json).await,
+        Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
+        Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted).await,
+        Command::Doctor => doctor::run(&outside, json).await,
         Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
         Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,
     }

@@ -10,8 +10,15 @@ use crate::outside::Outside;
 use crate::screen;
 
 const KIND: &str = "lane";
-const LANES: [&str; 6] =
-    ["submissions", "submissions.urgent", "submissions.routine", "submissions.deferred", "dead", "commands"];
+const LANES: [&str; 7] = [
+    "submissions",
+    "submissions.urgent",
+    "submissions.routine",
+    "submissions.deferred",
+    "dead",
+    "commands",
+    "alerts",
+];
 
 /// Pauses a lane.
 pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {

@@ -1,0 +1,73 @@
+//! What the tables say.
+
+use epro_process::config::Config;
+use epro_store::{Store, StoreError};
+use time::OffsetDateTime;
+
+use super::Finding;
+
+/// Follow-ons that are counted at most.
+const MOST: u32 = 1000;
+
+pub(super) async fn look(config: &Config, store: &Store) -> Vec<Finding> {
+    match found(config, store).await {
+        Ok(findings) => findings,
+        Err(error) => vec![Finding::new(
+            format!("PostgreSQL: {error}"),
+            "what is accepted waits in its queue; people are told of dangerous answers all the same",
+            "bring PostgreSQL back; workers go on by themselves",
+        )],
+    }
+}
+
+async fn found(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
+    let missing = store.missing_migrations().await?;
+    if !missing.is_empty() {
+        let finding = format!("migrations are missing: {}", missing.join(", "));
+        return Ok(vec![Finding::new(
+            finding,
+            "processes of this version don't become ready",
+            "epro migrate",
+        )]);
+    }
+    let mut findings = alerts(config, store).await?;
+    let unsent = store.unsent(MOST).await?.len();
+    if unsent > 0 {
+        findings.push(Finding::new(
+            format!("{unsent} follow-ons are unsent"),
+            "their alerts are told from the table, their deliveries wait",
+            "look at the broker: a queue is full, missing or blocked; the relay sends them by itself",
+        ));
+    }
+    for condition in store.open_conditions().await? {
+        findings.push(Finding::new(
+            format!("{} {}: {}", condition.kind, condition.key, condition.detail),
+            "operators were told when it began",
+            "see the finding itself; it clears by itself once it is over",
+        ));
+    }
+    Ok(findings)
+}
+
+async fn alerts(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Vec::new();
+    let escalation = config.scaled(config.alerts.escalation);
+    for site in store.undone_alerts().await? {
+        let id = &site.site_id;
+        if site.untold > 0 {
+            findings.push(Finding::new(
+                format!("{} alerts at {id} that nobody was told of", site.untold),
+                "a patient may be in danger and nobody knows",
+                "call the site; epro alerts list, and look at the channels",
+            ));
+        }
+        if OffsetDateTime::now_utc() - site.oldest > escalation {
+            findings.push(Finding::new(
+                format!("{} alerts at {id} that nobody has acknowledged in time", site.undone),
+                "a patient may be in danger and nobody has it in hand",
+                "call the site; epro alerts list; epro alerts close ID --reason, if it is in hand",
+            ));
+        }
+    }
+    Ok(findings)
+}
