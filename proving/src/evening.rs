@@ -4,6 +4,7 @@
 mod judge;
 mod line;
 mod look;
+mod mails;
 mod send;
 mod table;
 
@@ -14,7 +15,8 @@ use anyhow::{Context, Result};
 
 pub use judge::Verdict;
 pub use line::{Expect, Line, Lines};
-pub use table::{table, try_it};
+pub use mails::Told;
+pub use table::{alerts, table, try_it};
 
 use crate::client::Client;
 use crate::database::Link;
@@ -32,11 +34,22 @@ pub struct Evening {
     pub database: String,
     /// How long what was accepted may take to be settled.
     pub patience: Duration,
+    /// Folder of the mail server that takes notices, as `smtp/inbox.py` keeps it, if there is one.
+    pub inbox: Option<PathBuf>,
+}
+
+/// What became of the evening.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// One for each line.
+    pub verdicts: Vec<Verdict>,
+    /// Each alert's way to the inbox; empty without one.
+    pub alerts: Vec<Told>,
 }
 
 impl Evening {
     /// Sends every line under fresh ids, waits until each is settled, and judges it.
-    pub async fn run(&self) -> Result<Vec<Verdict>> {
+    pub async fn run(&self) -> Result<Outcome> {
         let lines = Lines::shipped()?;
         let minter = crate::sample::minter(&self.folder)?;
         let client = Client::new(&self.api, minter)?;
@@ -50,6 +63,14 @@ impl Evening {
         for one in &sent {
             verdicts.push(judge::judge(one, &sent, &client, &looker).await?);
         }
-        Ok(verdicts)
+        let mut alerts = Vec::new();
+        if let Some(inbox) = &self.inbox {
+            for (one, verdict) in sent.iter().zip(&mut verdicts) {
+                let told = mails::told(one, &looker, inbox, self.patience).await?;
+                verdict.surprises.extend(told.iter().filter_map(Told::surprise));
+                alerts.extend(told);
+            }
+        }
+        Ok(Outcome { verdicts, alerts })
     }
 }

@@ -28,6 +28,8 @@ pub struct Sample {
     pub management: String,
     /// PostgreSQL URL.
     pub postgres: String,
+    /// Port on 127.0.0.1 of the mail server that takes notices, if there is one.
+    pub smtp: Option<u16>,
     /// Laid over the configuration, key by key; null for nothing.
     pub overlay: Value,
 }
@@ -41,6 +43,9 @@ impl Sample {
             key(&keys.join(name))?;
         }
         let mut config = self.config(&keys);
+        if let Some(port) = self.smtp {
+            config["alerts"] = alerts(port);
+        }
         lay_over(&mut config, &self.overlay);
         // JSON is YAML; one key a line keeps it readable.
         let text = serde_json::to_string_pretty(&config)?;
@@ -72,6 +77,26 @@ impl Sample {
             },
         })
     }
+}
+
+/// Two people at each site, and an operator.
+fn alerts(port: u16) -> Value {
+    let person = |name: String, role: &str| json!({"name": name, "role": role, "email": format!("{name}@epro.example")});
+    let people = |site: &str| {
+        let site = site.to_ascii_lowercase();
+        json!([
+            person(format!("lee.{site}"), "investigator"),
+            person(format!("cho.{site}"), "sub-investigator")
+        ])
+    };
+    let recipients: serde_json::Map<_, _> =
+        SITES.iter().map(|site| ((*site).to_owned(), people(site))).collect();
+    json!({
+        "link": "https://epro.example/alerts/{alert}",
+        "smtp": {"host": "127.0.0.1", "port": port, "tls": "none", "from": "relay@epro.example"},
+        "recipients": recipients,
+        "operators": [person("ann".to_owned(), "operator")],
+    })
 }
 
 /// The minter of tokens that a folder's configuration accepts.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use epro_proving::evening::{Evening, table, try_it};
+use epro_proving::evening::{Evening, Outcome, alerts, table, try_it};
 use epro_proving::sample;
 use serde_json::Value;
 
@@ -23,6 +23,9 @@ struct Arguments {
     /// PostgreSQL; otherwise as config.yaml says
     #[arg(long, env = "EPRO_DATABASE_URL", hide_env_values = true)]
     database: Option<String>,
+    /// Folder of the mail server that takes notices of alerts
+    #[arg(long)]
+    inbox: Option<PathBuf>,
     /// Seconds that accepted submissions may take to be settled
     #[arg(long, default_value_t = 60)]
     patience: u64,
@@ -43,9 +46,13 @@ async fn main() -> Result<ExitCode> {
         folder: arguments.folder.clone(),
         database,
         patience: Duration::from_secs(arguments.patience),
+        inbox: arguments.inbox.clone(),
     };
-    let verdicts = evening.run().await?;
+    let Outcome { verdicts, alerts: told } = evening.run().await?;
     println!("{}\n", table(&verdicts));
+    if !told.is_empty() {
+        println!("each alert's way from the 202 to the inbox:\n{}\n", alerts(&told));
+    }
     let bad = verdicts.iter().filter(|verdict| !verdict.surprises.is_empty()).count();
     println!("{} lines, {} as expected, {bad} not\n", verdicts.len(), verdicts.len() - bad);
     println!("  api        {}\n  docs       {}/docs", evening.api, evening.api);

@@ -23,6 +23,9 @@ struct Arguments {
     /// PostgreSQL URL
     #[arg(long)]
     postgres: String,
+    /// Port of a mail server on 127.0.0.1 that takes notices of alerts
+    #[arg(long)]
+    smtp: Option<u16>,
     /// JSON to lay over the configuration, e.g. '{"worker":{"chunk":4}}'
     #[arg(long)]
     overlay: Option<String>,
@@ -38,6 +41,7 @@ fn main() -> Result<()> {
         broker: arguments.broker,
         management: arguments.management,
         postgres: arguments.postgres,
+        smtp: arguments.smtp,
         overlay,
     };
     std::fs::create_dir_all(&arguments.folder)?;

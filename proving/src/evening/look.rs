@@ -100,6 +100,15 @@ impl Looker {
         Ok(self.link.client.query_one(sql, &[&gone.id, &pseudonym]).await?.get(0))
     }
 
+    /// Alerts of an id and a patient that somebody has to be told of: id, rule, when the row was written.
+    pub(super) async fn alerts_to_tell(&self, gone: &Gone) -> Result<Vec<(Uuid, String, f64)>> {
+        let pseudonym = self.keys.pseudonym(&gone.line.study, &gone.line.subject);
+        let sql = "SELECT alert_id, rule, extract(epoch FROM created_at)::double precision FROM ops.alert
+            WHERE submission_id = $1 AND pseudonym = $2 AND repeats IS NULL ORDER BY created_at, rule";
+        let rows = self.link.client.query(sql, &[&gone.id, &pseudonym]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    }
+
     /// Class and received bytes of a line's dead letter.
     pub(super) async fn dead_letter(&self, gone: &Gone) -> Result<Option<(String, Vec<u8>)>> {
         let hashes: Vec<&[u8]> = gone.copies.iter().map(|copy| copy.sha256.as_slice()).collect();

@@ -1,7 +1,7 @@
 //! Sending the lines: fresh ids for every run, made on the client.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -31,6 +31,8 @@ pub(super) struct Copy {
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: [u8; 32],
     pub(super) reply: Reply,
+    /// When the answer was there, in Unix seconds.
+    pub(super) answered: f64,
 }
 
 /// Ids of a run by the line's name.
@@ -97,7 +99,8 @@ async fn post(
         .post_as("/api/v1/epro/submit", token.as_deref(), content_type, bytes.clone())
         .await
         .with_context(|| format!("send {}", line.name))?;
-    Ok((at, Copy { sha256: sha256(&bytes), bytes, reply }))
+    let answered = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    Ok((at, Copy { sha256: sha256(&bytes), bytes, reply, answered }))
 }
 
 fn body(line: &Line, id: Uuid, ids: &Ids, copy: usize) -> Result<Vec<u8>> {

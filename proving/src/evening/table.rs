@@ -4,7 +4,7 @@ use anyhow::Result;
 use comfy_table::{ContentArrangement, LineStyle, Table};
 use uuid::Uuid;
 
-use super::Verdict;
+use super::{Told, Verdict};
 use crate::token::Minter;
 
 /// What each line was, what was expected, what became of it.
@@ -28,6 +28,18 @@ pub fn table(verdicts: &[Verdict]) -> String {
 
 fn explained(verdict: &Verdict) -> String {
     format!("{}\n  {}", verdict.became, verdict.surprises.join("\n  "))
+}
+
+/// Each alert's way from the 202 to the inbox, in milliseconds.
+pub fn alerts(told: &[Told]) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
+    table.set_header(["line", "rule", "a row after", "in the inbox after", "to"]);
+    let after = |ms: Option<f64>| ms.map_or_else(|| "NOT THERE".to_owned(), |ms| format!("{ms:.0} ms"));
+    for one in told {
+        table.add_row([&one.line, &one.rule, &after(Some(one.row_ms)), &after(one.mail_ms), &one.to]);
+    }
+    table.to_string()
 }
 
 /// A token of a sample patient and a ready-made `curl`.

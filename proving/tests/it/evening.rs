@@ -1,14 +1,20 @@
 use std::time::Duration;
 
-use epro_proving::Stack;
 use epro_proving::evening::{Evening, table};
 use epro_proving::stack::Plan;
+use epro_proving::{Inbox, Stack};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sample_evening_ends_as_expected_also_the_second_time() {
     // Waits are five times shorter: an amendment waits for its base.
-    let stack = Stack::with(Plan { config: json!({"time_scale": 0.2}), ..Plan::default() }).await.unwrap();
+    let inbox = Inbox::start().await.unwrap();
+    let config = json!({
+        "time_scale": 0.2,
+        "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts"]},
+        "alerts": {"smtp": inbox.config(), "operators": [{"name": "ann", "email": "ann@epro.example"}]},
+    });
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await.unwrap();
     let api = stack.api().await.unwrap();
     let (_one, _two) = (stack.worker().await.unwrap(), stack.worker().await.unwrap());
     let evening = Evening {
@@ -16,9 +22,12 @@ async fn the_sample_evening_ends_as_expected_also_the_second_time() {
         folder: stack.folder().to_owned(),
         database: stack.database().url().to_owned(),
         patience: Duration::from_secs(60),
+        inbox: Some(inbox.folder().to_owned()),
     };
     for _ in 0..2 {
-        let verdicts = evening.run().await.unwrap();
+        let outcome = evening.run().await.unwrap();
+        assert!(outcome.alerts.len() >= 4, "{:?}", outcome.alerts);
+        let verdicts = outcome.verdicts;
         let surprises: Vec<_> =
             verdicts.into_iter().filter(|verdict| !verdict.surprises.is_empty()).collect();
         assert!(surprises.is_empty(), "\n{}", table(&surprises));
