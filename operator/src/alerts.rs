@@ -20,11 +20,11 @@ pub(crate) async fn list(outside: &Outside<'_>, filter: AlertFilter, json: bool)
     if json {
         screen::json(&found)?;
     } else if found.is_empty() {
-        screen::line(if filter.all { "no alerts" } else { "no alert that isn't done" });
+        screen::line(if filter.all { "no alerts" } else { "no alert that isn't done" })?;
     } else {
         let header =
             ["id", "severity", "rule", "site", "study", "since", "level", "told", "untold", "standing"];
-        screen::table(&header, found.iter().map(row));
+        screen::table(&header, found.iter().map(row))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -45,26 +45,35 @@ pub(crate) async fn show(outside: &Outside<'_>, id: Uuid, json: bool) -> anyhow:
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             vec![name.clone(), text]
         }),
-    );
+    )?;
     let rows = notices.into_iter().map(|notice| {
         let error = notice.error.unwrap_or_else(|| "-".into());
         let at = instant(notice.last_at);
         vec![notice.channel, notice.recipient, notice.state, notice.tries.to_string(), at, error]
     });
-    screen::table(&["channel", "recipient", "state", "tries", "last", "error"], rows);
+    screen::table(&["channel", "recipient", "state", "tries", "last", "error"], rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Closes one that nobody will acknowledge.
-pub(crate) async fn close(outside: &Outside<'_>, wanted: &CloseAlert) -> anyhow::Result<ExitCode> {
+pub(crate) async fn close(
+    outside: &Outside<'_>,
+    wanted: &CloseAlert,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
     let id = wanted.id;
     let mut chain = AuditChain::new("epro");
     let ended = store.close_alert(&mut chain, id, &wanted.by, &wanted.reason).await?;
-    match ended {
-        Ended::Now => screen::line(format!("{id}: closed")),
-        Ended::Already => screen::line(format!("{id}: was done already")),
+    let outcome = match ended {
+        Ended::Now => "closed",
+        Ended::Already => "was done already",
         Ended::Absent | Ended::NotTheirs => anyhow::bail!("there is no alert {id}"),
+    };
+    if json {
+        screen::json(&json!({"alert": id, "outcome": outcome, "changed": ended == Ended::Now}))?;
+    } else {
+        screen::line(format!("{id}: {outcome}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

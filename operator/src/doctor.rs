@@ -37,12 +37,12 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
     if json {
         screen::json(&findings)?;
     } else if findings.is_empty() {
-        screen::line("nothing is wrong");
+        screen::line("nothing is wrong")?;
     } else {
         let rows = findings
             .iter()
             .map(|found| vec![found.finding.clone(), found.consequence.clone(), found.fix.clone()]);
-        screen::table(&["finding", "consequence", "what to do"], rows);
+        screen::table(&["finding", "consequence", "what to do"], rows)?;
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -63,7 +63,7 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         }
         Command::Alerts(AlertsCommand::List(filter)) => alerts::list(&outside, filter, json).await,
         Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
-        Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted).await,
+        Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
         Command::Doctor => doctor::run(&outside, json).await,
         Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
         Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,

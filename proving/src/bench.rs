@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`alerts`] | how soon a dangerous answer is in the inbox while routine submissions queue |
 //! | [`ground`] | a stack of the bench's own, set back between the figures |
 //! | [`rounds`] | one round: every figure once, ours and its limit close together |
 //! | [`load`] | the load on the API, cheap enough not to be what is measured |
@@ -10,6 +11,7 @@
 //! | [`depth`] | memory with a deep queue behind |
 //! | [`report`] | table and JSON |
 
+pub mod alerts;
 pub mod bare_loop;
 pub mod depth;
 pub mod ground;

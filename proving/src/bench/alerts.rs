@@ -1,0 +1,83 @@
+//! From the 202 to the mail server's accept, while routine submissions queue.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::measure::percentile;
+use crate::client::phq9;
+use crate::hand::Hand;
+use crate::inbox::Inbox;
+use crate::stack::{Plan, Stack};
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Routine submissions that are queued before the worker starts.
+    pub queued: usize,
+    /// Dangerous submissions that are sent then.
+    pub alerts: usize,
+    /// How many of them a second.
+    pub rate: f64,
+}
+
+/// Milliseconds from the 202 to the mail server's accept, and what else was going on.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Half of them are faster.
+    pub p50: f64,
+    /// 99 of 100 are faster.
+    pub p99: f64,
+    /// The slowest.
+    pub slowest: f64,
+    /// Routine submissions that were still queued when the last mail arrived.
+    pub queued_at_the_end: usize,
+}
+
+/// Measures once, on a stack of its own.
+pub async fn measure(wanted: &Wanted) -> Result<Found> {
+    let inbox = Inbox::start().await?;
+    let config = json!({
+        "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts"]},
+        "alerts": {"smtp": inbox.config(), "recipients": {"H004": [{"name": "lee", "email": "lee@h004.example"}]}},
+    });
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
+    let hand = Hand::on(&stack).await?;
+    let routine: Vec<Value> =
+        (0..wanted.queued).map(|at| phq9("ONC-301", ["H001", "H002"][at % 2])).collect();
+    hand.put_all("epro.submissions.routine", "P-1", &routine).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let _worker = stack.worker().await?;
+    let mut answered: BTreeMap<String, f64> = BTreeMap::new();
+    let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / wanted.rate));
+    for _ in 0..wanted.alerts {
+        tick.tick().await;
+        let mut dangerous = phq9("ONC-301", "H004");
+        dangerous["answers"]["44260-8"] = json!(2);
+        let reply = client.submit("P-1", &dangerous).await?;
+        ensure!(reply.status == 202, "told {}: {}", reply.status, reply.body);
+        let id = dangerous["submission_id"].as_str().context("an id")?.to_owned();
+        answered.insert(id, SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64());
+    }
+    let mails = inbox.holds(wanted.alerts).await?;
+    let queued_at_the_end = usize::try_from(stack.vhost().ready("epro.submissions.routine").await?)?;
+    let link = stack.database().connect().await?;
+    let mut latencies = Vec::with_capacity(mails.len());
+    for row in link.client.query("SELECT alert_id::text, submission_id::text FROM ops.alert", &[]).await? {
+        let (alert, submission): (String, String) = (row.get(0), row.get(1));
+        let mail = mails.iter().find(|mail| mail.text.contains(&alert)).context("an alert without a mail")?;
+        // The mail may have been there before the answer was.
+        let after = mail.at - answered.get(&submission).context("an alert of nobody")?;
+        latencies.push(Duration::from_secs_f64(after.max(0.0)));
+    }
+    ensure!(latencies.len() == wanted.alerts, "{} alerts", latencies.len());
+    Ok(Found {
+        p50: percentile(&mut latencies, 0.5)?,
+        p99: percentile(&mut latencies, 0.99)?,
+        slowest: percentile(&mut latencies, 1.0)?,
+        queued_at_the_end,
+    })
+}
