@@ -40,9 +40,12 @@ pub(crate) enum Command {
     Alerts(AlertsCommand),
     /// What is wrong, what follows from it, what to do. Exit code 1 if anything is.
     Doctor,
-    /// Stops a lane on every replica: `submissions`, `submissions.routine`, `dead`, `commands`, `alerts`.
+    /// How each hospital is: gate, owner, what waits, what it last said.
+    Hospitals,
+    /// Stops a lane on every replica, or what goes to the hospital of one site: `submissions`,
+    /// `submissions.routine`, `dead`, `commands`, `alerts`, `hospitals`, or a site's id.
     Pause(Paused),
-    /// Lets a paused lane go on.
+    /// Lets it go on.
     Resume(Paused),
 }
 
@@ -163,8 +166,8 @@ pub(crate) struct Redrive {
 
 #[derive(Args)]
 pub(crate) struct Paused {
-    /// The lane.
-    pub lane: String,
+    /// The lane, or the site.
+    pub what: String,
     /// Why, for the audit trail.
     #[arg(long)]
     pub reason: String,

@@ -9,6 +9,7 @@ mod config_check;
 mod dead_letters;
 mod doctor;
 mod fault;
+mod hospitals;
 mod management;
 mod migrate;
 mod outside;
@@ -65,6 +66,7 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
         Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
         Command::Doctor => doctor::run(&outside, json).await,
+        Command::Hospitals => hospitals::run(&outside, json).await,
         Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
         Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,
     }

@@ -68,10 +68,13 @@ impl<'a> Outside<'a> {
         Ok(publisher)
     }
 
+    /// The sites that have a hospital.
+    pub(crate) fn hospitals(&self) -> Vec<String> {
+        self.config.hospitals.keys().cloned().collect()
+    }
+
     /// What has to be on the broker by this configuration.
     pub(crate) fn topology(&self) -> Topology {
-        let sites: Vec<String> =
-            self.config.sites.iter().filter(|(_, site)| site.hospital).map(|(id, _)| id.clone()).collect();
-        Topology::new(&sites, self.config.time_scale)
+        Topology::new(&self.hospitals(), self.config.time_scale)
     }
 }

@@ -9,8 +9,7 @@ use crate::arguments::Paused;
 use crate::outside::Outside;
 use crate::screen;
 
-const KIND: &str = "lane";
-const LANES: [&str; 7] = [
+const LANES: [&str; 8] = [
     "submissions",
     "submissions.urgent",
     "submissions.routine",
@@ -18,34 +17,43 @@ const LANES: [&str; 7] = [
     "dead",
     "commands",
     "alerts",
+    "hospitals",
 ];
 
-/// Pauses a lane.
+/// Pauses a lane, or what goes to one hospital.
 pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
-    known(&wanted.lane)?;
+    let (kind, key) = (kind(outside, &wanted.what)?, &wanted.what);
     let mut chain = AuditChain::new("epro");
-    let now = outside.store()?.pause(&mut chain, KIND, &wanted.lane, &wanted.by, &wanted.reason).await?;
-    told(&wanted.lane, json, now, if now { "paused" } else { "was paused already" })
+    let now = outside.store()?.pause(&mut chain, kind, key, &wanted.by, &wanted.reason).await?;
+    told((kind, key), json, now, if now { "paused" } else { "was paused already" })
 }
 
-/// Lets a lane go on.
+/// Lets it go on.
 pub(crate) async fn resume(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
-    known(&wanted.lane)?;
+    let (kind, key) = (kind(outside, &wanted.what)?, &wanted.what);
     let mut chain = AuditChain::new("epro");
-    let now = outside.store()?.resume(&mut chain, KIND, &wanted.lane, &wanted.by, &wanted.reason).await?;
-    told(&wanted.lane, json, now, if now { "goes on" } else { "was not paused" })
+    let now = outside.store()?.resume(&mut chain, kind, key, &wanted.by, &wanted.reason).await?;
+    told((kind, key), json, now, if now { "goes on" } else { "was not paused" })
 }
 
-fn told(lane: &str, json: bool, changed: bool, outcome: &str) -> anyhow::Result<ExitCode> {
+fn told((kind, key): (&str, &str), json: bool, changed: bool, outcome: &str) -> anyhow::Result<ExitCode> {
     if json {
-        screen::json(&json!({"lane": lane, "outcome": outcome, "changed": changed}))?;
+        screen::json(&json!({kind: key, "outcome": outcome, "changed": changed}))?;
     } else {
-        screen::line(format!("{lane}: {outcome}"))?;
+        screen::line(format!("{key}: {outcome}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn known(lane: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(LANES.contains(&lane), "there is no such lane; the lanes are {}", LANES.join(", "));
-    Ok(())
+/// `lane` or `hospital`. A site that is called like a lane can't be paused by its name.
+fn kind(outside: &Outside<'_>, what: &str) -> anyhow::Result<&'static str> {
+    if LANES.contains(&what) {
+        return Ok("lane");
+    }
+    anyhow::ensure!(
+        outside.config.hospitals.contains_key(what),
+        "there is no such lane, and no site of that name has a hospital; the lanes are {}",
+        LANES.join(", ")
+    );
+    Ok("hospital")
 }

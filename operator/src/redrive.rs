@@ -1,7 +1,8 @@
 //! `epro dead-letters redrive`: moves dead letters back to their work queue.
 //!
 //! Publish with the broker's confirm, then mark the row, in this order: what ends between the two is
-//! redriven once more, and is stored once.
+//! redriven once more, and is stored once. A delivery to a hospital gets a new generation first, with new
+//! budgets: its row says `unsent` until the relay, or this command, has published it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,9 +10,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use epro_broker::{Headers, Message, Publisher};
+use epro_schemas::alert::DeliveryMessage;
 use epro_schemas::kind;
 use epro_store::dead_letters::{DeadLetterRow, DeadLetterState, Redriven};
-use epro_store::{AuditChain, Store};
+use epro_store::deliveries::Renewed;
+use epro_store::follow_ons::{DeliveryFollowOn, FollowOn};
+use epro_store::{AuditChain, Store, StoreError};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -123,16 +127,50 @@ impl Redriving<'_> {
         }
         let (queue, times) = (found.summary.queue.clone(), found.summary.times);
         let Some(publisher) = &self.publisher else { return Ok(format!("would go to {queue}")) };
-        publish(publisher, self.message(found)?).await?;
+        let publisher = publisher.clone();
+        let mut message = self.message(found)?;
+        let renewed = self.renewed(&mut message).await?;
+        if let Delivery::Over(state) = &renewed {
+            self.mark(id, times).await?;
+            return Ok(format!("its delivery is {state}: nothing to publish"));
+        }
+        publish(&publisher, message).await?;
+        if let Delivery::Renewed(follow_on) = renewed {
+            // Not marked, the relay publishes it once more, which is harmless.
+            let _ = self.store.mark_queued(&[FollowOn::Delivery(follow_on)]).await;
+        }
         crate::fault::at_redrive().await;
-        let reason = self.wanted.reason.as_deref().unwrap_or_default();
-        let marked = self.store.mark_redriven(&mut self.chain, id, times, &self.wanted.by, reason).await;
+        let marked = self.mark(id, times).await;
         Ok(match marked.context("published, but not marked: redriving it again is safe")? {
             Redriven::Now => format!("redriven to {queue}"),
             Redriven::Already { at } => already(Some(at)),
             Redriven::CameBack => anyhow::bail!("it went to {queue} and came back: it stays open"),
             Redriven::Absent => "published; the row is gone".into(),
         })
+    }
+
+    /// Gives a delivery a new generation, in its row and in its message.
+    async fn renewed(&mut self, message: &mut Message) -> anyhow::Result<Delivery> {
+        let body = Some(&message.body).filter(|_| message.kind == kind::DELIVERY);
+        let body = body.and_then(|body| serde_json::from_slice::<DeliveryMessage>(body).ok());
+        let Some(mut body) = body else { return Ok(Delivery::None) };
+        let (key, reason) = ((body.submission_id, body.pseudonym), self.wanted.reason.as_deref());
+        let reason = reason.unwrap_or_default();
+        match self.store.renew_delivery(&mut self.chain, key, &self.wanted.by, reason).await? {
+            Renewed::Now(follow_on) => {
+                body.generation = follow_on.generation;
+                message.body = serde_json::to_vec(&body)?.into();
+                message.message_id = Uuid::now_v7();
+                Ok(Delivery::Renewed(follow_on))
+            }
+            Renewed::Over(state) => Ok(Delivery::Over(state)),
+            Renewed::Absent => Ok(Delivery::None),
+        }
+    }
+
+    async fn mark(&mut self, id: i64, times: i32) -> Result<Redriven, StoreError> {
+        let reason = self.wanted.reason.as_deref().unwrap_or_default();
+        self.store.mark_redriven(&mut self.chain, id, times, &self.wanted.by, reason).await
     }
 
     fn message(&self, found: DeadLetterRow) -> anyhow::Result<Message> {
@@ -150,6 +188,16 @@ impl Redriving<'_> {
         let kind = summary.kind.unwrap_or_default();
         Ok(Message::work(&summary.queue, message_id, &kind, Headers::redriven(shown), Bytes::from(body)))
     }
+}
+
+/// What a message turned out to be.
+enum Delivery {
+    /// No delivery, or none that is known.
+    None,
+    /// It asks for the new generation now.
+    Renewed(DeliveryFollowOn),
+    /// It is done, or superseded.
+    Over(String),
 }
 
 async fn publish(publisher: &Publisher, message: Message) -> anyhow::Result<()> {

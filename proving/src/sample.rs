@@ -16,6 +16,8 @@ pub const AUDIENCE: &str = "epro-relay";
 pub const KID: &str = "app-1";
 /// The sample's hospitals; each has a follow-on queue except the last.
 pub const SITES: [&str; 4] = ["H001", "H002", "H003", "H004"];
+/// A hospital that nobody has.
+const NOWHERE: &str = "http://127.0.0.1:9/fhir";
 /// The sample's studies; the last one is de-identified by Safe Harbor.
 pub const STUDIES: [&str; 3] = ["ONC-301", "PAIN-7", "PSY-12"];
 
@@ -55,8 +57,10 @@ impl Sample {
 
     fn config(&self, keys: &Path) -> Value {
         let file = |name: &str| keys.join(name).display().to_string();
-        let sites: serde_json::Map<_, _> =
-            SITES.iter().map(|site| ((*site).to_owned(), json!({"hospital": *site != "H004"}))).collect();
+        let sites: serde_json::Map<_, _> = SITES.iter().map(|site| ((*site).to_owned(), json!({}))).collect();
+        // Nobody answers there. A test that calls hospitals says where they are, and adds the lane.
+        let nowhere = |site: &&str| ((*site).to_owned(), json!({"protocol": "fhir", "url": NOWHERE}));
+        let hospitals: serde_json::Map<_, _> = SITES.iter().take(3).map(nowhere).collect();
         json!({
             "broker": {"url": self.broker, "management_url": self.management},
             "postgres": {"url": self.postgres},
@@ -70,6 +74,8 @@ impl Sample {
                 "PSY-12": {"profile": "safe_harbor"},
             },
             "sites": sites,
+            "hospitals": hospitals,
+            "worker": {"lanes": ["submissions", "dead", "relay", "commands"]},
             "auth": {
                 "issuer": ISSUER,
                 "audience": AUDIENCE,

@@ -6,10 +6,13 @@ mod record;
 pub use due::{Begun, Due};
 pub use record::Call;
 
+use crate::audit::{Actor, AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
+use crate::follow_ons::DeliveryFollowOn;
 use crate::pool::Store;
-use crate::session::Session;
 use crate::step::Step;
+use crate::transaction::Transaction;
+use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -34,7 +37,7 @@ impl DeliveryKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renewed {
     /// The row has a new generation and says `unsent`: publish it, or the relay will.
-    Now(crate::follow_ons::DeliveryFollowOn),
+    Now(DeliveryFollowOn),
     /// It is over: `done` or `superseded`. Nothing was changed.
     Over(String),
     /// There is no such delivery.
@@ -50,27 +53,42 @@ RETURNING submission_id, pseudonym, site_id, generation";
 const STATE: &str = "SELECT state FROM ops.delivery WHERE submission_id = $1 AND pseudonym = $2";
 
 impl Store {
-    /// Gives a delivery a new generation, with new budgets, to be sent once more: what an older message
-    /// still asks for has no effect.
+    /// Gives a delivery a new generation, with new budgets, to be sent once more, audited in the same
+    /// transaction: what an older message still asks for has no effect.
     ///
     /// # Errors
     /// As every [`StoreError`].
-    pub async fn renew_delivery(&self, submission_id: Uuid, pseudonym: Uuid) -> Result<Renewed, StoreError> {
+    pub async fn renew_delivery(
+        &self,
+        chain: &mut AuditChain,
+        (submission_id, pseudonym): (Uuid, Uuid),
+        by: impl Into<Actor>,
+        reason: &str,
+    ) -> Result<Renewed, StoreError> {
         let key = DeliveryKey { submission_id, pseudonym, generation: 0 };
-        let session = Session::open(self).await?;
-        let answers = session.pipeline(vec![key.asks(RENEW), key.asks(STATE)], false).await?;
-        session.done();
+        let facts = AuditFacts::by(by);
+        let mut transaction = Transaction::begin(self, chain).await?;
+        let answers = transaction.run(vec![key.asks(RENEW), key.asks(STATE)]).await?;
         let [renewed, state] = &answers[..] else {
             return Err(StoreError::internal());
         };
-        match (renewed.first(), state.first()) {
-            (Some(row), _) => Ok(Renewed::Now(crate::follow_ons::DeliveryFollowOn::of(row)?)),
-            (None, Some(row)) => Ok(Renewed::Over(row.try_get(0)?)),
-            (None, None) => Ok(Renewed::Absent),
-        }
+        let Some(row) = renewed.first() else {
+            transaction.commit(Vec::new(), &[]).await?;
+            return state.first().map_or(Ok(Renewed::Absent), |row| Ok(Renewed::Over(row.try_get(0)?)));
+        };
+        let follow_on = DeliveryFollowOn::of(row)?;
+        let details = json!({ "generation": follow_on.generation, "reason": reason });
+        let record = Record {
+            submission_id: Some(submission_id),
+            pseudonym: Some(pseudonym),
+            site_id: Some(&follow_on.site_id),
+            ..Record::about("delivery.renewed", "ok", &facts, Some(details.to_string()))
+        };
+        transaction.commit(Vec::new(), &[record]).await?;
+        Ok(Renewed::Now(follow_on))
     }
 }
 
-fn first<'r>(answers: &'r [Vec<Row>], at: usize) -> Option<&'r Row> {
+fn first(answers: &[Vec<Row>], at: usize) -> Option<&Row> {
     answers.get(at).and_then(|rows| rows.first())
 }

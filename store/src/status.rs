@@ -39,7 +39,8 @@ SELECT alert_id, rule, severity, state, state_at, acknowledged_at, repeats, with
 WHERE submission_id = $1 AND pseudonym = $2 ORDER BY created_at, rule";
 
 const DELIVERY: &str = "\
-SELECT site_id, state, state_at FROM ops.delivery WHERE submission_id = $1 AND pseudonym = $2";
+SELECT site_id, state, state_at, attempts, last_outcome, last_detail, last_at FROM ops.delivery \
+WHERE submission_id = $1 AND pseudonym = $2";
 
 /// On whose behalf the question is asked: an answer never says more than they may see.
 #[derive(Debug, Clone)]
@@ -126,11 +127,21 @@ pub struct AlertStatus {
 pub struct DeliveryStatus {
     /// The hospital's site id.
     pub site_id: String,
-    /// `queued`, `unsent` or `done`.
+    /// `queued`, `unsent`, `waits` (a call failed), `done`, `superseded` (a newer version goes) or
+    /// `set_aside`.
     pub state: String,
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// Charged tries.
+    pub attempts: i32,
+    /// What became of the last call: `taken`, `refused`, `denied`, `busy` or `silent`.
+    pub last_outcome: Option<String>,
+    /// What the hospital answered, redacted.
+    pub last_answer: Option<String>,
+    /// When.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_at: Option<OffsetDateTime>,
 }
 
 /// A copy of a submission that was set aside.
@@ -256,6 +267,10 @@ impl DeliveryStatus {
             site_id: row.try_get("site_id")?,
             state: row.try_get("state")?,
             at: row.try_get("state_at")?,
+            attempts: row.try_get("attempts")?,
+            last_outcome: row.try_get("last_outcome")?,
+            last_answer: row.try_get("last_detail")?,
+            last_at: row.try_get("last_at")?,
         })
     }
 }

@@ -23,6 +23,12 @@ pub(crate) enum Seam {
     AfterNotice,
     /// The notice is recorded as sent, its message isn't acked.
     NoticeRecorded,
+    /// A hospital is about to be called.
+    BeforeCall,
+    /// It has answered, nothing was recorded.
+    AfterCall,
+    /// What it answered is recorded, the delivery is not acked.
+    AfterRecord,
     /// The process was told to leave and has stopped dispatching.
     Drain,
 }

@@ -172,7 +172,8 @@ pub(crate) fn guarded<T>(what: impl FnOnce() -> Result<T, Failure>) -> Result<T,
     catch_unwind(AssertUnwindSafe(what)).unwrap_or(Err(Failure::Panicked))
 }
 
-fn headers(delivery: &Delivery, route: &Route) -> Value {
+/// The headers that a redrive needs, as a dead letter keeps them.
+pub(crate) fn headers(delivery: &Delivery, route: &Route) -> Value {
     let (places, seal) = (&route.places, &route.keys.seal);
     let shown =
         delivery.raw_headers(|name| places.has_study(name) || places.has_site(name) || seal.has(name));

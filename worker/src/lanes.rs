@@ -13,6 +13,7 @@ use epro_store::{DatabaseUrl, Store};
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::alerts::Alerts;
 use crate::alerts::channels::Channels;
@@ -22,6 +23,9 @@ use crate::chains::Chains;
 use crate::commands::Commands;
 use crate::conditions::{self, Conditions, Queues};
 use crate::hold::Hold;
+use crate::hospitals::hospital::Office;
+use crate::hospitals::lines::Lines;
+use crate::hospitals::{self, Hospitals};
 use crate::lane::{self, Lane, Work};
 use crate::pauses::{self, Paused};
 use crate::relay::{self, Relay};
@@ -53,6 +57,8 @@ const ALERT_CONNECTIONS: usize = 4;
 const ALERT_PREFETCH: u16 = 64;
 /// Alerts that are told together: a slow one holds up no more than these.
 const ALERT_CHUNK: usize = 8;
+/// How long a delivery rests in hand while its hospital isn't called; then it is parked.
+const REST_IN_HAND: Duration = Duration::from_secs(300);
 
 /// Where the two services are.
 pub(crate) struct Outside {
@@ -78,14 +84,24 @@ impl Outside {
     }
 }
 
+/// What the lanes work with, made of files that the configuration names.
+pub(crate) struct Equipment {
+    /// To open envelopes and make pseudonyms.
+    pub keys: Keys,
+    /// What can be scored.
+    pub instruments: Instruments,
+    /// Whom lane `hospitals` calls.
+    pub hospitals: Hospitals,
+    /// Through which lane `alerts` tells people.
+    pub channels: Channels,
+}
+
 /// Runs the configured lanes until the process drains. Whether every lane has left in order by then:
 /// what a lane leaves undone after its time is handed out again by the broker.
 pub(crate) async fn run(
     config: Config,
-    keys: Keys,
-    instruments: Instruments,
+    equipment: Equipment,
     outside: Outside,
-    channels: Channels,
     shutdown: Shutdown,
     readiness: Readiness,
 ) -> bool {
@@ -101,6 +117,7 @@ pub(crate) async fn run(
     let (say, paused) = watch::channel(None);
     epro_process::task::spawn("pauses", pauses::watch(store.clone(), say, shutdown.clone()));
 
+    let Equipment { keys, instruments, hospitals, channels } = equipment;
     let places = Places::new(&config);
     let late_after = config.intake.late_after;
     let route = Arc::new(Route { keys, instruments, places, late_after });
@@ -108,6 +125,7 @@ pub(crate) async fn run(
     let lanes = Lanes { config, outside, store, publisher, route, paused, shutdown, readiness };
     let mut running = JoinSet::new();
     let mut channels = Some(channels);
+    let mut hospitals = Some(hospitals);
     for kind in &lanes.config.worker.lanes {
         match kind {
             Kind::Submissions => lanes.submissions(&mut running),
@@ -119,6 +137,7 @@ pub(crate) async fn run(
                     lanes.alerts(channels, &mut running);
                 }
             }
+            Kind::Hospitals => lanes.hospitals(&mut running, hospitals.take().unwrap_or_default()),
         }
     }
     drop(lanes);
@@ -251,6 +270,28 @@ impl Lanes {
             part: self.readiness.part("relay"),
             every: self.config.scaled(RELAY),
         }));
+    }
+
+    fn hospitals(&self, running: &mut JoinSet<()>, hospitals: Hospitals) {
+        let office = Office {
+            store: self.store.clone(),
+            leases: Store::open(&self.outside.database, 1),
+            publisher: self.publisher.clone(),
+            route: Arc::clone(&self.route),
+            lines: Lines::new(self.outside.broker.clone()),
+            chains: Chains::new("epro-worker/hospitals"),
+            hold: self.hold(),
+            paused: self.paused.clone(),
+            shutdown: self.shutdown.clone(),
+            owner: Uuid::now_v7(),
+            rest_in_hand: self.config.scaled(REST_IN_HAND),
+            wait_budget: self.config.scaled(self.config.worker.wait_budget),
+            streak: STREAK,
+            drain: self.config.worker.drain,
+            time_scale: self.config.time_scale,
+        };
+        tracing::info!(owner = %office.owner, hospitals = hospitals.len(), "lane hospitals begins");
+        running.spawn(hospitals::run(Arc::new(office), hospitals, self.readiness.part(hospitals::NAME)));
     }
 
     /// A lane whose every message is a dead letter or a command: none of them makes it pause itself.

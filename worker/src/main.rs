@@ -11,12 +11,12 @@ mod conditions;
 mod failure;
 mod fault;
 mod hold;
-#[expect(dead_code, reason = "the lane that calls comes next")]
 mod hospitals;
 mod http;
 mod in_flight;
 mod lane;
 mod lanes;
+mod park;
 mod parts;
 mod pauses;
 mod relay;
@@ -35,6 +35,7 @@ use epro_process::config::{self, Config};
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
 use epro_process::telemetry;
+use lanes::Equipment;
 use submissions::route::Keys;
 
 /// Takes submissions from RabbitMQ into PostgreSQL.
@@ -57,12 +58,15 @@ async fn main() -> ExitCode {
     let instruments = config.instruments().map_err(|mut more| problems.append(&mut more));
     let outside = lanes::Outside::from(&config).map_err(|mut more| problems.append(&mut more));
     let channels = Channels::new(&config.alerts).map_err(|mut more| problems.append(&mut more));
-    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(channels), []) =
-        (seal, pseudonym, instruments, outside, channels, problems.as_slice())
+    let hospitals = hospitals::prepare(&config).map_err(|mut more| problems.append(&mut more));
+    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(hospitals), Ok(channels), []) =
+        (seal, pseudonym, instruments, outside, hospitals, channels, problems.as_slice())
     else {
         return config::refuse(&problems);
     };
-    match run(config, Keys { seal, pseudonym }, instruments, outside, channels).await {
+    match run(config, Equipment { keys: Keys { seal, pseudonym }, instruments, hospitals, channels }, outside)
+        .await
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the worker can't run");
@@ -71,19 +75,13 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(
-    config: Config,
-    keys: Keys,
-    instruments: epro_schemas::instrument::Instruments,
-    outside: lanes::Outside,
-    channels: Channels,
-) -> anyhow::Result<()> {
+async fn run(config: Config, equipment: Equipment, outside: lanes::Outside) -> anyhow::Result<()> {
     let metrics = telemetry::init(&config.log)?;
     let shutdown = Shutdown::on_signals()?;
     let readiness = Readiness::new();
     health::start(&config.admin, readiness.clone(), metrics).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "epro-worker starts");
-    if lanes::run(config, keys, instruments, outside, channels, shutdown, readiness).await {
+    if lanes::run(config, equipment, outside, shutdown, readiness).await {
         tracing::info!("epro-worker has left in order");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Which lanes are paused: kept in PostgreSQL, known to every replica within two seconds.
+//! Which lanes and hospitals are paused: kept in PostgreSQL, known to every replica within two seconds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,13 +12,18 @@ use crate::backoff;
 
 /// How often the pauses are read.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long it takes at most until a pause that was just written is known here; one that was lifted before is never.
+pub(crate) const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 /// What a paused lane is called in `ops.pause`.
-pub(crate) const KIND: &str = "lane";
+pub(crate) const LANE: &str = "lane";
+/// What a paused hospital is called there; its key is a site.
+pub(crate) const HOSPITAL: &str = "hospital";
 
-/// The lanes that are paused and why.
+/// The lanes and hospitals that are paused and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Paused {
     lanes: BTreeMap<String, String>,
+    hospitals: BTreeMap<String, String>,
 }
 
 impl Paused {
@@ -27,6 +32,11 @@ impl Paused {
     pub(crate) fn reason(&self, lane: &str) -> Option<String> {
         let kind = lane.split('.').next().unwrap_or(lane);
         self.lanes.get(lane).or_else(|| self.lanes.get(kind)).cloned()
+    }
+
+    /// Why nothing goes to the hospital of `site`: it is paused, or all hospitals are.
+    pub(crate) fn hospital(&self, site: &str) -> Option<String> {
+        self.hospitals.get(site).cloned().or_else(|| self.reason("hospitals"))
     }
 }
 
@@ -53,17 +63,24 @@ pub(crate) async fn watch(store: Store, paused: watch::Sender<Option<Paused>>, s
 }
 
 async fn read(store: &Store) -> Result<Paused, epro_store::StoreError> {
-    let lanes = store.pauses().await?.into_iter().filter(|pause| pause.kind == KIND);
-    Ok(Paused { lanes: lanes.map(|pause| (pause.key, pause.reason)).collect() })
+    let mut paused = Paused::default();
+    for pause in store.pauses().await? {
+        match pause.kind.as_str() {
+            LANE => paused.lanes.insert(pause.key, pause.reason),
+            HOSPITAL => paused.hospitals.insert(pause.key, pause.reason),
+            _ => None,
+        };
+    }
+    Ok(paused)
 }
 
-/// Writes that a lane pauses itself, as often as it takes.
-pub(crate) async fn pause_self(store: &Store, lane: &str, reason: &str) {
-    let mut chain = AuditChain::new(&format!("epro-worker/{lane}"));
+/// Writes that a lane, or what it does for one hospital, pauses itself, as often as it takes.
+pub(crate) async fn pause_self(store: &Store, kind: &str, key: &str, reason: &str) {
+    let mut chain = AuditChain::new(&format!("epro-worker/{key}"));
     for delay in backoff::steady() {
-        match store.pause(&mut chain, KIND, lane, Actor::System("epro-worker".into()), reason).await {
+        match store.pause(&mut chain, kind, key, Actor::System("epro-worker".into()), reason).await {
             Ok(_) => return,
-            Err(error) => tracing::warn!(lane, %error, "the pause can't be written yet"),
+            Err(error) => tracing::warn!(kind, key, %error, "the pause can't be written yet"),
         }
         tokio::time::sleep(delay).await;
     }

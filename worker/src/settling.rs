@@ -1,22 +1,18 @@
 //! What a lane does with a message that doesn't succeed: count its starts, set it aside, park it.
 
-use std::time::Duration;
-
-use epro_broker::{Confirmed, Publisher, Tier, wait};
+use epro_broker::{Publisher, Tier};
 use epro_store::Store;
 use epro_store::dead_letters::{Class, DeadLetter};
 use futures_util::future::join_all;
 use time::OffsetDateTime;
-use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::backoff;
 use crate::chains::Chains;
 use crate::failure::Failure;
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, bare};
 use crate::lane::Handled;
-use crate::seldom::Seldom;
+use crate::park::park;
 use crate::submissions::route::Route;
 
 /// A message that was started so often, and never finished, is set aside.
@@ -24,11 +20,6 @@ pub(crate) const MOST_STARTS: i32 = 3;
 /// The longest wait of a message. While two versions of the worker run, each try meets the one that knows its
 /// instrument half of the time: in 24 hours there must be many tries, not ten.
 const LONGEST_WAIT: Tier = Tier::M10;
-/// How long parking a message may take before it is tried again: a tier's confirm was seen to take 5 s.
-const PARK: Duration = Duration::from_secs(15);
-
-/// A broker that is away parks nothing, and each message tries again and again.
-static UNPARKED: Seldom = Seldom::new();
 
 /// What a lane needs for that.
 pub(crate) struct Settling<'a> {
@@ -121,7 +112,8 @@ impl Settling<'_> {
     /// Parks them at once, attempts unchanged, and acks each. Gives back what can't be parked now.
     pub(crate) async fn park_all(&self, waiting: Vec<InFlight>) -> Vec<InFlight> {
         let parked = waiting.into_iter().map(async |one| {
-            let receipt = self.park(&one).await;
+            let tier = Tier::after(one.delivery.headers().waits).min(LONGEST_WAIT);
+            let receipt = park(&one.delivery, tier, false, self.publisher, &self.parking).await;
             (one, receipt)
         });
         let mut undone = Vec::new();
@@ -134,30 +126,6 @@ impl Settling<'_> {
             one.delivery.ack(&receipt);
         }
         undone
-    }
-
-    /// Publishes it to the next wait tier, as often as it takes within the hold.
-    async fn park(&self, one: &InFlight) -> Option<Confirmed> {
-        let tier = Tier::after(one.delivery.headers().waits).min(LONGEST_WAIT);
-        let since = Instant::now();
-        for delay in backoff::steady() {
-            let parked = wait::parked(&one.delivery, tier, now());
-            match self.publisher.publish_within(parked, PARK).await {
-                Ok(receipt) => return Some(receipt),
-                Err(error) if UNPARKED.is_due() => {
-                    tracing::warn!(%error, tier = tier.name(), "can't be parked now");
-                }
-                Err(_) => {}
-            }
-            if since.elapsed() > self.parking.at_most {
-                return None;
-            }
-            tokio::select! {
-                () = self.parking.shutdown.requested() => return None,
-                () = tokio::time::sleep(delay) => {}
-            }
-        }
-        None
     }
 
     fn count(&self, outcome: &'static str) {

@@ -168,8 +168,8 @@ impl Standby {
         tokio::select! {
             () = self.shutdown.requested() => {}
             () = async {
-                crate::pauses::pause_self(&self.store, lane.name, &reason).await;
-                self.paused(lane).await;
+                crate::pauses::pause_self(&self.store, crate::pauses::LANE, lane.name, &reason).await;
+                let _ = tokio::time::timeout(crate::pauses::KNOWN_WITHIN, self.paused(lane)).await;
             } => {}
         }
     }

@@ -30,12 +30,9 @@ pub struct StudyConfig {
     pub profile: Profile,
 }
 
-/// A site.
+/// A site. It has a hospital if there is one for it under `hospitals`.
 #[derive(Debug, Clone, Copy)]
-pub struct SiteConfig {
-    /// Whether each stored submission goes on to the site's hospital, through `epro.his.<site>`.
-    pub hospital: bool,
-}
+pub struct SiteConfig {}
 
 pub(super) fn read_studies(mut section: Section<'_>) -> BTreeMap<String, StudyConfig> {
     let mut studies = BTreeMap::new();
@@ -55,10 +52,8 @@ pub(super) fn read_sites(mut section: Section<'_>) -> BTreeMap<String, SiteConfi
     let mut sites = BTreeMap::new();
     for id in section.names() {
         check_name(&mut section, &id);
-        let mut site = section.named(&id);
-        let hospital = site.boolean("hospital", false);
-        site.finish();
-        sites.insert(id, SiteConfig { hospital });
+        section.named(&id).finish();
+        sites.insert(id, SiteConfig {});
     }
     section.finish();
     sites

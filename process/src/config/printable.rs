@@ -29,7 +29,7 @@ pub(super) fn tree(config: &Config) -> Value {
         },
         "keys": keys(config),
         "studies": names(&config.studies, |study| json!({"profile": study.profile.as_str()})),
-        "sites": names(&config.sites, |site| json!({"hospital": site.hospital})),
+        "sites": names(&config.sites, |_| json!({})),
         "hospitals": names(&config.hospitals, hospital),
         "instruments": {
             "directory": config.instruments_directory.as_deref().map(path),

@@ -68,7 +68,7 @@ auth:
   leeway: 1h
   keys: [ { kid: a, algorithm: none, file: f }, { algorithm: HS256, file: f }, 7, { kid: b, algorithm: HS256, file: f, use: sig }, { kid: b, algorithm: EdDSA, file: g } ]
 intake: { listen: 'localhost:80', outstanding: 1, confirm_timeout: 2 }
-worker: { lanes: [submissions, hospitals, submissions], chunk: 600, linger: -1s }
+worker: { lanes: [submissions, beds, submissions], chunk: 600, linger: -1s }
 ",
         &[("EPRO__WORKER__PREFETCH", "lots"), ("EPRO__", "x"), ("EPRO__ADMIN__LISTEN__X", "1"), ("EPRO__COLOR", "red")],
     );
@@ -130,18 +130,18 @@ fn the_environment_lies_over_the_file() {
         ("EPRO__BROKER__URL", "amqp://a:b@localhost/x"),
         ("EPRO__WORKER__CHUNK", "100"),
         ("EPRO__WORKER__LANES", "[dead, relay]"),
-        ("EPRO__SITES__h001__HOSPITAL", "true"),
+        ("EPRO__STUDIES__onc-301__PROFILE", "safe_harbor"),
         ("EPRO__SITES__H002", "{}"),
         ("EPRO__TIME_SCALE", "0.5"),
         ("EPRO__INTAKE__DRAIN", "7s"),
         ("EPRO__KEYS__PSEUDONYM__ID", "7"),
         ("EPRO_TEST_DATABASE_URL", "not ours"),
     ];
-    let (config, problems) = read(&format!("{LEAST}\nsites: {{ H001: {{}} }}\n"), &environment);
+    let (config, problems) = read(&format!("{LEAST}\nstudies: {{ ONC-301: {{}} }}\n"), &environment);
     assert_eq!(problems, []);
     assert_eq!(config.worker.chunk, 100);
     assert_eq!(config.worker.lanes, [Lane::Dead, Lane::Relay]);
-    assert!(config.sites["H001"].hospital);
+    assert_eq!(config.studies["ONC-301"].profile, Profile::SafeHarbor);
     assert!(config.sites.contains_key("h002"), "a new name is written in lower case");
     assert_eq!(config.keys.pseudonym_id.as_deref(), Some("7"), "text stays text");
     assert_eq!(config.intake.drain, Duration::from_secs(7));

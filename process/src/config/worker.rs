@@ -17,15 +17,18 @@ pub enum Lane {
     Commands,
     /// `epro.alerts` and whatever alert is due: tells people.
     Alerts,
+    /// `epro.his.<site>`, for the hospitals whose leases this replica holds.
+    Hospitals,
 }
 
 impl Lane {
-    const CHOICES: [(&'static str, Self); 5] = [
+    const CHOICES: [(&'static str, Self); 6] = [
         ("submissions", Self::Submissions),
         ("dead", Self::Dead),
         ("relay", Self::Relay),
         ("commands", Self::Commands),
         ("alerts", Self::Alerts),
+        ("hospitals", Self::Hospitals),
     ];
 
     /// The lane's word.
@@ -36,6 +39,7 @@ impl Lane {
             Self::Relay => "relay",
             Self::Commands => "commands",
             Self::Alerts => "alerts",
+            Self::Hospitals => "hospitals",
         }
     }
 }

@@ -74,12 +74,23 @@ struct Alert {
 struct Hospital {
     /// The hospital's site.
     site_id: String,
-    /// `queued`, `unsent` or `done`.
+    /// `queued`, `unsent`, `waits` (a call failed and is tried again), `done`, `superseded` (a newer
+    /// version goes in its place) or `set_aside`.
     state: String,
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     at: OffsetDateTime,
+    /// Tries that failed although the hospital took others.
+    attempts: i32,
+    /// What became of the last call: `taken`, `refused`, `denied`, `busy` or `silent`.
+    last_outcome: Option<String>,
+    /// What the hospital answered: status, codes and places, never its words.
+    last_answer: Option<String>,
+    /// When it did.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    last_at: Option<OffsetDateTime>,
 }
 
 /// A copy that was set aside.
@@ -129,8 +140,8 @@ impl From<AlertStatus> for Alert {
 
 impl From<DeliveryStatus> for Hospital {
     fn from(found: DeliveryStatus) -> Self {
-        let DeliveryStatus { site_id, state, at } = found;
-        Self { site_id, state, at }
+        let DeliveryStatus { site_id, state, at, attempts, last_outcome, last_answer, last_at } = found;
+        Self { site_id, state, at, attempts, last_outcome, last_answer, last_at }
     }
 }
 

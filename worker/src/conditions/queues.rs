@@ -11,7 +11,7 @@ use epro_store::pause::Pause;
 /// How long the broker may take to answer for all queues.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// (lane, kind of lane, queue). A hospital's queue has a consumer only while its gate is open.
+/// (lane, kind of lane, queue). A hospital's queue has a consumer while somebody holds its lease and it isn't paused.
 const QUEUES: [(&str, Lane, &str); 6] = [
     ("submissions.urgent", Lane::Submissions, topology::SUBMISSIONS_URGENT),
     ("submissions.routine", Lane::Submissions, topology::SUBMISSIONS_ROUTINE),
@@ -69,7 +69,7 @@ impl Queues {
 
 fn is_paused(pauses: &[Pause], lane: &str) -> bool {
     let kind = lane.split('.').next().unwrap_or(lane);
-    pauses.iter().any(|pause| pause.kind == crate::pauses::KIND && (pause.key == lane || pause.key == kind))
+    pauses.iter().any(|pause| pause.kind == crate::pauses::LANE && (pause.key == lane || pause.key == kind))
 }
 
 fn judge(queue: &str, depth: Option<Depth>, own: bool) -> Option<Observation> {

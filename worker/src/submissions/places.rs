@@ -1,19 +1,24 @@
 //! The studies and sites of the configuration, and what they ask of a submission.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use epro_process::config::{Config, Profile, SiteConfig, StudyConfig};
+use epro_process::config::{Config, Profile, StudyConfig};
 
 /// Studies and sites: their names may reach routing keys and labels, so no other is accepted.
 pub(crate) struct Places {
     studies: BTreeMap<String, StudyConfig>,
-    sites: BTreeMap<String, SiteConfig>,
+    sites: BTreeSet<String>,
+    hospitals: BTreeSet<String>,
 }
 
 impl Places {
     /// As configured.
     pub(crate) fn new(config: &Config) -> Self {
-        Self { studies: config.studies.clone(), sites: config.sites.clone() }
+        Self {
+            studies: config.studies.clone(),
+            sites: config.sites.keys().cloned().collect(),
+            hospitals: config.hospitals.keys().cloned().collect(),
+        }
     }
 
     /// Whether both are configured.
@@ -28,7 +33,7 @@ impl Places {
 
     /// Whether that site is configured.
     pub(crate) fn has_site(&self, site: &str) -> bool {
-        self.sites.contains_key(site)
+        self.sites.contains(site)
     }
 
     /// How the study's answers are de-identified.
@@ -39,6 +44,6 @@ impl Places {
 
     /// Whether each of the site's submissions goes on to its hospital.
     pub(crate) fn has_hospital(&self, site: &str) -> bool {
-        self.sites.get(site).is_some_and(|site| site.hospital)
+        self.hospitals.contains(site)
     }
 }

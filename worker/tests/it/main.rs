@@ -8,6 +8,7 @@ mod commands;
 mod crashes;
 mod drain;
 mod follow_ons;
+mod hospitals;
 mod leaks;
 mod load;
 mod pauses;

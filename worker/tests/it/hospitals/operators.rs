@@ -1,0 +1,75 @@
+//! What an operator sees and does.
+
+use epro_proving::until;
+use serde_json::{Value, json};
+
+use super::stand::{ONE, Stand, TWO};
+use crate::support::{BOUND, says};
+
+async fn epro(stand: &Stand, line: &[&str]) {
+    stand.stack.epro(line).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_holds_on_every_replica_and_before_the_first_delivery_after_a_restart() {
+    let stand = Stand::new(json!({})).await;
+    let (one, two) = (stand.caller().await, stand.caller().await);
+    epro(&stand, &["pause", ONE, "--reason", "their upgrade"]).await;
+    let owner = stand.owner(ONE, &[&one, &two]).await;
+    says([&one, &two][owner], "nothing goes to the hospital: it is paused").await;
+    stand.store(ONE, 5).await;
+    stand.store(TWO, 5).await;
+    stand.are(TWO, "done", 5).await;
+    for mut caller in [one, two] {
+        caller.kill().await.unwrap();
+    }
+    let next = stand.caller().await;
+    says(&next, "nothing goes to the hospital: it is paused").await;
+    stand.store(TWO, 5).await;
+    stand.are(TWO, "done", 10).await;
+    assert!(stand.desk(ONE).calls().is_empty());
+    epro(&stand, &["resume", ONE, "--reason", "done"]).await;
+    stand.are(ONE, "done", 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_hospitals_are_paused_by_the_name_of_the_lane() {
+    let stand = Stand::new(json!({})).await;
+    let caller = stand.caller().await;
+    epro(&stand, &["pause", "hospitals", "--reason", "the network"]).await;
+    until("three hospitals to stand still", BOUND, || async {
+        Ok((caller.output().matches("nothing goes to the hospital").count() >= 3).then_some(()))
+    })
+    .await
+    .unwrap();
+    stand.store(ONE, 3).await;
+    stand.store(TWO, 3).await;
+    epro(&stand, &["resume", "hospitals", "--reason", "done"]).await;
+    stand.are(ONE, "done", 3).await;
+    stand.are(TWO, "done", 3).await;
+    let (code, _, error) = stand.stack.epro_status(&["pause", "H004", "--reason", "x"]).await.unwrap();
+    assert!(code == Some(1) && error.contains("no site of that name has a hospital"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_how_each_hospital_is() {
+    let stand = Stand::paced(0.1, json!({})).await;
+    stand.desk(ONE).says(401);
+    stand.store(ONE, 3).await;
+    let _caller = stand.caller().await;
+    stand.store(TWO, 2).await;
+    stand.are(TWO, "done", 2).await;
+    stand.gate(ONE, "open,half_open").await;
+    epro(&stand, &["pause", TWO, "--reason", "their upgrade"]).await;
+    let counted =
+        "SELECT count(*) FROM ops.hospital_state WHERE site_id = 'H002' AND calls = 2 AND taken = 2";
+    crate::support::counts(&stand.link, counted, 1).await;
+    let said = stand.stack.epro(&["hospitals", "--json"]).await.unwrap();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert!(said[0]["gate_reason"].as_str().unwrap().starts_with("401"), "{said}");
+    assert_eq!((&said[0]["waiting"], &said[0]["protocol"]), (&json!(3), &json!("fhir")));
+    assert!(said[0]["owner"].is_string() && said[0]["oldest"].is_string());
+    assert_eq!((&said[1]["paused"], &said[1]["taken"]), (&json!("their upgrade"), &json!(2)));
+    let table = stand.stack.epro(&["hospitals"]).await.unwrap();
+    assert!(table.contains("401") && table.contains("paused: their upgrade"), "{table}");
+}
