@@ -25,7 +25,8 @@ pub struct Delivery {
     routing_key: ShortString,
     redelivered: bool,
     settled: bool,
-    properties: BasicProperties,
+    /// Shared, as a dead letter writes the headers down later, if at all.
+    properties: Arc<BasicProperties>,
     body: Bytes,
     acker: Acker,
     desk: Arc<Desk>,
@@ -40,6 +41,18 @@ pub struct Death {
     pub queue: String,
 }
 
+/// The headers of a delivery, kept beyond it: a dead letter writes them down, if one is made at all.
+#[derive(Clone)]
+pub struct RawHeaders(Arc<BasicProperties>);
+
+impl RawHeaders {
+    /// Header names and values for a dead letter; an unknown one as `#3`, without its value, and so the
+    /// name of a study, a site or a key that `is_ours` doesn't know.
+    pub fn shown(&self, is_ours: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        wire::shown(&self.0, is_ours)
+    }
+}
+
 impl Delivery {
     pub(crate) fn new(from: lapin::message::Delivery, desk: Arc<Desk>) -> Self {
         let lapin::message::Delivery {
@@ -51,7 +64,16 @@ impl Delivery {
             acker,
             ..
         } = from;
-        Self { tag, routing_key, redelivered, settled: false, properties, body: data.into(), acker, desk }
+        Self {
+            tag,
+            routing_key,
+            redelivered,
+            settled: false,
+            properties: Arc::new(properties),
+            body: data.into(),
+            acker,
+            desk,
+        }
     }
 
     /// The bytes; cheap to clone.
@@ -89,6 +111,11 @@ impl Delivery {
         &self.desk.queue
     }
 
+    /// The same name, shared by all deliveries of the subscription.
+    pub fn shared_queue(&self) -> Arc<str> {
+        self.desk.queue.clone()
+    }
+
     /// The name of the work queue that it was last published for; it stays through waits and deaths.
     /// `None` where its routing key isn't such a name by its form.
     pub fn work_queue(&self) -> Option<&str> {
@@ -107,10 +134,9 @@ impl Delivery {
         self.desk.is_open() && !self.acker.poisoned()
     }
 
-    /// Header names and values for a dead letter; an unknown one as `#3`, without its value, and so the
-    /// name of a study, a site or a key that `is_ours` doesn't know.
-    pub fn raw_headers(&self, is_ours: impl Fn(&str) -> bool) -> Vec<(String, String)> {
-        wire::shown(&self.properties, is_ours)
+    /// Its headers, for a dead letter; cheap to clone.
+    pub fn raw_headers(&self) -> RawHeaders {
+        RawHeaders(self.properties.clone())
     }
 
     /// Done: the broker may forget it, because what it carried is safe elsewhere.
@@ -158,7 +184,7 @@ impl fmt::Debug for Delivery {
 /// Where the deliveries of one subscription leave their verdicts for the consumer to send.
 /// Bounded by the prefetch: each delivery leaves one.
 pub(crate) struct Desk {
-    queue: String,
+    queue: Arc<str>,
     verdicts: Mutex<Vec<(u64, Verdict)>>,
     /// Wakes a consumer that waits for its next delivery.
     consumer: AtomicWaker,
@@ -169,7 +195,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn new(queue: &str) -> Self {
         Self {
-            queue: queue.to_owned(),
+            queue: queue.into(),
             verdicts: Mutex::default(),
             consumer: AtomicWaker::new(),
             open: AtomicBool::new(true),

@@ -16,7 +16,7 @@ pub mod wait;
 
 pub use connection::{BrokerUrl, Connection};
 pub use consumer::Consumer;
-pub use delivery::Delivery;
+pub use delivery::{Delivery, RawHeaders};
 pub use message::{Headers, Message};
 pub use publisher::{Confirmed, PublishError, Publisher, PublisherOptions, PublisherState};
 pub use topology::Topology;

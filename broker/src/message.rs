@@ -66,7 +66,7 @@ impl Default for Headers {
 
 impl Headers {
     /// The headers of a message that is published anew from its dead letter: what
-    /// [`crate::Delivery::raw_headers`] gave, without what counted its tries and waits.
+    /// [`crate::RawHeaders::shown`] gave, without what counted its tries and waits.
     pub fn redriven<'a>(shown: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         wire::redriven(shown)
     }

@@ -128,7 +128,7 @@ fn silence(kind: Kind) -> bool {
     matches!(kind, Kind::BrokerAway | Kind::BrokerBlocked | Kind::Unconfirmed | Kind::Busy)
 }
 
-async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &[u8], tried: bool) -> Result<Uuid, Refusal> {
+async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes, tried: bool) -> Result<Uuid, Refusal> {
     if bytes.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, topology};
 use epro_schemas::envelope::{self, Envelope};
 use epro_schemas::instrument::Signal;
@@ -38,7 +39,7 @@ pub(crate) struct Received {
 }
 
 /// Checks one submission, seals it and publishes it.
-pub(crate) async fn take(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<Received, Refusal> {
+pub(crate) async fn take(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes) -> Result<Received, Refusal> {
     publish(door, admit(door, arrival, bytes)?, None).await
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn count<T>(through: &'static str, outcome: &Result<T, Refusal>) {
 }
 
 /// Checks one submission and seals it.
-pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &[u8]) -> Result<Admitted, Refusal> {
+pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes) -> Result<Admitted, Refusal> {
     let submission = parse(bytes)?;
     crate::fault::at_submit(submission.submission_id);
     let subject = subject_of(arrival.caller, &submission)?;
@@ -155,7 +156,7 @@ fn seal(
     subject: Phi<String>,
     submission: &Submission,
     signals: &[Signal],
-    bytes: &[u8],
+    bytes: &Bytes,
 ) -> Result<Message, Refusal> {
     let envelope = Envelope {
         received_at: OffsetDateTime::now_utc(),
@@ -165,7 +166,7 @@ fn seal(
         from: Phi::new(arrival.from.to_string()),
         door: arrival.through,
         trace_id: Some(arrival.trace.id.clone()),
-        bytes: bytes.to_vec(),
+        bytes: bytes.clone(),
     };
     let message_id = Uuid::now_v7();
     let sealed = door.ring.seal(kind::SUBMISSION, message_id, &envelope.encode()).map_err(|error| {

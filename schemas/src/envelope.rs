@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::phi::Phi;
@@ -27,7 +28,7 @@ pub struct Envelope {
     /// The W3C trace id of the request.
     pub trace_id: Option<String>,
     /// The body as received.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// A way in.
@@ -74,12 +75,12 @@ impl Envelope {
         out
     }
 
-    /// Reads what [`Envelope::encode`] wrote.
+    /// Reads what [`Envelope::encode`] wrote; the body stays where it is.
     ///
     /// # Errors
     /// [`EnvelopeError`], which says nothing of the content.
-    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let mut rest = Rest(bytes);
+    pub fn decode(bytes: Bytes) -> Result<Self, EnvelopeError> {
+        let mut rest = Rest(&bytes);
         match rest.byte()? {
             VERSION => {}
             other => return Err(EnvelopeError::UnknownVersion(other)),
@@ -101,7 +102,7 @@ impl Envelope {
             from: Phi::new(rest.text()?),
             door,
             trace_id: rest.option()?,
-            bytes: rest.0.to_vec(),
+            bytes: bytes.slice(bytes.len() - rest.0.len()..),
         })
     }
 }

@@ -14,6 +14,7 @@ pub use score::Score;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use crate::submission::InstrumentRef;
 use definition::Definition;
@@ -36,6 +37,7 @@ pub struct Instruments {
 #[derive(Debug)]
 pub struct Instrument {
     reference: InstrumentRef,
+    name: Arc<str>,
     definition: Definition,
     by_link_id: HashMap<Name, usize>,
 }
@@ -105,13 +107,20 @@ impl Instrument {
             .map_err(|error| vec![format!("id, version: {error}")])?;
         let by_link_id =
             definition.items.iter().enumerate().map(|(n, item)| (item.link_id.clone(), n)).collect();
-        Ok(Self { reference, definition, by_link_id })
+        let name = reference.to_string().into();
+        Ok(Self { reference, name, definition, by_link_id })
     }
 
     /// Its id and version.
     #[must_use]
     pub fn reference(&self) -> &InstrumentRef {
         &self.reference
+    }
+
+    /// `id|version`, as rows and messages have it.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// All that its file says.

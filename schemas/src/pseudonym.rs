@@ -1,6 +1,7 @@
 //! The name under which a patient is known beyond the identified store.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use uuid::Uuid;
@@ -10,20 +11,20 @@ use crate::key::SecretKey;
 /// The key that makes pseudonyms. It never enters a database: whoever has only
 /// the rows can't tell whose they are.
 pub struct PseudonymKey {
-    id: String,
+    id: Arc<str>,
     key: hmac::Key,
 }
 
 impl PseudonymKey {
     /// A key under its id, which is stored beside every pseudonym.
     #[must_use]
-    pub fn new(id: impl Into<String>, key: &SecretKey) -> Self {
+    pub fn new(id: impl Into<Arc<str>>, key: &SecretKey) -> Self {
         Self { id: id.into(), key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()) }
     }
 
     /// The key's id.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub fn id(&self) -> &Arc<str> {
         &self.id
     }
 

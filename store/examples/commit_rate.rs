@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, not a service")]
 
 use epro_store::audit::{Actor, AuditFacts};
-use epro_store::submissions::{IdentifiedRow, NewSubmission, ResearchRow, Source};
+use epro_store::submissions::{HeadersForRedrive, IdentifiedRow, NewSubmission, ResearchRow, Source};
 use epro_store::{AuditChain, DatabaseUrl, Store, migrate};
 use serde_json::json;
 use std::time::Instant;
@@ -108,7 +108,7 @@ fn submission() -> NewSubmission {
             content_version: 1,
             content_hash: hash,
             body_sha256: hash,
-            sealed,
+            sealed: sealed.into(),
             subject_sealed: vec![9; 90],
             pseudonym_key_id: "p1".into(),
         },
@@ -119,7 +119,7 @@ fn submission() -> NewSubmission {
             scores: json!([{"id": "total", "code": "44261-6", "value": 9, "band": "mild", "missing": 0}])
                 .to_string(),
             checks: "[]".into(),
-            profile: "limited_data_set".into(),
+            profile: "limited_data_set",
         },
         delivery_site: Some("H001".into()),
         alerts: Vec::new(),
@@ -128,12 +128,13 @@ fn submission() -> NewSubmission {
             client: Some("epro-app".into()),
             from_network: Some("192.0.2.0/24".into()),
             trace_id: Some("0af7651916cd43dd8448eb211c80319c".into()),
-        },
+        }
+        .into(),
         source: Source {
-            lane: "submissions".into(),
+            lane: "submissions",
             queue: "epro.submissions.routine".into(),
             message_id: Uuid::now_v7(),
-            headers: json!({"epro-attempt": 1}),
+            headers: HeadersForRedrive::new(|| json!({"epro-attempt": 1})),
         },
     }
 }

@@ -12,11 +12,13 @@ use crate::error::StoreError;
 use crate::follow_ons::FollowOn;
 use crate::pool::Store;
 use crate::transaction::Transaction;
+use bytes::Bytes;
 use earlier::Earlier;
 use epro_schemas::receipt::Receipt;
 use plan::Plan;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -51,11 +53,11 @@ pub struct NewSubmission {
     /// What researchers may see.
     pub research: ResearchRow,
     /// The hospital that gets it (a site id), if one does.
-    pub delivery_site: Option<String>,
+    pub delivery_site: Option<Arc<str>>,
     /// What it alerts about. These rows are inserted whatever the verdict.
     pub alerts: Vec<AlertRow>,
     /// Who sent it and from where, for the audit row.
-    pub audit: AuditFacts,
+    pub audit: Arc<AuditFacts>,
     /// Where it came from, for a dead letter.
     pub source: Source,
 }
@@ -69,11 +71,11 @@ pub struct IdentifiedRow {
     /// The subject's pseudonym in its study.
     pub pseudonym: Uuid,
     /// The study's configured id.
-    pub study_id: String,
+    pub study_id: Arc<str>,
     /// The site's configured id.
-    pub site_id: String,
+    pub site_id: Arc<str>,
     /// `id|version`.
-    pub instrument: String,
+    pub instrument: Arc<str>,
     /// When the patient answered, with the offset of the patient's clock (kept in a column of its own).
     pub answered_at: OffsetDateTime,
     /// When the device sent it, if it said so.
@@ -91,11 +93,11 @@ pub struct IdentifiedRow {
     /// SHA-256 of the bytes as received, before any seal.
     pub body_sha256: [u8; 32],
     /// The sealed envelope as it came; its associated data binds `source.message_id`.
-    pub sealed: Vec<u8>,
+    pub sealed: Bytes,
     /// The subject's id, sealed.
     pub subject_sealed: Vec<u8>,
     /// The id of the key that made the pseudonym.
-    pub pseudonym_key_id: String,
+    pub pseudonym_key_id: Arc<str>,
 }
 
 /// A row of `research.submission`: only what the allow-list let through, so no field of it can
@@ -115,7 +117,7 @@ pub struct ResearchRow {
     /// JSON array, one object a finding: `{"check": …, "item": …}`.
     pub checks: String,
     /// The profile of de-identification: `limited_data_set` or `safe_harbor`.
-    pub profile: String,
+    pub profile: &'static str,
 }
 
 /// A row of `ops.alert`.
@@ -133,13 +135,29 @@ pub struct AlertRow {
 #[derive(Clone)]
 pub struct Source {
     /// The lane that consumed it.
-    pub lane: String,
+    pub lane: &'static str,
     /// The queue it was consumed from.
-    pub queue: String,
+    pub queue: Arc<str>,
     /// The message's id.
     pub message_id: Uuid,
-    /// The message's headers that a redrive needs (a JSON object), never a value of a patient.
-    pub headers: Value,
+    /// The message's headers that a redrive needs, never a value of a patient.
+    pub headers: HeadersForRedrive,
+}
+
+/// Headers that a dead letter keeps, as a JSON object. Hardly any submission becomes one, so they are
+/// only written down when it does.
+#[derive(Clone)]
+pub struct HeadersForRedrive(Arc<dyn Fn() -> Value + Send + Sync>);
+
+impl HeadersForRedrive {
+    /// Headers that `write` writes down.
+    pub fn new(write: impl Fn() -> Value + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    pub(crate) fn written(&self) -> Value {
+        (self.0)()
+    }
 }
 
 impl fmt::Debug for NewSubmission {

@@ -1,13 +1,14 @@
 //! A delivery on its way through a lane, with what became known of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use epro_broker::{Delivery, topology};
+use epro_broker::{Delivery, RawHeaders, topology};
 use epro_schemas::kind;
 use epro_schemas::seal::key_id_of;
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::follow_ons::AlertFollowOn;
-use epro_store::submissions::NewSubmission;
+use epro_store::submissions::{HeadersForRedrive, NewSubmission};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -26,7 +27,7 @@ pub(crate) struct InFlight {
     pub place: usize,
     pub known: Known,
     /// The work queue that it belongs to, where a redrive publishes it.
-    pub queue: String,
+    pub queue: Arc<str>,
     /// The lane that gives up on it if it fails.
     pub lane: &'static str,
 }
@@ -51,7 +52,7 @@ impl InFlight {
     pub(crate) fn new(delivery: Delivery, place: usize, lane: &'static str) -> Self {
         // What the broker set aside keeps the name of its work queue as its routing key.
         let work_queue = delivery.work_queue().filter(|_| delivery.queue() == topology::DEAD);
-        let queue = work_queue.unwrap_or(delivery.queue()).to_owned();
+        let queue = work_queue.map_or_else(|| delivery.shared_queue(), Arc::from);
         Self { delivery, place, known: Known::default(), queue, lane }
     }
 
@@ -61,7 +62,7 @@ impl InFlight {
     }
 
     /// Takes it through the stages. A panic of a stage concerns this message only.
-    pub(crate) fn travel(&mut self, route: &Route) -> Result<NewSubmission, Failure> {
+    pub(crate) fn travel(&mut self, route: &Arc<Route>) -> Result<NewSubmission, Failure> {
         let result = self.guarded(route, |received, known| route.travel(received, known));
         if let Err(failure) = &result {
             let message_id = self.delivery.message_id();
@@ -71,13 +72,13 @@ impl InFlight {
     }
 
     /// Learns whose it is and no more, where the stages must not see it again.
-    pub(crate) fn identify(&mut self, route: &Route) -> Result<(), Failure> {
+    pub(crate) fn identify(&mut self, route: &Arc<Route>) -> Result<(), Failure> {
         self.guarded(route, |received, known| route.identify(&received, known).map(drop))
     }
 
     fn guarded<T>(
         &mut self,
-        route: &Route,
+        route: &Arc<Route>,
         way: impl FnOnce(Received<'_>, &mut Known) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let body = self.delivery.body();
@@ -86,7 +87,7 @@ impl InFlight {
             queue: &self.queue,
             kind: self.delivery.kind(),
             message_id: self.delivery.message_id(),
-            headers: headers(&self.delivery, route),
+            headers: HeadersForRedrive::new(headers_later(&self.delivery, route)),
             body: &body,
         };
         let known = &mut self.known;
@@ -129,7 +130,8 @@ impl InFlight {
         let (known, headers) = (&self.known, self.delivery.headers());
         let study = headers.study.filter(|study| places.has_study(study));
         let site = headers.site.filter(|site| places.has_site(site));
-        (known.study_id.clone().or(study), known.site_id.clone().or(site))
+        let known_id = |id: &Option<Arc<str>>| id.as_deref().map(str::to_owned);
+        (known_id(&known.study_id).or(study), known_id(&known.site_id).or(site))
     }
 
     /// The dead letter that it becomes. Its body is under a seal, the sender's or one of ours.
@@ -146,7 +148,7 @@ impl InFlight {
         let known = &self.known;
         Some(DeadLetter {
             lane: self.lane.to_owned(),
-            queue: self.queue.clone(),
+            queue: self.queue.to_string(),
             message_id,
             content_sha256: known.body_sha256.unwrap_or_else(|| sha256(&body)),
             class,
@@ -156,13 +158,13 @@ impl InFlight {
             pseudonym: known.pseudonym,
             site_id,
             study_id,
-            instrument: known.instrument.clone(),
+            instrument: known.instrument.as_deref().map(str::to_owned),
             received_at: known.received_at,
             body: sealed,
             wrapped,
             kind: self.delivery.kind().map(str::to_owned),
-            headers: headers(&self.delivery, route),
-            audit: known.facts.clone().unwrap_or_else(unknown_sender),
+            headers: headers(&self.delivery.raw_headers(), route),
+            audit: known.facts.as_deref().cloned().unwrap_or_else(unknown_sender),
         })
     }
 }
@@ -173,10 +175,14 @@ pub(crate) fn guarded<T>(what: impl FnOnce() -> Result<T, Failure>) -> Result<T,
 }
 
 /// The headers that a redrive needs, as a dead letter keeps them.
-pub(crate) fn headers(delivery: &Delivery, route: &Route) -> Value {
+pub(crate) fn headers(raw: &RawHeaders, route: &Route) -> Value {
     let (places, seal) = (&route.places, &route.keys.seal);
-    let shown =
-        delivery.raw_headers(|name| places.has_study(name) || places.has_site(name) || seal.has(name));
+    let shown = raw.shown(|name| places.has_study(name) || places.has_site(name) || seal.has(name));
     let headers = shown.into_iter().map(|(name, value)| (name, Value::String(value)));
     Value::Object(Map::from_iter(headers))
+}
+
+fn headers_later(delivery: &Delivery, route: &Arc<Route>) -> impl Fn() -> Value + Send + Sync + 'static {
+    let (raw, route) = (delivery.raw_headers(), Arc::clone(route));
+    move || headers(&raw, &route)
 }

@@ -14,6 +14,7 @@ pub(crate) mod structure;
 mod commit;
 mod disposal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,11 +182,15 @@ impl Submissions {
         match follow_on::send(follow_ons, &self.publisher, &self.store, &self.hold()).await {
             Ok(()) => {
                 fault::at(Seam::BeforeAck, None);
+                let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
                 for (one, receipt, what) in committed {
-                    metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
-                        .increment(1);
+                    *counted.entry(what).or_default() += 1;
                     one.delivery.ack(&receipt);
                     handled.settled(one.place, None);
+                }
+                for (what, count) in counted {
+                    metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
+                        .increment(count);
                 }
             }
             // The rows are there, a follow-on is not: it comes again, as a duplicate that publishes it.

@@ -48,7 +48,7 @@ impl KeysConfig {
             return Err(vec![Problem::new("keys.pseudonym", "id and file are required by this process")]);
         };
         match key(file) {
-            Ok(key) => Ok(PseudonymKey::new(id, &key)),
+            Ok(key) => Ok(PseudonymKey::new(id.as_str(), &key)),
             Err(rule) => Err(vec![Problem::new("keys.pseudonym.file", rule)]),
         }
     }

@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::rows;
 use super::verdict::{Verdict, Verdicts};
 use super::{AlertRow, Committed, NewSubmission, Outcome};
-use crate::audit::{Record, microseconds};
+use crate::audit::{AuditFacts, Record, microseconds};
 use crate::dead_letters::{self, Class, DeadLetter};
 use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
 use crate::step::Step;
@@ -200,8 +200,8 @@ fn dead_letter(submission: &NewSubmission, class: Class) -> DeadLetter {
         _ => "stored with other content",
     };
     DeadLetter {
-        lane: submission.source.lane.clone(),
-        queue: submission.source.queue.clone(),
+        lane: submission.source.lane.to_owned(),
+        queue: submission.source.queue.to_string(),
         message_id: Some(submission.source.message_id),
         content_sha256: row.body_sha256,
         class,
@@ -209,15 +209,15 @@ fn dead_letter(submission: &NewSubmission, class: Class) -> DeadLetter {
         detail: Some(rule.to_owned()),
         submission_id: Some(row.submission_id),
         pseudonym: Some(row.pseudonym),
-        site_id: Some(row.site_id.clone()),
-        study_id: Some(row.study_id.clone()),
-        instrument: Some(row.instrument.clone()),
+        site_id: Some(row.site_id.to_string()),
+        study_id: Some(row.study_id.to_string()),
+        instrument: Some(row.instrument.to_string()),
         received_at: Some(row.received_at),
-        body: row.sealed.clone(),
+        body: row.sealed.to_vec(),
         wrapped: false,
         kind: Some(kind::SUBMISSION.to_owned()),
-        headers: submission.source.headers.clone(),
-        audit: submission.audit.clone(),
+        headers: submission.source.headers.written(),
+        audit: AuditFacts::clone(&submission.audit),
     }
 }
 
@@ -226,7 +226,7 @@ fn delivery_of(submission: &NewSubmission) -> Option<FollowOn> {
         FollowOn::Delivery(DeliveryFollowOn {
             submission_id: submission.identified.submission_id,
             pseudonym: submission.identified.pseudonym,
-            site_id: site.clone(),
+            site_id: site.to_string(),
             generation: 1,
         })
     })
@@ -236,8 +236,8 @@ fn alert_of(submission: &NewSubmission, alert: &AlertRow) -> FollowOn {
     FollowOn::Alert(AlertFollowOn {
         alert_id: alert.alert_id,
         submission_id: submission.identified.submission_id,
-        site_id: submission.identified.site_id.clone(),
-        study_id: submission.identified.study_id.clone(),
+        site_id: submission.identified.site_id.to_string(),
+        study_id: submission.identified.study_id.to_string(),
         rule: alert.rule.clone(),
         severity: alert.severity.clone(),
         // As the row gives it back.

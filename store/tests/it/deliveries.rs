@@ -62,7 +62,7 @@ async fn what_is_stored_is_due_with_what_a_hospital_needs() {
     assert_eq!((due.generation, due.attempts, due.correction), (1, 0, false));
     assert_eq!((due.root, due.message_id), (first.identified.submission_id, first.source.message_id));
     assert_eq!((due.site_id.as_str(), due.study_id.as_str()), ("H001", "ONC-301"));
-    assert_eq!((due.instrument.as_str(), &due.sealed), ("phq-9|1.0", &first.identified.sealed));
+    assert_eq!((due.instrument.as_str(), &due.sealed[..]), ("phq-9|1.0", &first.identified.sealed[..]));
     assert!(!due.well_since_failure);
     let absent = DeliveryKey { submission_id: Uuid::now_v7(), ..key(&first) };
     assert!(matches!(store.begin_delivery(absent).await.unwrap(), Begun::Absent));

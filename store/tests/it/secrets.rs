@@ -2,8 +2,10 @@
 
 use crate::support::database::Database;
 use crate::support::sample::{alerting, other_content, submission};
+use epro_store::audit::AuditFacts;
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::migrate;
+use epro_store::submissions::HeadersForRedrive;
 use epro_store::{AuditChain, DatabaseUrl};
 use std::error::Error;
 
@@ -31,14 +33,14 @@ async fn no_error_of_a_refused_row_holds_a_value_of_it() {
     planted.identified.instrument = PLANTED.into();
     planted.identified.sealed = PLANTED.into();
     planted.research.answers = format!(r#"[{{"link_id": "{PLANTED}"}}]"#);
-    planted.research.profile = PLANTED.into();
+    planted.research.profile = PLANTED;
     planted.alerts[0].rule = PLANTED.into();
-    planted.audit.client = Some(PLANTED.into());
-    planted.source.headers = serde_json::json!({ "epro-key": PLANTED });
+    planted.audit = AuditFacts { client: Some(PLANTED.into()), ..AuditFacts::clone(&planted.audit) }.into();
+    planted.source.headers = HeadersForRedrive::new(|| serde_json::json!({ "epro-key": PLANTED }));
 
     planted.delivery_site = Some(PLANTED.into());
     let mut beside = alerting(submission());
-    beside.research.profile = "7".into();
+    beside.research.profile = "7";
     store.commit_chunk(&mut chain, &[beside], None).await.unwrap();
 
     let mut texts = Vec::new();
@@ -60,7 +62,7 @@ async fn no_error_of_a_refused_row_holds_a_value_of_it() {
     broken.research.answers = format!("{{{PLANTED}");
     texts.push(printed(&store.commit_chunk(&mut chain, &[broken], None).await.unwrap_err()));
     let mut nul = planted.clone();
-    nul.identified.site_id = format!("{PLANTED}\0");
+    nul.identified.site_id = format!("{PLANTED}\0").into();
     texts.push(printed(&store.commit_chunk(&mut chain, &[nul], None).await.unwrap_err()));
 
     texts.push(format!("{planted:?} {:?}", planted.research).replace("profile: \"Wilhelmina-Planted\"", ""));
@@ -93,7 +95,7 @@ async fn no_error_of_a_refused_dead_letter_holds_a_value_of_it() {
         wrapped: true,
         kind: Some(PLANTED.into()),
         headers: serde_json::json!({ "k": PLANTED }),
-        audit: conflict.audit,
+        audit: AuditFacts::clone(&conflict.audit),
     };
     let refused = database.store().set_aside(&mut chain, &[letter], None).await.unwrap_err();
     assert!(!printed(&refused).contains(PLANTED), "{refused}");

@@ -57,7 +57,7 @@ async fn a_profile_of_years_shows_no_id_that_holds_a_time() {
     let database = Database::new().await;
     let mut chain = AuditChain::new("test");
     let mut years = submission();
-    years.research.profile = "safe_harbor".into();
+    years.research.profile = "safe_harbor";
     years.research.answered_at = None;
     database.store().commit_chunk(&mut chain, &[years], None).await.unwrap();
     let row = &database

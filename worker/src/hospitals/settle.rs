@@ -258,7 +258,7 @@ fn dead_letter(
         body: sealed,
         wrapped: true,
         kind: delivery.kind().map(str::to_owned),
-        headers: headers(delivery, &hospital.office.route),
+        headers: headers(&delivery.raw_headers(), &hospital.office.route),
         audit: AuditFacts::by(Actor::System("epro-worker".to_owned())),
     })
 }

@@ -40,11 +40,10 @@ pub(super) enum Plain {
 /// Takes the patient out.
 pub(super) fn deidentify(cleaned: &Cleaned<'_>, profile: Profile) -> Deidentified {
     let submission = &cleaned.submission;
-    let answers = cleaned.resolved.items.iter().flat_map(|item| {
-        let mut plain = Vec::with_capacity(1);
-        allow(&item.value, &mut plain);
-        plain.into_iter().map(|value| Answered { link_id: item.link_id.clone(), value })
-    });
+    let mut answers = Vec::with_capacity(cleaned.resolved.items.len());
+    for item in &cleaned.resolved.items {
+        allow(&item.link_id, &item.value, &mut answers);
+    }
     Deidentified {
         answered_at: match profile {
             Profile::LimitedDataSet => Some(submission.answered_at.to_offset(UtcOffset::UTC)),
@@ -52,17 +51,18 @@ pub(super) fn deidentify(cleaned: &Cleaned<'_>, profile: Profile) -> Deidentifie
         },
         answered_year: i16::try_from(submission.answered_at.year()).unwrap_or(i16::MAX),
         profile,
-        answers: answers.collect(),
+        answers,
     }
 }
 
-fn allow(value: &Value, plain: &mut Vec<Plain>) {
+fn allow(link_id: &Name, value: &Value, answers: &mut Vec<Answered>) {
+    let mut push = |value| answers.push(Answered { link_id: link_id.clone(), value });
     match value {
-        Value::Coded { code, score } => plain.push(Plain::Coded { code: code.clone(), score: *score }),
-        Value::Integer(number) => plain.push(Plain::Integer(*number)),
-        Value::Decimal(number) => plain.push(Plain::Decimal(*number)),
-        Value::Boolean(yes) => plain.push(Plain::Boolean(*yes)),
+        Value::Coded { code, score } => push(Plain::Coded { code: code.clone(), score: *score }),
+        Value::Integer(number) => push(Plain::Integer(*number)),
+        Value::Decimal(number) => push(Plain::Decimal(*number)),
+        Value::Boolean(yes) => push(Plain::Boolean(*yes)),
         Value::Text(_) => {}
-        Value::Many(values) => values.iter().for_each(|value| allow(value, plain)),
+        Value::Many(values) => values.iter().for_each(|value| allow(link_id, value, answers)),
     }
 }

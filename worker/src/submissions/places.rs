@@ -1,13 +1,14 @@
 //! The studies and sites of the configuration, and what they ask of a submission.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use epro_process::config::{Config, Profile, StudyConfig};
 
 /// Studies and sites: their names may reach routing keys and labels, so no other is accepted.
 pub(crate) struct Places {
-    studies: BTreeMap<String, StudyConfig>,
-    sites: BTreeSet<String>,
+    studies: BTreeMap<Arc<str>, StudyConfig>,
+    sites: BTreeSet<Arc<str>>,
     hospitals: BTreeSet<String>,
 }
 
@@ -15,10 +16,20 @@ impl Places {
     /// As configured.
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            studies: config.studies.clone(),
-            sites: config.sites.keys().cloned().collect(),
+            studies: config.studies.iter().map(|(id, study)| (id.as_str().into(), *study)).collect(),
+            sites: config.sites.keys().map(|id| id.as_str().into()).collect(),
             hospitals: config.hospitals.keys().cloned().collect(),
         }
+    }
+
+    /// The study's id, shared by all of its rows.
+    pub(crate) fn study_name(&self, study: &str) -> Arc<str> {
+        self.studies.get_key_value(study).map_or_else(|| study.into(), |(name, _)| name.clone())
+    }
+
+    /// The site's id, shared by all of its rows.
+    pub(crate) fn site_name(&self, site: &str) -> Arc<str> {
+        self.sites.get(site).cloned().unwrap_or_else(|| site.into())
     }
 
     /// Whether both are configured.

@@ -1,21 +1,22 @@
 //! One delivery's way through the stages, without I/O: open -> clean -> de-identify -> structure -> score.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
 use epro_schemas::alert::alert_id;
 use epro_schemas::canonical;
 use epro_schemas::envelope::Envelope;
-use epro_schemas::instrument::{Instruments, Signal};
+use epro_schemas::instrument::{Instrument, Instruments, Signal};
 use epro_schemas::kind;
 use epro_schemas::pseudonym::PseudonymKey;
 use epro_schemas::seal::{KeyRing, OpenError};
 use epro_schemas::submission::Submission;
 use epro_store::audit::{Actor, AuditFacts, network};
 use epro_store::follow_ons::AlertFollowOn;
-use epro_store::submissions::{AlertRow, IdentifiedRow, NewSubmission, Source};
-use serde_json::Value;
+use epro_store::submissions::{AlertRow, HeadersForRedrive, IdentifiedRow, NewSubmission, Source};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -45,11 +46,11 @@ pub(crate) struct Route {
 /// What the stages get.
 pub(crate) struct Received<'a> {
     pub lane: &'static str,
-    pub queue: &'a str,
+    pub queue: &'a Arc<str>,
     pub kind: Option<&'a str>,
     pub message_id: Option<Uuid>,
-    pub headers: Value,
-    pub body: &'a [u8],
+    pub headers: HeadersForRedrive,
+    pub body: &'a Bytes,
 }
 
 /// What became known of a message on its way, also when it did not get to the end.
@@ -57,12 +58,12 @@ pub(crate) struct Received<'a> {
 pub(crate) struct Known {
     pub submission_id: Option<Uuid>,
     pub pseudonym: Option<Uuid>,
-    pub study_id: Option<String>,
-    pub site_id: Option<String>,
-    pub instrument: Option<String>,
+    pub study_id: Option<Arc<str>>,
+    pub site_id: Option<Arc<str>>,
+    pub instrument: Option<Arc<str>>,
     pub received_at: Option<OffsetDateTime>,
     pub body_sha256: Option<[u8; 32]>,
-    pub facts: Option<AuditFacts>,
+    pub facts: Option<Arc<AuditFacts>>,
     /// What the answers signal by the instrument's rules.
     pub alerts: Vec<AlertFollowOn>,
 }
@@ -96,10 +97,12 @@ impl Route {
         let pseudonym = self.keys.pseudonym.pseudonym(&submission.study_id, subject);
         known.submission_id = Some(submission.submission_id);
         known.pseudonym = Some(pseudonym);
-        known.study_id = Some(submission.study_id.clone());
-        known.site_id = Some(submission.site_id.clone());
-        known.instrument = Some(submission.instrument.to_string());
-        known.facts = Some(self.facts(&envelope, &submission.study_id, pseudonym));
+        known.study_id = Some(self.places.study_name(&submission.study_id));
+        known.site_id = Some(self.places.site_name(&submission.site_id));
+        let instrument = self.instruments.get(&submission.instrument).map(Instrument::name);
+        known.instrument =
+            Some(instrument.cloned().unwrap_or_else(|| submission.instrument.to_string().into()));
+        known.facts = Some(Arc::new(self.facts(&envelope, &submission.study_id, pseudonym)));
         Ok((message_id, envelope, submission, pseudonym))
     }
 
@@ -112,7 +115,7 @@ impl Route {
             OpenError::UnknownKey { .. } => Failure::UnknownKey,
             OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
         })?;
-        let envelope = Envelope::decode(&bytes).map_err(|_| Failure::NoEnvelope)?;
+        let envelope = Envelope::decode(bytes.into()).map_err(|_| Failure::NoEnvelope)?;
         Ok((message_id, envelope))
     }
 
@@ -143,13 +146,14 @@ impl Route {
         let pseudonym = known.pseudonym.unwrap_or_default();
         let subject = envelope.subject_id.expose();
         let submission = cleaned.submission;
+        let site_id = self.places.site_name(&submission.site_id);
         let content_hash = canonical::content_hash(subject, &submission, &cleaned.resolved);
         let subject_sealed = self.keys.seal.seal(kind::SUBJECT, pseudonym, subject.as_bytes());
         Ok(NewSubmission {
             identified: IdentifiedRow {
                 submission_id: submission.submission_id,
                 pseudonym,
-                instrument: submission.instrument.to_string(),
+                instrument: cleaned.instrument.name().clone(),
                 answered_at: submission.answered_at,
                 sent_at: submission.sent_at,
                 received_at: envelope.received_at,
@@ -158,19 +162,19 @@ impl Route {
                 content_version: canonical::VERSION,
                 content_hash,
                 body_sha256: known.body_sha256.unwrap_or_default(),
-                sealed: received.body.to_vec(),
+                sealed: received.body.clone(),
                 subject_sealed: subject_sealed.map_err(|_| Failure::Panicked)?,
-                pseudonym_key_id: self.keys.pseudonym.id().to_owned(),
-                study_id: submission.study_id,
-                site_id: submission.site_id.clone(),
+                pseudonym_key_id: self.keys.pseudonym.id().clone(),
+                study_id: self.places.study_name(&submission.study_id),
+                site_id: site_id.clone(),
             },
             research: scored.research,
-            delivery_site: self.places.has_hospital(&submission.site_id).then_some(submission.site_id),
+            delivery_site: self.places.has_hospital(&site_id).then_some(site_id),
             alerts: known.alerts.iter().map(alert_row).collect(),
-            audit: known.facts.clone().unwrap_or_else(unknown_sender),
+            audit: known.facts.clone().unwrap_or_else(|| Arc::new(unknown_sender())),
             source: Source {
-                lane: received.lane.to_owned(),
-                queue: received.queue.to_owned(),
+                lane: received.lane,
+                queue: received.queue.clone(),
                 message_id,
                 headers: received.headers,
             },

@@ -31,7 +31,7 @@ pub(super) fn score(
             answers: structured.answers,
             scores: serde_json::to_string(&scores)?,
             checks: serde_json::to_string(&findings)?,
-            profile: deidentified.profile.as_str().to_owned(),
+            profile: deidentified.profile.as_str(),
         },
         signals: instrument.signals(&cleaned.resolved),
     })

@@ -1,6 +1,7 @@
 //! De-identified answers -> the JSON that the research tables keep.
 
 use serde::Serialize;
+use serde::ser::Error as _;
 
 use super::deidentify::{Answered, Deidentified, Plain};
 
@@ -25,7 +26,10 @@ struct Row<'a> {
 /// Writes the answers down.
 pub(super) fn structure(deidentified: Deidentified) -> Result<Structured, serde_json::Error> {
     let rows: Vec<Row<'_>> = deidentified.answers.iter().map(row).collect();
-    let answers = serde_json::to_string(&rows)?;
+    // Room for all of it at once: an answer takes about 60 bytes.
+    let mut text = Vec::with_capacity(2 + 64 * rows.len());
+    serde_json::to_writer(&mut text, &rows)?;
+    let answers = String::from_utf8(text).map_err(serde_json::Error::custom)?;
     Ok(Structured { answers, deidentified })
 }
 

@@ -1,7 +1,9 @@
 //! Submissions as the worker's last stage makes them.
 
 use epro_store::audit::{Actor, AuditFacts};
-use epro_store::submissions::{AlertRow, IdentifiedRow, NewSubmission, Outcome, ResearchRow, Source};
+use epro_store::submissions::{
+    AlertRow, HeadersForRedrive, IdentifiedRow, NewSubmission, Outcome, ResearchRow, Source,
+};
 use serde_json::json;
 use time::macros::datetime;
 use uuid::Uuid;
@@ -28,7 +30,7 @@ pub(crate) fn submission() -> NewSubmission {
             content_version: 1,
             content_hash: hash(submission_id, "content"),
             body_sha256: hash(submission_id, "body"),
-            sealed: vec![7; 1_800],
+            sealed: vec![7; 1_800].into(),
             subject_sealed: vec![9; 90],
             pseudonym_key_id: "p1".into(),
         },
@@ -39,7 +41,7 @@ pub(crate) fn submission() -> NewSubmission {
             scores: json!([{"id": "total", "code": "44261-6", "value": 9, "band": "mild", "missing": 0}])
                 .to_string(),
             checks: "[]".into(),
-            profile: "limited_data_set".into(),
+            profile: "limited_data_set",
         },
         delivery_site: Some("H001".into()),
         alerts: Vec::new(),
@@ -48,12 +50,13 @@ pub(crate) fn submission() -> NewSubmission {
             client: Some("epro-app".into()),
             from_network: Some("192.0.2.0/24".into()),
             trace_id: Some("0af7651916cd43dd8448eb211c80319c".into()),
-        },
+        }
+        .into(),
         source: Source {
-            lane: "submissions".into(),
+            lane: "submissions",
             queue: "epro.submissions.routine".into(),
             message_id,
-            headers: json!({"epro-attempt": 1}),
+            headers: HeadersForRedrive::new(|| json!({"epro-attempt": 1})),
         },
     }
 }
