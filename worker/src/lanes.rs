@@ -54,9 +54,9 @@ const CONDITIONS: Duration = Duration::from_secs(10);
 /// Connections of the lane that alerts, and of no other: whatever burns there, it waits for none of them.
 const ALERT_CONNECTIONS: usize = 4;
 /// Unacked alerts: each waits for a mail server and a gateway.
-const ALERT_PREFETCH: u16 = 64;
-/// Alerts that are told together: a slow one holds up no more than these.
-const ALERT_CHUNK: usize = 8;
+const ALERT_PREFETCH: u16 = 128;
+/// Alerts that are told together, several times over: while one channel is dead each takes its timeout.
+const ALERT_CHUNK: usize = 32;
 /// How long a delivery rests in hand while its hospital isn't called; then it is parked.
 const REST_IN_HAND: Duration = Duration::from_secs(300);
 

@@ -64,7 +64,9 @@ impl AlertsConfig {
         let operators = people::list(&mut section, "operators");
         let system = SystemConfig::read(section.section("system"));
         let reached = |person: &Person| {
-            (person.email.is_some() && smtp.is_some()) || (person.phone.is_some() && sms.is_some())
+            // That neither is given was said already.
+            let neither = person.email.is_none() && person.phone.is_none();
+            neither || (person.email.is_some() && smtp.is_some()) || (person.phone.is_some() && sms.is_some())
         };
         let mut unreached: Vec<String> = Vec::new();
         for (site, people) in &recipients {

@@ -186,3 +186,88 @@ fn a_file_that_is_not_there_or_no_yaml_is_one_problem_among_the_others() {
     let (_, problems) = read("[]", &[]);
     assert_eq!(paths(&problems), ["", "broker.url", "postgres.url"]);
 }
+
+/// A configuration with these `alerts`, and two sites.
+fn with_alerts(alerts: &str) -> (Config, Vec<Problem>) {
+    read(&format!("{LEAST}sites: {{ H001: {{}}, H002: {{}} }}\nalerts:\n{alerts}"), &[])
+}
+
+#[test]
+fn every_problem_with_alerts_is_reported_at_once() {
+    let (_, problems) = with_alerts(
+        "
+  link: 'ftp://epro.example/{alert}'
+  escalation: 0s
+  smtp: { host: mail.example, tls: none, user: relay, from: 'Lee <lee@h001.example>', timeout: 1 }
+  sms: { url: 'http://gateway.example/m', body: '{\"to\": {to}}', headers: { 'X y': a }, idempotency_header: '' }
+  recipients:
+    H009: [ { name: lee, email: lee@h009.example } ]
+    H001:
+      - { name: lee, email: lee@h001@example, level: 2 }
+      - { name: lee, phone: '0123456789', level: 1 }
+      - { role: nurse, pager: 7 }
+  operators: [ { name: a b, email: ann@epro.example, level: 1 } ]
+  system: { dead_letters: 0, patience: soon }
+",
+    );
+    assert_eq!(
+        paths(&problems),
+        [
+            "alerts.escalation",
+            "alerts.link",
+            "alerts.operators[0].level",
+            "alerts.operators[0].name",
+            "alerts.recipients.H001[0].email",
+            "alerts.recipients.H001[1].level",
+            "alerts.recipients.H001[1].name",
+            "alerts.recipients.H001[1].phone",
+            "alerts.recipients.H001[2].email",
+            "alerts.recipients.H001[2].name",
+            "alerts.recipients.H001[2].pager",
+            "alerts.recipients.H009",
+            "alerts.smtp.from",
+            "alerts.smtp.password",
+            "alerts.smtp.timeout",
+            "alerts.smtp.tls",
+            "alerts.sms.body",
+            "alerts.sms.body",
+            "alerts.sms.headers.X y",
+            "alerts.sms.idempotency_header",
+            "alerts.sms.url",
+            "alerts.system.dead_letters",
+            "alerts.system.patience",
+        ]
+    );
+}
+
+#[test]
+fn people_are_told_in_the_order_in_which_they_stand_and_two_of_a_level_together() {
+    let (config, problems) = with_alerts(
+        "
+  smtp: { host: localhost, tls: none, from: relay@epro.example }
+  recipients:
+    H001:
+      - { name: anna, email: anna@h001.example }
+      - { name: beth, email: beth@h001.example }
+      - { name: carl, email: carl@h001.example, level: 2 }
+      - { name: dora, email: dora@h001.example }
+  operators: [ { name: ann, email: ann@epro.example }, { name: bob, email: bob@epro.example } ]
+",
+    );
+    assert_eq!(problems, []);
+    let levels = |site: &str| config.alerts.people_of(site).iter().map(|p| p.level).collect::<Vec<_>>();
+    assert_eq!(levels("H001"), [1, 2, 2, 3]);
+    assert_eq!(levels("H002"), [1, 1], "operators, where nobody is configured");
+    assert_eq!(config.alerts.smtp.map(|smtp| smtp.port), Some(25));
+}
+
+#[test]
+fn somebody_whom_no_channel_reaches_is_a_problem() {
+    let (_, problems) = with_alerts(
+        "
+  sms: { url: 'https://gateway.example/m', header_files: { Authorization: token } }
+  recipients: { H001: [ { name: lee, email: lee@h001.example }, { name: cho, phone: '+15550102' } ] }
+",
+    );
+    assert_eq!(paths(&problems), ["alerts.recipients.H001.lee"]);
+}

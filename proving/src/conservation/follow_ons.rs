@@ -23,10 +23,11 @@ pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -
         wrong.push(format!("{} follow-ons are still unsent", link.count(unsent).await?));
     }
     let messages = look_into(vhost).await?;
-    // An alert's or a delivery's own lane consumes these once it exists; then `done` is the end.
+    // Once somebody was told of an alert, its message has done what it was for.
     let sql =
         "SELECT 'epro.his.' || site_id, submission_id, pseudonym FROM ops.delivery WHERE state = 'queued'
-               UNION ALL SELECT 'epro.alerts', alert_id, NULL FROM ops.alert WHERE state = 'queued'";
+               UNION ALL SELECT 'epro.alerts', alert_id, NULL FROM ops.alert a WHERE state = 'queued'
+               AND NOT EXISTS (SELECT FROM ops.notice n WHERE n.alert_id = a.alert_id AND n.state = 'sent')";
     for row in link.client.query(sql, &[]).await? {
         let (queue, id): (String, Uuid) = (row.get(0), row.get(1));
         if !messages.contains(&(queue.clone(), id, row.get(2))) {

@@ -1,9 +1,12 @@
 //! The ways to people: mail and text messages, whichever are configured.
 
+use std::time::Duration;
+
 use epro_process::config::{AlertsConfig, Person, Problem};
 use epro_schemas::alert::notice_id;
 use epro_store::alerts::{Outcome, Target};
 use futures_util::future::join_all;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::email::Email;
@@ -29,10 +32,16 @@ impl Channel {
     }
 }
 
+/// Notices that one channel is given at the same time: mail servers count connections. Those that wait for
+/// one that is dead hold up no other channel.
+const AT_ONCE: usize = 16;
+
 /// The channels that are configured.
 pub(crate) struct Channels {
     email: Option<Email>,
     sms: Option<Sms>,
+    emails: Semaphore,
+    texts: Semaphore,
 }
 
 /// One person by one channel.
@@ -64,7 +73,9 @@ impl Channels {
         let email = email.map_err(|mut more| problems.append(&mut more));
         let sms = sms.map_err(|mut more| problems.append(&mut more));
         match (email, sms) {
-            (Ok(email), Ok(sms)) => Ok(Self { email, sms }),
+            (Ok(email), Ok(sms)) => {
+                Ok(Self { email, sms, emails: Semaphore::new(AT_ONCE), texts: Semaphore::new(AT_ONCE) })
+            }
             _ => Err(problems),
         }
     }
@@ -82,7 +93,8 @@ impl Channels {
         people.into_iter().flat_map(each).collect()
     }
 
-    /// Sends the notice by all of these ways at once, each within its channel's timeout.
+    /// Sends the notice by all of these ways at once, each within its channel's timeout, and as long again in
+    /// which it may have to wait for others.
     pub(crate) async fn send(&self, notice: &Notice, ways: &[Way<'_>]) -> Vec<Outcome> {
         let sent = ways.iter().map(async |way| {
             let error = self.send_one(notice, way).await.err();
@@ -97,9 +109,22 @@ impl Channels {
     async fn send_one(&self, notice: &Notice, way: &Way<'_>) -> Result<(), String> {
         let id: Uuid = notice_id(notice.about, way.channel.as_str(), &way.person.name);
         match (way.channel, &self.email, &self.sms) {
-            (Channel::Email, Some(email), _) => email.send(id, way.address, notice).await,
-            (Channel::Sms, _, Some(sms)) => sms.send(id, way.address, &notice.short).await,
+            (Channel::Email, Some(email), _) => {
+                let _turn = turn(&self.emails, email.timeout()).await?;
+                email.send(id, way.address, notice).await
+            }
+            (Channel::Sms, _, Some(sms)) => {
+                let _turn = turn(&self.texts, sms.timeout()).await?;
+                sms.send(id, way.address, &notice.short).await
+            }
             _ => Err("not configured".to_owned()),
         }
+    }
+}
+
+async fn turn(turns: &Semaphore, within: Duration) -> Result<SemaphorePermit<'_>, String> {
+    match tokio::time::timeout(within, turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err("too many notices wait for this channel".to_owned()),
     }
 }

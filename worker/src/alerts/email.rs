@@ -30,6 +30,11 @@ impl Email {
         Ok(Self { config: config.clone(), tls: tls(config)?, from, domain })
     }
 
+    /// How long one mail may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.timeout
+    }
+
     /// Hands one mail over. Its Message-ID is made from the notice's: a repeat is known by it.
     pub(super) async fn send(&self, id: Uuid, to: &str, notice: &Notice) -> Result<(), String> {
         let mail = self.mail(id, to, notice).ok_or("the mail can't be written")?;

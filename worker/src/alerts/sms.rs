@@ -1,5 +1,7 @@
 //! Text messages by an HTTP gateway: one POST a message, written as the gateway wants it.
 
+use std::time::Duration;
+
 use epro_process::config::{Content, Problem, SmsConfig, TlsConfig};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -27,6 +29,11 @@ impl Sms {
             .build()
             .map_err(|_| vec![Problem::new("alerts.sms", "no HTTP client can be made")])?;
         Ok(Self { config: config.clone(), client })
+    }
+
+    /// How long one message may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.timeout
     }
 
     /// Hands one message over, under the notice's id.

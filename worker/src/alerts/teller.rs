@@ -37,8 +37,8 @@ impl Teller {
         let alerts = config.alerts.clone();
         let timeouts = [alerts.smtp.as_ref().map(|c| c.timeout), alerts.sms.as_ref().map(|c| c.timeout)];
         let longest = timeouts.into_iter().flatten().max().unwrap_or_default();
-        // Marking and recording take a while, too.
-        let claim = 2 * longest + Duration::from_secs(3);
+        // Its turn, the sending itself, and marking and recording.
+        let claim = 2 * longest + Duration::from_secs(5);
         let ladder = Ladder { escalation: config.scaled(alerts.escalation), scale: config.time_scale };
         Self { store, config: alerts, channels, ladder, memory: Memory::default(), claim }
     }

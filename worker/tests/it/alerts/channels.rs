@@ -162,7 +162,7 @@ fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
         .args(["-days", "2", "-subj", "/CN=inbox", "-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:TRUE", "-keyout"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
         .args([&key, Path::new("-out"), &certificate])
         .output()
         .expect("openssl");
