@@ -1,4 +1,4 @@
-//! From the 202 to the mail server's accept, while routine submissions queue.
+//! From the 202 to the mail server's accept, while routine submissions queue and no hospital answers.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -40,7 +40,7 @@ pub struct Found {
 pub async fn measure(wanted: &Wanted) -> Result<Found> {
     let inbox = Inbox::start().await?;
     let config = json!({
-        "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts"]},
+        "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts", "hospitals"]},
         "alerts": {"smtp": inbox.config(), "recipients": {"H004": [{"name": "lee", "email": "lee@h004.example"}]}},
     });
     let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
