@@ -57,7 +57,7 @@ class Inbox:
             "text": mail.get_body().get_content() if mail.get_body() else "",
             "raw": envelope.content.decode("utf-8", "replace"),
             "secured": session.ssl is not None or server.transport.get_extra_info("ssl_object") is not None,
-            "login": session.login_data.decode() if isinstance(session.login_data, bytes) else None,
+            "login": session.auth_data.decode() if isinstance(session.auth_data, bytes) else None,
         }
         path = os.path.join(self.mails, f"{now:020}.json")
         with open(path + ".new", "w", encoding="utf-8") as file:

@@ -189,7 +189,8 @@ async fn over_tls(tls: &'static str) {
     let stack = alerting(json!({"smtp": smtp})).await;
     let (_api, worker, client) = both(&stack).await;
     send(&client).await;
-    let mail = inbox.holds(1).await.unwrap().remove(0);
+    let mails = inbox.holds(1).await;
+    let mail = mails.unwrap_or_else(|error| panic!("{error:#}\n{}", worker.output())).remove(0);
     assert!(mail.secured);
     assert_eq!(mail.login.as_deref(), Some("relay"));
     assert!(!worker.output().contains("s3cret"));
