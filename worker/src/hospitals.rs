@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::backoff;
 use caller::Caller;
 use clock::Clock;
 use hospital::{Hospital, Known, Office};
@@ -84,6 +85,10 @@ pub(crate) async fn run(office: Arc<Office>, hospitals: Hospitals, part: Part) {
     let mut every = tokio::time::interval(ROUND);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let shutdown = rounds.office.shutdown.clone();
+    tokio::select! {
+        () = shutdown.requested() => return,
+        () = migrated(&rounds.office, &part) => {}
+    }
     loop {
         tokio::select! {
             biased;
@@ -105,6 +110,20 @@ pub(crate) async fn run(office: Arc<Office>, hospitals: Hospitals, part: Part) {
     let released = tokio::time::timeout(PATIENCE / 2, store.release_leases(KIND, owner)).await;
     if !matches!(released, Ok(Ok(()))) {
         tracing::debug!("the hospitals' leases expire by themselves");
+    }
+}
+
+/// Waits until the database has what this version needs.
+async fn migrated(office: &Office, part: &Part) {
+    for delay in backoff::steady() {
+        match office.leases.missing_migrations().await {
+            Ok(missing) if missing.is_empty() => return,
+            Ok(missing) => {
+                part.not_ready(format!("the database lacks {}: run `epro migrate`", missing.join(", ")));
+            }
+            Err(error) => part.not_ready(format!("waiting for PostgreSQL: {error}")),
+        }
+        tokio::time::sleep(delay).await;
     }
 }
 
