@@ -6,21 +6,26 @@
 //! - [`Proxy`]: a TCP relay that passes, cuts, stalls, slows or half-opens a hop.
 //! - [`Client`]: sends submissions and keeps its own log of what it sent.
 //! - [`Hand`]: puts messages into queues as intake would, and looks into queues.
-//! - [`Inbox`]: a real SMTP server whose mails can be read.
+//! - [`Inbox`]: a real SMTP server whose mails can be read; [`SmsGateway`]: a gateway for text messages.
+//! - [`SampleHospital`], [`RiskModel`]: foreign systems that behave as they are told and log every call.
 //! - [`mod@conservation`]: what was accepted is stored or set aside, byte for byte.
 
 pub mod bench;
+pub mod certificates;
 pub mod client;
 pub mod conservation;
 pub mod database;
 pub mod evening;
+pub mod foreign;
 pub mod hand;
 pub mod http;
 pub mod inbox;
 pub mod own;
 pub mod proxy;
 pub mod raw_http;
+pub mod risk_model;
 pub mod sample;
+pub mod sample_hospital;
 pub mod sealed;
 pub mod service;
 pub mod services;
@@ -37,6 +42,8 @@ pub use database::Database;
 pub use hand::Hand;
 pub use inbox::Inbox;
 pub use proxy::Proxy;
+pub use risk_model::RiskModel;
+pub use sample_hospital::SampleHospital;
 pub use service::Service;
 pub use sms_gateway::SmsGateway;
 pub use stack::Stack;

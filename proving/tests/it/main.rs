@@ -4,4 +4,5 @@
 
 mod conserves;
 mod evening;
+mod foreign;
 mod own_services;
