@@ -1,6 +1,7 @@
 //! `hospitals`: which sites have one, how it is spoken to, and at what pace.
 
 mod fhir;
+mod files;
 mod mllp;
 
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+mod hospitals;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 

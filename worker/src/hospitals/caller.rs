@@ -34,6 +34,15 @@ impl Caller {
         Ok(Self { speaks, timeout: config.timeout })
     }
 
+    /// Whether a connection is kept that could be used again.
+    #[cfg(test)]
+    async fn is_connected(&self) -> bool {
+        match &self.speaks {
+            Speaks::Fhir(_) => false,
+            Speaks::Mllp(mllp) => mllp.is_connected().await,
+        }
+    }
+
     /// Brings a document to the hospital. A repeat brings nothing twice. Dropped before its end, the hospital may
     /// have the document.
     ///
@@ -51,3 +60,6 @@ impl Caller {
         tokio::time::timeout(self.timeout, call).await.map_err(late)?
     }
 }
+
+#[cfg(test)]
+mod tests;

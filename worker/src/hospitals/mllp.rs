@@ -61,7 +61,7 @@ impl Mllp {
             None => Connection::open(&self.config.host, self.config.port, self.tls.as_ref()).await?,
         };
         connection.send(&message).await?;
-        let answer = connection.receive().await?;
+        let (answer, alone) = connection.receive().await?;
         let ack = ack::read(&answer)
             .ok_or_else(|| CallError::Denied { note: "an answer that is no ACK".to_owned() })?;
         if ack.message != control_id {
@@ -69,7 +69,7 @@ impl Mllp {
             return Err(CallError::Silent { note: "an ACK for another message".to_owned() });
         }
         let verdict = ack.verdict();
-        if ack.leaves_nothing_open() {
+        if alone && ack.leaves_nothing_open() {
             self.keep(connection).await;
         }
         verdict
@@ -83,6 +83,17 @@ impl Mllp {
             }
         }
         None
+    }
+
+    /// Whether a connection is kept that could be used again.
+    #[cfg(test)]
+    pub(super) async fn is_connected(&self) -> bool {
+        let connection = self.take_idle().await;
+        let kept = connection.is_some();
+        if let Some(connection) = connection {
+            self.keep(connection).await;
+        }
+        kept
     }
 
     async fn keep(&self, connection: Connection) {

@@ -1,5 +1,7 @@
 //! What a FHIR service's answer means.
 
+use std::time::Duration;
+
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -11,6 +13,8 @@ use crate::http::{media_type, retry_after, status_line};
 
 /// The answer to a transaction of ours is far smaller.
 const MOST: usize = 1 << 20;
+/// How long the body of a refusal is waited for.
+const SOON: Duration = Duration::from_millis(300);
 
 /// Reads the answer to a transaction of `entries` entries.
 pub(super) async fn read(response: Response, entries: usize) -> Result<Taken, CallError> {
@@ -19,9 +23,9 @@ pub(super) async fn read(response: Response, entries: usize) -> Result<Taken, Ca
     let after = retry_after::read(response.headers(), OffsetDateTime::now_utc());
     let is_json = matches!(media.as_str(), "application/fhir+json" | "application/json");
     if status != StatusCode::OK && status != StatusCode::CREATED {
-        // The status decides. What the body says beside it is worth a note, if it can be read.
-        let told = match body::read(response, MOST).await {
-            Ok(body) if is_json => outcome::reduced(&body),
+        // The status decides. What the body says beside it is worth a note, if it comes soon.
+        let told = match tokio::time::timeout(SOON, body::read(response, MOST)).await {
+            Ok(Ok(body)) if is_json => outcome::reduced(&body),
             _ => String::new(),
         };
         return Err(refusal(status, after, &told));
@@ -64,7 +68,7 @@ fn entry_status(entry: &Value) -> Option<StatusCode> {
 }
 
 /// Whose fault a status is.
-fn refusal(status: StatusCode, retry_after: Option<std::time::Duration>, told: &str) -> CallError {
+fn refusal(status: StatusCode, retry_after: Option<Duration>, told: &str) -> CallError {
     let line = status_line(status);
     let note = if told.is_empty() { line } else { format!("{line}: {told}") };
     match status.as_u16() {

@@ -48,12 +48,21 @@ impl Connection {
 
     /// Writes a message in its frame.
     pub(super) async fn send(&mut self, message: &[u8]) -> Result<(), CallError> {
-        self.0.write_all(&frame::around(message)).await.map_err(|error| broken(&error))?;
-        self.0.flush().await.map_err(|error| broken(&error))
+        let frame = frame::around(message);
+        let sent = async {
+            self.0.write_all(&frame).await?;
+            self.0.flush().await
+        };
+        let Err(error) = sent.await else { return Ok(()) };
+        // Since TLS 1.3 a server may refuse our certificate after we have begun to write.
+        match self.0.read(&mut [0]).await {
+            Err(why) => Err(broken(&why)),
+            Ok(_) => Err(broken(&error)),
+        }
     }
 
-    /// Reads one message.
-    pub(super) async fn receive(&mut self) -> Result<Vec<u8>, CallError> {
+    /// Reads one message, and tells whether nothing came with it.
+    pub(super) async fn receive(&mut self) -> Result<(Vec<u8>, bool), CallError> {
         let mut bytes = Vec::new();
         let mut some = [0; 4096];
         loop {
@@ -63,8 +72,8 @@ impl Connection {
             }
             bytes.extend_from_slice(some.get(..read).unwrap_or_default());
             match frame::look(&bytes) {
-                Received::Whole { end } => {
-                    return Ok(bytes.get(1..end).unwrap_or_default().to_vec());
+                Received::Whole { end, alone } => {
+                    return Ok((bytes.get(1..end).unwrap_or_default().to_vec(), alone));
                 }
                 Received::Foreign => {
                     return Err(CallError::Denied { note: "an answer that isn't MLLP".to_owned() });

@@ -19,7 +19,7 @@ fn config() -> MllpConfig {
 }
 
 fn segments(sample: &Sample) -> Vec<String> {
-    let message = message(&sample.document(), &config(), "DW51P8SXSV7N180D0001");
+    let message = message(&sample.document(), &config(), "DW51PB1X9T7N18DJ0001");
     assert!(message.ends_with('\r'), "each segment ends, the last one too");
     message.trim_end_matches('\r').split('\r').map(str::to_owned).collect()
 }
@@ -31,7 +31,7 @@ fn a_phq_9_is_a_panel_with_its_answers_and_its_total() {
     assert_eq!(
         found[..5],
         [
-            r"MSH|^~\&|EPRO-RELAY|ONC-301|HIS|H001|20261123120313+0000||ORU^R01^ORU_R01|DW51P8SXSV7N180D0001|P|2.5.1||||||UNICODE UTF-8",
+            r"MSH|^~\&|EPRO-RELAY|ONC-301|HIS|H001|20261123120313+0000||ORU^R01^ORU_R01|DW51PB1X9T7N18DJ0001|P|2.5.1||||||UNICODE UTF-8",
             "PID|1||P-0001^^^ONC-301^PI||^^^^^^S",
             r"OBR|1||6f0a1b2c3d4e8f50a1b2c3d4e5f60718^EPRO-RELAY|44249-1^Patient Health Questionnaire (PHQ-9)^LN^phq-9\F\1.0^^L|||20261123200311+0800|||||||||||||||20261123120313+0000|||F",
             "OBX|1|CWE|44250-9^Little interest or pleasure in doing things^LN||LA6570-1^More than half the days^LN||||||F|||20261123200311+0800",
@@ -92,4 +92,18 @@ fn every_kind_of_answer_has_its_type_and_its_escapes() {
             "OBX|6|NM|pain^^L||7|{score}^^UCUM|||||F|||20261123200311+0800",
         ]
     );
+}
+
+#[test]
+fn the_documented_message_is_ours() {
+    let documented = include_str!("../../../../../docs/HOSPITALS.md");
+    let found = segments(&Sample::phq9(&[2, 2, 2, 2, 1, 1, 2, 0, 0], false));
+    let lines = documented
+        .lines()
+        .filter(|line| ["MSH|", "PID|", "OBR|", "OBX|"].iter().any(|name| line.starts_with(name)));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 5);
+    assert!(lines.iter().all(|line| found.iter().any(|segment| segment == line)), "{lines:#?}");
+    let sample = Sample::phq9(&[0], false);
+    assert_eq!(super::super::control_id::of(sample.document().id, 1), "DW51PB1X9T7N18DJ0001");
 }

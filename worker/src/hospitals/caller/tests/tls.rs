@@ -1,0 +1,97 @@
+//! With certificates.
+
+use epro_proving::certificates::Authority;
+use epro_proving::sample_hospital::Plan;
+
+use super::*;
+
+struct Ground {
+    folder: Folder,
+    ours: Authority,
+    hospital: SampleHospital,
+}
+
+/// A hospital whose certificate names `name`, and that lets in whom our authority vouches for.
+async fn ground(name: &str) -> Ground {
+    let ours = Authority::new().unwrap();
+    let tls = Some(ours.server(name, Some(&ours)).unwrap());
+    let hospital = SampleHospital::start_as(Plan { tls, ..Plan::default() }).await.unwrap();
+    Ground { folder: Folder::new(), ours, hospital }
+}
+
+impl Ground {
+    /// What became of a call, by each protocol: that it was taken, or whose fault it is.
+    async fn call(&self, believed: &Authority, vouched: Option<&Authority>) -> Vec<String> {
+        let mut became = Vec::new();
+        for mut entry in [self.hospital.by_fhir(), self.hospital.by_mllp()] {
+            entry["tls"] = json!({"ca_file": believed.write(&self.folder.0).unwrap()});
+            if let Some(authority) = vouched {
+                let pair = authority.client(&self.folder.0).unwrap();
+                entry["tls"]["certificate_file"] = json!(pair.certificate);
+                entry["tls"]["key_file"] = json!(pair.key);
+            }
+            became.push(match caller(entry, PATIENT).call(&phq9().document()).await {
+                Ok(_) => "taken".to_owned(),
+                Err(CallError::Denied { note }) => note,
+                Err(other) => format!("{other:?}"),
+            });
+        }
+        became
+    }
+}
+
+#[tokio::test]
+async fn with_the_right_certificates_on_both_sides_a_document_is_taken() {
+    let ground = ground("127.0.0.1").await;
+    assert_eq!(ground.call(&ground.ours, Some(&ground.ours)).await, ["taken", "taken"]);
+}
+
+#[tokio::test]
+async fn whom_we_do_not_believe_gets_nothing() {
+    let (ground, other) = (ground("127.0.0.1").await, Authority::new().unwrap());
+    let unknown = "their certificate is of an unknown authority";
+    assert_eq!(ground.call(&other, Some(&ground.ours)).await, [unknown, unknown]);
+    assert_eq!(ground.hospital.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let ground = ground("his.example").await;
+    let other = "their certificate is for another name";
+    assert_eq!(ground.call(&ground.ours, Some(&ground.ours)).await, [other, other]);
+}
+
+#[tokio::test]
+async fn without_a_certificate_that_the_hospital_believes_the_call_is_denied() {
+    let (ground, other) = (ground("127.0.0.1").await, Authority::new().unwrap());
+    let refused = "they refuse our certificate, or want one";
+    assert_eq!(ground.call(&ground.ours, None).await, [refused, refused]);
+    assert_eq!(ground.call(&ground.ours, Some(&other)).await, [refused, refused]);
+}
+
+#[tokio::test]
+async fn every_file_that_can_not_be_used_is_a_problem_of_the_configuration() {
+    let folder = Folder::new();
+    let empty = folder.write("empty.pem", "");
+    let entry = json!({
+        "protocol": "fhir", "url": "https://127.0.0.1/fhir",
+        "auth": {
+            "kind": "oauth2", "token_url": "https://127.0.0.1/token", "client_id": "a",
+            "client_secret_file": "/nowhere/secret", "tls": {"ca_file": &empty},
+        },
+        "tls": {"ca_file": "/nowhere/ca.pem", "certificate_file": &empty, "key_file": &empty},
+    });
+    let problems = try_caller(entry, PATIENT).err().unwrap();
+    let mut paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        [
+            "hospitals.H001.auth.client_secret_file",
+            "hospitals.H001.auth.tls.ca_file",
+            "hospitals.H001.tls.ca_file",
+            "hospitals.H001.tls.certificate_file",
+            "hospitals.H001.tls.key_file",
+        ]
+    );
+}
