@@ -1,6 +1,7 @@
 //! The sample evening: real input and everything that goes wrong, with what must become of it
 //! written by hand, compared through SQL and HTTP.
 
+mod deliveries;
 mod judge;
 mod line;
 mod look;
@@ -13,14 +14,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+pub use deliveries::Delivered;
 pub use judge::Verdict;
 pub use line::{Expect, Line, Lines};
 pub use mails::Told;
-pub use table::{alerts, table, try_it};
+pub use table::{alerts, deliveries, table, try_it};
 
 use crate::client::Client;
 use crate::database::Link;
 use crate::sealed::Keys;
+use deliveries::Hospitals;
 use look::Looker;
 
 /// A running relay to send the evening to.
@@ -36,7 +39,14 @@ pub struct Evening {
     pub patience: Duration,
     /// Folder of the mail server that takes notices, as `smtp/inbox.py` keeps it, if there is one.
     pub inbox: Option<PathBuf>,
+    /// Control doors of the sample hospitals behind it; without one nothing is said about deliveries.
+    pub hospitals: Vec<String>,
+    /// The one of them that fails until it has been called a few times.
+    pub fails: Option<String>,
 }
+
+/// So many calls fail before a hospital that fails is well again: enough for its breaker to open.
+const FAILURES: usize = 6;
 
 /// What became of the evening.
 #[derive(Clone, Debug)]
@@ -45,6 +55,8 @@ pub struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// Each alert's way to the inbox; empty without one.
     pub alerts: Vec<Told>,
+    /// Each delivery's way to its hospital; empty without one.
+    pub deliveries: Vec<Delivered>,
 }
 
 impl Evening {
@@ -71,6 +83,17 @@ impl Evening {
                 alerts.extend(told);
             }
         }
-        Ok(Outcome { verdicts, alerts })
+        let mut deliveries = Vec::new();
+        if !self.hospitals.is_empty() {
+            let hospitals = Hospitals::new(&self.hospitals)?;
+            if let Some(door) = &self.fails {
+                hospitals.recover(door, FAILURES, self.patience).await?;
+            }
+            for (n, delivered) in hospitals.delivered(&sent, &looker, self.patience).await? {
+                verdicts[n].surprises.extend(delivered.surprise.clone());
+                deliveries.push(delivered);
+            }
+        }
+        Ok(Outcome { verdicts, alerts, deliveries })
     }
 }

@@ -58,7 +58,7 @@ impl Sample {
     fn config(&self, keys: &Path) -> Value {
         let file = |name: &str| keys.join(name).display().to_string();
         let sites: serde_json::Map<_, _> = SITES.iter().map(|site| ((*site).to_owned(), json!({}))).collect();
-        // Nobody answers there. A test that calls hospitals says where they are, and adds the lane.
+        // Nobody answers there: whoever calls hospitals says where they are.
         let nowhere = |site: &&str| ((*site).to_owned(), json!({"protocol": "fhir", "url": NOWHERE}));
         let hospitals: serde_json::Map<_, _> = SITES.iter().take(3).map(nowhere).collect();
         json!({
@@ -75,7 +75,6 @@ impl Sample {
             },
             "sites": sites,
             "hospitals": hospitals,
-            "worker": {"lanes": ["submissions", "dead", "relay", "commands"]},
             "auth": {
                 "issuer": ISSUER,
                 "audience": AUDIENCE,

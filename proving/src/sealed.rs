@@ -109,13 +109,26 @@ impl Keys {
             text.extend((part.len() as u64).to_be_bytes());
             text.extend(part.as_bytes());
         }
-        let tag = hmac::sign(&key, &text);
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&tag.as_ref()[..16]);
-        bytes[6] = 0x80 | (bytes[6] & 0x0f);
-        bytes[8] = 0x80 | (bytes[8] & 0x3f);
-        Uuid::from_bytes(bytes)
+        version_8(hmac::sign(&key, &text).as_ref())
     }
+}
+
+/// The id under which a hospital gets a submission: 16 bytes of SHA-256 as a UUID of version 8.
+pub fn delivery_id(study: &str, pseudonym: Uuid, submission: Uuid) -> Uuid {
+    let mut text = b"epro.delivery-id.v1".to_vec();
+    for part in [study.as_bytes(), pseudonym.as_bytes(), submission.as_bytes()] {
+        text.extend((part.len() as u64).to_be_bytes());
+        text.extend(part);
+    }
+    version_8(&crate::client::sha256(&text))
+}
+
+fn version_8(digest: &[u8]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    bytes[6] = 0x80 | (bytes[6] & 0x0f);
+    bytes[8] = 0x80 | (bytes[8] & 0x3f);
+    Uuid::from_bytes(bytes)
 }
 
 fn associated(header: &[u8], kind: &str, id: Uuid) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use epro_proving::evening::{Evening, Outcome, alerts, table, try_it};
+use epro_proving::evening::{Evening, Outcome, alerts, deliveries, table, try_it};
 use epro_proving::sample;
 use serde_json::Value;
 
@@ -26,6 +26,12 @@ struct Arguments {
     /// Folder of the mail server that takes notices of alerts
     #[arg(long)]
     inbox: Option<PathBuf>,
+    /// Control door of a sample hospital behind the relay; as often as there are hospitals
+    #[arg(long)]
+    hospital: Vec<String>,
+    /// Control door of the hospital that fails at first, and is told to be well after a few calls
+    #[arg(long)]
+    fails: Option<String>,
     /// Seconds that accepted submissions may take to be settled
     #[arg(long, default_value_t = 60)]
     patience: u64,
@@ -47,11 +53,17 @@ async fn main() -> Result<ExitCode> {
         database,
         patience: Duration::from_secs(arguments.patience),
         inbox: arguments.inbox.clone(),
+        hospitals: arguments.hospital.clone(),
+        fails: arguments.fails.clone(),
     };
-    let Outcome { verdicts, alerts: told } = evening.run().await?;
+    let Outcome { verdicts, alerts: told, deliveries: delivered } = evening.run().await?;
     println!("{}\n", table(&verdicts));
     if !told.is_empty() {
         println!("each alert's way from the 202 to the inbox:\n{}\n", alerts(&told));
+    }
+    if !delivered.is_empty() {
+        let fails = if arguments.fails.is_some() { " (one of them fails at first)" } else { "" };
+        println!("each delivery's way from the 202 to its hospital{fails}:\n{}\n", deliveries(&delivered));
     }
     let bad = verdicts.iter().filter(|verdict| !verdict.surprises.is_empty()).count();
     println!("{} lines, {} as expected, {bad} not\n", verdicts.len(), verdicts.len() - bad);

@@ -93,6 +93,21 @@ impl Looker {
         }))
     }
 
+    /// How a line's delivery stands, and how often the hospital was called about it.
+    pub(super) async fn delivery(&self, gone: &Gone) -> Result<(String, i64)> {
+        let pseudonym = self.keys.pseudonym(&gone.line.study, &gone.line.subject);
+        let sql = "SELECT state, (SELECT count(*) FROM ops.delivery_attempt a
+                WHERE a.submission_id = d.submission_id AND a.pseudonym = d.pseudonym)
+            FROM ops.delivery d WHERE submission_id = $1 AND pseudonym = $2";
+        let row = self.link.client.query_one(sql, &[&gone.id, &pseudonym]).await?;
+        Ok((row.get(0), row.get(1)))
+    }
+
+    /// The id under which a hospital gets a submission.
+    pub(super) fn delivery_id(&self, study: &str, subject: &str, submission: Uuid) -> Uuid {
+        crate::sealed::delivery_id(study, self.keys.pseudonym(study, subject), submission)
+    }
+
     /// Alerts of an id and a patient.
     pub(super) async fn alerts(&self, gone: &Gone) -> Result<i64> {
         let pseudonym = self.keys.pseudonym(&gone.line.study, &gone.line.subject);

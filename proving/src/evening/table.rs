@@ -4,7 +4,7 @@ use anyhow::Result;
 use comfy_table::{ContentArrangement, LineStyle, Table};
 use uuid::Uuid;
 
-use super::{Told, Verdict};
+use super::{Delivered, Told, Verdict};
 use crate::token::Minter;
 
 /// What each line was, what was expected, what became of it.
@@ -38,6 +38,31 @@ pub fn alerts(told: &[Told]) -> String {
     let after = |ms: Option<f64>| ms.map_or_else(|| "NOT THERE".to_owned(), |ms| format!("{ms:.0} ms"));
     for one in told {
         table.add_row([&one.line, &one.rule, &after(Some(one.row_ms)), &after(one.mail_ms), &one.to]);
+    }
+    table.to_string()
+}
+
+/// Each delivery's way from the 202 to its hospital, in milliseconds, by the hospital's own log.
+pub fn deliveries(delivered: &[Delivered]) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
+    table.set_header([
+        "line",
+        "hospital",
+        "by",
+        "the relay says",
+        "calls",
+        "there after",
+        "what the hospital did",
+    ]);
+    for one in delivered {
+        let after = match one.there_ms {
+            Some(ms) => format!("{ms:.0} ms"),
+            None if one.state == "superseded" => "never sent".to_owned(),
+            None => "NOT THERE".to_owned(),
+        };
+        let calls = one.calls.to_string();
+        table.add_row([&one.line, &one.site, one.protocol, &one.state, &calls, &after, &one.did]);
     }
     table.to_string()
 }
