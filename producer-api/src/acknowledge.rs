@@ -63,7 +63,7 @@ async fn acknowledge(
     let alert_id = id.ok_or(Kind::IdMalformed)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     check_theirs(door, &caller, alert_id).await?;
-    let message = message(door, caller, alert_id, headers);
+    let message = message(door, &caller, alert_id, headers);
     let _receipt = door.publisher.publish(message).await?;
     Ok(json(202, "application/json", &Answer { status: "received", alert_id }))
 }
@@ -82,14 +82,14 @@ fn party(caller: &Caller) -> Party {
     Party { studies: caller.studies.clone(), sites: caller.sites.clone() }
 }
 
-fn message(door: &Door, caller: Caller, alert_id: Uuid, headers: &HeaderMap) -> Message {
+fn message(door: &Door, caller: &Caller, alert_id: Uuid, headers: &HeaderMap) -> Message {
     let trace = Trace::of(headers);
     let command = Acknowledgement {
         alert_id,
-        actor: delegate(door, &caller),
+        actor: delegate(door, caller),
         client: caller.client.as_deref().map(str::to_owned),
-        studies: caller.studies,
-        sites: caller.sites,
+        studies: caller.studies.clone(),
+        sites: caller.sites.clone(),
         at: OffsetDateTime::now_utc(),
         trace_id: Some(trace.id),
     };

@@ -1,5 +1,6 @@
 //! Who asks: a bearer token, verified with the key that its `kid` names in the configuration.
 
+mod believed;
 mod caller;
 mod claims;
 mod verifier;

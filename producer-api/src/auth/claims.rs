@@ -9,6 +9,8 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 #[derive(Deserialize)]
 pub(super) struct Claims {
     pub(super) sub: String,
+    /// Unix seconds; some issuers write a fraction.
+    pub(super) exp: f64,
     #[serde(default)]
     pub(super) scope: String,
     #[serde(default)]

@@ -8,6 +8,7 @@ use epro_process::config::{Algorithm, AuthConfig, Problem};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Validation};
 
+use super::believed::{Believed, Fingerprint};
 use super::caller::Caller;
 use super::claims::Claims;
 use crate::refusal::{Kind, Refusal};
@@ -20,6 +21,9 @@ pub(crate) struct Verifier {
     keys: HashMap<String, Key>,
     clients: Vec<Arc<str>>,
     other: Arc<str>,
+    believed: Believed,
+    /// Seconds by which clocks may differ.
+    leeway: u64,
 }
 
 struct Key {
@@ -35,18 +39,31 @@ impl Verifier {
             (configured.kid.clone(), Key { key, validation: validation(configured.algorithm, config) })
         });
         let clients = config.clients.iter().map(|name| Arc::from(name.as_str())).collect();
-        Ok(Self { keys: keys.collect(), clients, other: "other".into() })
+        let (believed, leeway) = (Believed::default(), config.leeway.as_secs());
+        Ok(Self { keys: keys.collect(), clients, other: "other".into(), believed, leeway })
     }
 
     /// The caller whose token stands in the headers.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
         let token = bearer(headers)?;
+        let fingerprint = Fingerprint::of(token);
+        if let Some(caller) = self.believed.caller(fingerprint) {
+            return Ok(caller);
+        }
+        let claims = self.verify(token)?;
+        let until = claims.exp + self.leeway as f64;
+        let caller = Arc::new(Caller::new(claims, &self.clients, &self.other)?);
+        self.believed.add(fingerprint, caller.clone(), until);
+        Ok(caller)
+    }
+
+    fn verify(&self, token: &str) -> Result<Claims, Refusal> {
         let head = jsonwebtoken::decode_header(token).map_err(|_| Kind::TokenMalformed)?;
         let kid = head.kid.as_deref().ok_or(Kind::TokenUnknownKey)?;
         let key = self.keys.get(kid).ok_or(Kind::TokenUnknownKey)?;
         let token = jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation)
             .map_err(|error| Refusal::from(kind_of(error.kind())))?;
-        Caller::new(token.claims, &self.clients, &self.other)
+        Ok(token.claims)
     }
 }
 
