@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`alerts`] | how soon a dangerous answer is in the inbox while routine submissions queue |
+//! | `calm` | waits until the machine rests |
 //! | [`ground`] | a stack of the bench's own, set back between the figures |
 //! | [`rounds`] | one round: every figure once, ours and its limit close together |
 //! | [`load`] | the load on the API, cheap enough not to be what is measured |
@@ -13,6 +14,7 @@
 
 pub mod alerts;
 pub mod bare_loop;
+mod calm;
 pub mod depth;
 pub mod ground;
 mod inserts;

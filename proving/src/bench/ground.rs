@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::bare_loop::Shape;
+use super::calm::calm;
 use super::load;
 use super::messages::{self, ROUTINE};
 use super::publisher::{self, Message};
@@ -95,10 +96,10 @@ impl Ground {
         Ok(Cargo { site, messages, rows, follow_on })
     }
 
-    /// Puts messages on the queue, as fast as it goes.
+    /// Puts messages on the queue and waits until the broker has done what it does behind its confirms.
     pub async fn fill(&self, messages: &Arc<Vec<Message>>) -> Result<()> {
         publisher::closed(&self.amqp(), messages, 1000).await?;
-        Ok(())
+        calm().await
     }
 
     /// Waits until so many submissions are stored and the queue is settled; an error if any was set aside.
@@ -109,7 +110,8 @@ impl Ground {
             let dead = self.link.count("SELECT count(*) FROM ops.dead_letter").await?;
             ensure!(dead == 0, "{dead} submissions were set aside");
             if now < count as i64 {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                // Counting costs the database something, and the figures go by its own clock.
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Ok((now == count as i64).then_some(()))
         })
@@ -129,7 +131,7 @@ impl Ground {
         Ok(after_first as f64 / seconds)
     }
 
-    /// Empties tables and queues, and lets PostgreSQL write out what is due.
+    /// Empties tables and queues, lets PostgreSQL write out what is due, and waits until all rest.
     pub async fn empty(&self, site: &str) -> Result<()> {
         let sql = "TRUNCATE identified.submission, identified.subject, research.submission, ops.delivery,
                    ops.alert, ops.dead_letter, ops.suspect, audit.event, audit.writer";
@@ -140,7 +142,8 @@ impl Ground {
         if self.stack.vhost().queues().await?.contains(&his) {
             queues.push(&his);
         }
-        messages::purge(self.stack.vhost(), &queues).await
+        messages::purge(self.stack.vhost(), &queues).await?;
+        calm().await
     }
 
     /// The keys of the stack.

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::messages::ROUTINE;
 use super::{bare_loop, publisher};
 use crate::service::cpu_seconds;
 
@@ -144,7 +143,7 @@ async fn api(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Res
     figures.note("api cpu", api.cpu_seconds()? * 10_000.0 / count);
     figures.note("api rss", api.peak_rss_mib()?);
     drop(api);
-    super::messages::purge(ground.stack.vhost(), &[ROUTINE]).await
+    ground.empty(supplies.plain.site).await
 }
 
 async fn bare_publishing(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
@@ -153,7 +152,7 @@ async fn bare_publishing(ground: &Ground, supplies: &Supplies, figures: &mut Fig
     let went = publisher::closed(&ground.amqp(), &some, 64).await?;
     figures.note("bare cpu", (cpu_seconds(std::process::id())? - before) * 10_000.0 / some.len() as f64);
     figures.note("bare publishing", some.len() as f64 / went.took.as_secs_f64());
-    super::messages::purge(ground.stack.vhost(), &[ROUTINE]).await
+    ground.empty(supplies.plain.site).await
 }
 
 async fn whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
