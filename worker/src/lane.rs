@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use epro_broker::{Consumer, Delivery};
 use futures_util::FutureExt as _;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::backoff;
 use crate::standby::Standby;
@@ -23,6 +23,9 @@ use running::Running;
 
 /// Chunks of one lane that are under way at the same time: two commit while the next is made.
 pub(crate) const SLOTS: usize = 3;
+
+/// How often, while an unfilled chunk waits for more, the lane looks whether more came.
+const BREATHS: u32 = 4;
 
 /// How one lane consumes.
 #[derive(Debug, Clone)]
@@ -133,6 +136,7 @@ async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut con
     let mut streak = Streak::new(lane.streak);
     let mut undone = Vec::new();
     let (mut drain, mut paused) = (pin!(standby.drain()), pin!(standby.paused(lane)));
+    let (mut breathing, mut breath) = (false, pin!(sleep_until(Instant::now())));
     let left = loop {
         while running.has_room()
             && let Some(chunk) = hand.next_chunk(lane, running.has_suspect())
@@ -157,13 +161,17 @@ async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut con
                 }
             }
             () = hand.due(lane), if running.has_room() => {}
-            delivery = consumer.next() => match delivery {
+            () = &mut breath, if breathing => breathing = false,
+            delivery = consumer.next(), if !breathing => match delivery {
                 Some(delivery) => {
                     hand.take(delivery);
                     // What is there already needs no further round of the loop.
                     while hand.has_room(lane) && let Some(Some(delivery)) = consumer.next().now_or_never() {
                         hand.take(delivery);
                     }
+                    // More is coming, and being woken for each costs more than taking them in together.
+                    breathing = hand.has_room(lane) && hand.lingers();
+                    breath.as_mut().reset(Instant::now() + lane.linger / BREATHS);
                 }
                 None => break Left::Ended,
             },
@@ -237,6 +245,11 @@ impl Hand {
         self.fresh.len() < lane.chunk
     }
 
+    /// There is something that may wait for more.
+    fn lingers(&self) -> bool {
+        self.first_at.is_some()
+    }
+
     fn next_chunk(&mut self, lane: &Lane, suspect_runs: bool) -> Option<Chunk> {
         if !suspect_runs && let Some(delivery) = self.again.pop_front() {
             return Some(Chunk { deliveries: vec![delivery], suspect: true });
@@ -253,7 +266,7 @@ impl Hand {
 
     async fn due(&self, lane: &Lane) {
         match self.first_at {
-            Some(first_at) => tokio::time::sleep_until(first_at + lane.linger).await,
+            Some(first_at) => sleep_until(first_at + lane.linger).await,
             None => std::future::pending().await,
         }
     }
