@@ -38,6 +38,10 @@ use epro_process::telemetry;
 use lanes::Equipment;
 use submissions::route::Keys;
 
+/// A chunk is made on one thread and freed on another, a thousand small pieces at a time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Takes submissions from RabbitMQ into PostgreSQL.
 #[derive(Parser)]
 #[command(version)]
