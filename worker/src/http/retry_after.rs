@@ -10,6 +10,8 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 /// Whoever asks for more rest than this is asked again earlier.
 const MOST: Duration = Duration::from_secs(3600);
 
+const FIFTY_YEARS: Duration = Duration::from_secs(50 * 365 * 86_400);
+
 const IMF: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 const ASCTIME: &[BorrowedFormatItem<'_>] = format_description!(
@@ -25,15 +27,29 @@ pub(crate) fn read(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration>
         let seconds = wanted.parse::<u64>().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(MOST));
     }
-    let at = date(wanted)?;
-    let theirs = text(DATE).and_then(date).unwrap_or(now);
+    let at = date(wanted, now)?;
+    let theirs = text(DATE).and_then(|text| date(text, now)).unwrap_or(now);
     Some(Duration::try_from(at - theirs).unwrap_or_default().min(MOST))
 }
 
-/// A date of HTTP; the form of RFC 850, with two digits for the year, has died out.
-fn date(text: &str) -> Option<OffsetDateTime> {
+/// A date of HTTP, in each of its three forms (section 5.6.7).
+fn date(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let read = |format| PrimitiveDateTime::parse(text, format).ok().map(PrimitiveDateTime::assume_utc);
-    read(IMF).or_else(|| read(ASCTIME))
+    read(IMF).or_else(|| read(ASCTIME)).or_else(|| rfc_850(text, now))
+}
+
+/// Its year has two digits: one that seems to lie more than fifty years ahead is the last one that ends so.
+fn rfc_850(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let (weekday, rest) = text.split_once(", ")?;
+    let [day, month, rest] = rest.splitn(3, '-').collect::<Vec<_>>().try_into().ok()?;
+    let year: i32 = rest.get(..2)?.parse().ok()?;
+    let weekday = weekday.get(..3).filter(|_| weekday.ends_with("day"))?;
+    let of = |year: i32| {
+        let text = format!("{weekday}, {day} {month} {year}{}", rest.get(2..)?);
+        PrimitiveDateTime::parse(&text, IMF).ok().map(PrimitiveDateTime::assume_utc)
+    };
+    let this = now.year() / 100 * 100 + year;
+    [this + 100, this, this - 100].into_iter().find_map(|year| of(year).filter(|at| *at <= now + FIFTY_YEARS))
 }
 
 #[cfg(test)]
@@ -52,7 +68,20 @@ mod tests {
         assert_eq!(after(&[(RETRY_AFTER, "120")]), Some(120));
         assert_eq!(after(&[(RETRY_AFTER, "Mon, 23 Nov 2026 20:00:30 GMT")]), Some(30));
         assert_eq!(after(&[(RETRY_AFTER, "Mon Nov 23 20:00:30 2026")]), Some(30));
-        for text in ["", "soon", "-1", "1.5", "Mon, 23 Nov 2026 20:00:30 +0800"] {
+        assert_eq!(after(&[(RETRY_AFTER, "Mon Nov  2 20:00:30 2026")]), Some(0));
+        assert_eq!(after(&[(RETRY_AFTER, "Monday, 23-Nov-26 20:00:30 GMT")]), Some(30));
+        let unread = [
+            "",
+            "soon",
+            "-1",
+            "1.5",
+            "Mon, 23 Nov 2026 20:00:30 +0800",
+            "Monday, 23-Nov-26",
+            "Monday, 23-Nov-2026 20:00:30 GMT",
+            "Monday, 23-Nov-é6 20:00:30 GMT",
+            "23-Nov-26 20:00:30 GMT",
+        ];
+        for text in unread {
             assert_eq!(after(&[(RETRY_AFTER, text)]), None, "{text}");
         }
         assert_eq!(after(&[]), None);
@@ -62,6 +91,12 @@ mod tests {
     fn a_date_is_compared_with_the_date_of_the_answer() {
         let dates = [(RETRY_AFTER, "Mon, 23 Nov 2026 21:10:30 GMT"), (DATE, "Mon, 23 Nov 2026 21:10:00 GMT")];
         assert_eq!(after(&dates), Some(30));
+    }
+
+    #[test]
+    fn a_year_of_two_digits_is_the_last_one_unless_the_next_is_within_fifty_years() {
+        assert_eq!(after(&[(RETRY_AFTER, "Sunday, 06-Nov-94 08:49:37 GMT")]), Some(0), "of 1994");
+        assert_eq!(after(&[(RETRY_AFTER, "Tuesday, 23-Nov-70 20:00:00 GMT")]), Some(3600), "of 2070");
     }
 
     #[test]

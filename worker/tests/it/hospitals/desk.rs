@@ -169,8 +169,9 @@ async fn answer(bundle: &Value, inside: &Mutex<Inside>) -> Option<String> {
             "diagnostics": format!("something about {patient}")}]}),
     };
     let (body, after) = (body.to_string(), manner.retry_after.map(|s| format!("retry-after: {s}\r\n")));
+    let elsewhere = if (300..400).contains(&status) { "location: /fhir/elsewhere\r\n" } else { "" };
     Some(format!(
-        "HTTP/1.1 {status} Told\r\ncontent-type: application/fhir+json\r\ncontent-length: {}\r\n{}\r\n{body}",
+        "HTTP/1.1 {status} Told\r\ncontent-type: application/fhir+json\r\ncontent-length: {}\r\n{elsewhere}{}\r\n{body}",
         body.len(),
         after.unwrap_or_default()
     ))

@@ -32,13 +32,15 @@ async fn what_is_the_messages_fault_is_a_dead_letter_with_what_the_hospital_said
 async fn what_is_the_hospitals_fault_or_ours_waits_without_a_charge() {
     let stand = Stand::new(json!({})).await;
     let _caller = stand.caller().await;
-    let denied = [401, 403, 404, 405].map(|status| (status, "denied"));
+    // An answer that leads elsewhere is not followed: what we say isn't for whoever is there.
+    let denied = [401, 403, 404, 405, 301, 302, 303, 307, 308].map(|status| (status, "denied"));
     let busy = [408, 423, 425, 429, 500, 502, 503, 504].map(|status| (status, "busy"));
     for (number, (status, outcome)) in denied.into_iter().chain(busy).enumerate() {
         stand.desk(ONE).says_once(status);
         let (_, submission) = stand.store(ONE, 1).await.remove(0);
         stand.are(ONE, "done", i64::try_from(number).unwrap() + 1).await;
         assert_eq!(stand.outcomes(&submission).await, [outcome, "taken"], "{status}");
+        assert_eq!(stand.desk(ONE).calls().len(), 2 * (number + 1), "{status}");
     }
     assert_eq!((stand.charged().await, stand.dead().await), (0, 0));
 }
