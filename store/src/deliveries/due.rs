@@ -34,7 +34,16 @@ const SUPERSEDE: &str = concat!(
 );
 
 /// Before the call: if nobody learns what became of it, what amends this must go as a correction.
-const BEGIN: &str = concat!("UPDATE ops.delivery d SET begun = true ", open!(), "AND NOT ", successor!());
+const BEGIN: &str = concat!(
+    "UPDATE ops.delivery d SET begun = true ",
+    open!(),
+    "AND NOT d.begun AND NOT ",
+    successor!(),
+    " RETURNING true"
+);
+
+/// The call that was to follow wasn't made.
+const NOT_BEGUN: &str = concat!("UPDATE ops.delivery d SET begun = false ", open!());
 
 const DUE: &str = concat!(
     "WITH RECURSIVE version AS (",
@@ -96,6 +105,8 @@ pub struct Due {
     pub root: Uuid,
     /// The hospital has had an earlier version, or may have had it.
     pub correction: bool,
+    /// No call was begun for it before: the row says so only since it was looked up.
+    pub first_call: bool,
 }
 
 impl fmt::Debug for Due {
@@ -118,11 +129,23 @@ impl Store {
         ];
         let answers = session.pipeline(steps, false).await?;
         session.done();
-        first(&answers, 2).map_or(Ok(Begun::Absent), |row| begun(key, row))
+        let first_call = first(&answers, 1).is_some();
+        first(&answers, 2).map_or(Ok(Begun::Absent), |row| begun(key, row, first_call))
+    }
+
+    /// Its first call was not made after all: the hospital can't have it.
+    ///
+    /// # Errors
+    /// As every [`StoreError`]; then what amends it goes as a correction, which may be one too many.
+    pub async fn delivery_not_begun(&self, key: DeliveryKey) -> Result<(), StoreError> {
+        let session = Session::open(self).await?;
+        session.pipeline(vec![key.asks(NOT_BEGUN).with(key.generation)], false).await?;
+        session.done();
+        Ok(())
     }
 }
 
-fn begun(key: DeliveryKey, row: &Row) -> Result<Begun, StoreError> {
+fn begun(key: DeliveryKey, row: &Row, first_call: bool) -> Result<Begun, StoreError> {
     // What is read is committed: a statement sees nothing else.
     let committed = Committed::after_commit();
     let generation: i32 = row.try_get("generation")?;
@@ -146,5 +169,6 @@ fn begun(key: DeliveryKey, row: &Row) -> Result<Begun, StoreError> {
         sealed: row.try_get("sealed")?,
         root: row.try_get("root")?,
         correction: row.try_get("correction")?,
+        first_call,
     })))
 }

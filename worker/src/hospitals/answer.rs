@@ -18,6 +18,9 @@ pub(crate) enum CallError {
     /// The hospital's fault or ours, whatever the message: HTTP 401, 403, 404, 405, a redirect, a certificate, our
     /// credentials, an answer that isn't of its protocol.
     Denied { note: String },
+    /// 401 to credentials that were kept from an earlier call; those of the next call are new. As every call it needs
+    /// leave of its own.
+    Stale { note: String },
     /// Not now: HTTP 408, 423, 425, 429, 5xx; HL7 AE.
     Busy { retry_after: Option<Duration>, note: String },
     /// No answer: connection, timeout, an MLLP stall. It may have it.
@@ -30,6 +33,7 @@ impl CallError {
         match self {
             Self::Refused { note }
             | Self::Denied { note }
+            | Self::Stale { note }
             | Self::Busy { note, .. }
             | Self::Silent { note } => note,
         }

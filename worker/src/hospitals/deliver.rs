@@ -8,6 +8,7 @@ use epro_store::deliveries::{Begun, DeliveryKey, Due};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::answer::CallError;
 use super::document::Document;
 use super::gate::Permit;
 use super::hand::Held;
@@ -57,11 +58,14 @@ pub(crate) async fn deliver(hospital: Arc<Hospital>, held: Held) -> Done {
     fault::at(Seam::Process, Some(held.message.submission_id));
     let loaded = match Loaded::of(&due, &hospital.office.route) {
         Ok(loaded) => loaded,
-        Err(failure) => return not_understood(&hospital, settling, held, &due, &failure).await,
+        Err(failure) => {
+            settling.not_called(&due).await;
+            return not_understood(&hospital, settling, held, &due, &failure).await;
+        }
     };
     let document = loaded.document(&due, held.message.pseudonym, held.delivery.headers().traceparent);
     let Some(permit) = hospital.unless_left(admitted(&hospital)).await.flatten() else {
-        settling.survived().await;
+        settling.not_called(&due).await;
         return Done::Back(held);
     };
     drop(turn);
@@ -83,6 +87,12 @@ async fn call(
         settling.survived().await;
         return Done::Undone(held.delivery);
     };
+    if matches!(answer, Err(CallError::Stale { .. })) {
+        // The next call shows new ones. It needs leave of its own: the hospital counts it, too.
+        drop(permit);
+        settling.survived().await;
+        return Done::Back(held);
+    }
     let took = since.elapsed();
     fault::at(Seam::AfterCall, Some(held.message.submission_id));
     let known = Circumstances {

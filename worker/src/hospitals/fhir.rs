@@ -48,36 +48,26 @@ impl Fhir {
     pub(super) async fn call(&self, document: &Document<'_>) -> Result<Taken, CallError> {
         let bundle = bundle::transaction(document, &self.canonical);
         let entries = bundle["entry"].as_array().map_or(0, Vec::len);
-        let body = bundle.to_string();
-        let mut response = None;
-        // Credentials that were kept from an earlier call may have become old: once, new ones are tried.
-        for _ in 0..2 {
-            let shown = self.credentials.get().await?;
-            let answer = self.post(&body, document, shown.as_ref()).await?;
-            let again = match shown {
-                Some(shown) if answer.status() == StatusCode::UNAUTHORIZED => {
-                    self.credentials.refused(shown).await
-                }
-                _ => false,
-            };
-            response = Some(answer);
-            if !again {
-                break;
-            }
+        let shown = self.credentials.get().await?;
+        let response = self.post(bundle.to_string(), document, shown.as_ref()).await?;
+        let refused = shown.filter(|_| response.status() == StatusCode::UNAUTHORIZED);
+        let renewed = match refused {
+            Some(shown) => self.credentials.refused(shown).await,
+            None => false,
+        };
+        if renewed {
+            return Err(CallError::Stale { note: http::status_line(response.status()) });
         }
-        match response {
-            Some(response) => reading::read(response, entries).await,
-            None => Err(CallError::Silent { note: "not asked".to_owned() }),
-        }
+        reading::read(response, entries).await
     }
 
     async fn post(
         &self,
-        body: &str,
+        body: String,
         document: &Document<'_>,
         shown: Option<&credentials::Shown>,
     ) -> Result<Response, CallError> {
-        let mut request = self.client.post(self.url.clone()).body(body.to_owned());
+        let mut request = self.client.post(self.url.clone()).body(body);
         request = request.header(CONTENT_TYPE, FHIR_JSON).header(ACCEPT, FHIR_JSON);
         request = request.header("prefer", "return=minimal");
         if let Some(shown) = shown {

@@ -92,6 +92,16 @@ impl<'a> Settling<'a> {
         }
     }
 
+    /// It was looked up and not called: it stays as it was.
+    pub(crate) async fn not_called(&self, due: &Due) {
+        self.survived().await;
+        if due.first_call
+            && let Err(error) = self.hospital.office.store.delivery_not_begun(self.key(due.generation)).await
+        {
+            tracing::debug!(%error, "a call that was not made stays written down as begun");
+        }
+    }
+
     /// The hospital has it.
     pub(crate) async fn done(self, held: Held, due: &Due, decided: Decided) -> Done {
         let (office, call) = (&self.hospital.office, self.call(Some(due), &decided));
@@ -163,13 +173,13 @@ impl<'a> Settling<'a> {
         Done::Settled(Some(decided.class.as_str()))
     }
 
+    fn key(&self, generation: i32) -> DeliveryKey {
+        DeliveryKey { submission_id: self.submission_id, pseudonym: self.pseudonym, generation }
+    }
+
     fn call<'c>(&'c self, due: Option<&'c Due>, decided: &'c Decided) -> Call<'c> {
         Call {
-            key: DeliveryKey {
-                submission_id: self.submission_id,
-                pseudonym: self.pseudonym,
-                generation: due.map_or(self.generation, |due| due.generation),
-            },
+            key: self.key(due.map_or(self.generation, |due| due.generation)),
             site_id: &self.hospital.site,
             study_id: due.map(|due| due.study_id.as_str()),
             outcome: decided.outcome,

@@ -81,7 +81,9 @@ impl Verdict {
                 let class = Class::HospitalRefused;
                 (Next::SetAside { class, charged: true }, "refused", Reported::Refused { note })
             }
-            CallError::Denied { note } => (again(None), "denied", Reported::Hopeless { note }),
+            CallError::Denied { note } | CallError::Stale { note } => {
+                (again(None), "denied", Reported::Hopeless { note })
+            }
             CallError::Busy { retry_after, note } => {
                 (again(retry_after), "busy", Reported::Failed { note, rest: retry_after })
             }

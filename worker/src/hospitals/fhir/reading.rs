@@ -112,7 +112,7 @@ mod tests {
     fn every_status_of_the_failure_table_has_its_verdict() {
         let word = |code: u16| match refusal(StatusCode::from_u16(code).unwrap(), None, "") {
             CallError::Refused { .. } => "refused",
-            CallError::Denied { .. } => "denied",
+            CallError::Denied { .. } | CallError::Stale { .. } => "denied",
             CallError::Busy { .. } => "busy",
             CallError::Silent { .. } => "silent",
         };

@@ -7,7 +7,7 @@ use super::desk::Manner;
 use super::stand::{ONE, Stand};
 use crate::support::STUDY;
 
-fn amends(base: &Value) -> Value {
+pub(super) fn amends(base: &Value) -> Value {
     let mut amendment = phq9(STUDY, ONE);
     amendment["amends"] = base["submission_id"].clone();
     amendment["reason"] = json!("a slip");

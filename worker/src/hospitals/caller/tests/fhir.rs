@@ -150,6 +150,9 @@ async fn a_token_is_fetched_once_for_all_calls_and_anew_when_it_is_refused() {
     assert_eq!((one.is_ok(), two.is_ok(), kinds(&hospital, "token")), (true, true, 1));
 
     hospital.access(client("s:3/cret+", 3600)); // and every token is worth nothing any more
+    let stale = call_as(&caller, &sample, 3).await;
+    assert_eq!(stale, Err(CallError::Stale { note: "401 Unauthorized".to_owned() }), "no call without leave");
+    assert_eq!(kinds(&hospital, "fhir"), 3);
     call_as(&caller, &sample, 3).await.unwrap();
     assert_eq!(kinds(&hospital, "token"), 2);
     assert_eq!(did(&hospital).last().map(String::as_str), Some("created"));
@@ -178,6 +181,8 @@ async fn a_rotated_client_secret_is_the_hospitals_or_our_fault_and_a_new_one_nee
     let caller = caller(oauth2(&hospital, &folder.write("secret", "old")), PATIENT);
     call_as(&caller, &phq9(), 1).await.unwrap();
     hospital.access(client("new", 3600));
+    let stale = call_as(&caller, &phq9(), 2).await.unwrap_err();
+    assert!(matches!(stale, CallError::Stale { .. }), "{stale:?}");
     let denied = call_as(&caller, &phq9(), 2).await.unwrap_err();
     let note = "token endpoint: 401 Unauthorized: invalid_client".to_owned();
     assert_eq!(denied, CallError::Denied { note });
