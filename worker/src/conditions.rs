@@ -1,10 +1,11 @@
 //! System alerts: what operators should know of the relay itself, told once when it starts and once when it
-//! clears. One replica looks at a time, by lease.
+//! clears. One replica looks at a time, by lease; with PostgreSQL away the last one that did tells that.
 
+mod away;
 mod queues;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use epro_process::shutdown::Shutdown;
 use epro_store::Store;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::alerts::notice::{Notice, instant};
 use crate::alerts::teller::Teller;
+use away::Away;
 pub(crate) use queues::Queues;
 
 /// The kind and the only key of its lease.
@@ -42,12 +44,13 @@ pub(crate) async fn run(mut conditions: Conditions) {
     let ttl = conditions.every * 3 + Duration::from_secs(5);
     let shutdown = conditions.shutdown.clone();
     let store = conditions.store.clone();
+    let mut away = Away::new(conditions.patience);
     loop {
         let round = LeaseRound { kind: NAME, owner, keys: &keys, ttl };
         tokio::select! {
             // In the middle of a round, too: a notice that isn't recorded goes out again under its id.
             () = shutdown.requested() => break,
-            () = look_once(&mut conditions, &round) => {}
+            () = look_once(&mut conditions, &mut away, &round) => {}
         }
     }
     let released = tokio::time::timeout(FAREWELL, store.release_leases(NAME, owner)).await;
@@ -56,8 +59,19 @@ pub(crate) async fn run(mut conditions: Conditions) {
     }
 }
 
-async fn look_once(conditions: &mut Conditions, round: &LeaseRound<'_>) {
-    match conditions.store.leases(round).await {
+async fn look_once(conditions: &mut Conditions, away: &mut Away, round: &LeaseRound<'_>) {
+    let leases = conditions.store.leases(round).await;
+    let untold = match &leases {
+        Ok(leases) => away.answered(!leases.is_empty(), Instant::now()),
+        Err(error) => away.silent(error, Instant::now()),
+    };
+    if let Some(condition) = untold
+        && conditions.teller.tell_operators_unwritten(&notice(&condition)).await
+    {
+        say(&condition);
+        away.told(&condition);
+    }
+    match leases {
         Ok(leases) if leases.is_empty() => metrics::gauge!("epro_conditions_open").set(0.0),
         Ok(_) => look(conditions).await,
         Err(error) => tracing::debug!(%error, "the lease of the conditions can't be had now"),
@@ -89,14 +103,18 @@ async fn tell(conditions: &Conditions, condition: &Condition) {
     if !matches!(told, Ok(true)) {
         return;
     }
+    say(condition);
+    if let Err(error) = conditions.store.condition_told(condition.id, cleared).await {
+        tracing::debug!(%error, "what operators were told can't be written now");
+    }
+}
+
+fn say(condition: &Condition) {
     let Condition { kind, key, detail, .. } = condition;
-    if cleared {
+    if condition.cleared_at.is_some() {
         tracing::info!(kind, key, "cleared, operators are told");
     } else {
         tracing::warn!(kind, key, detail, "operators are told");
-    }
-    if let Err(error) = conditions.store.condition_told(condition.id, cleared).await {
-        tracing::debug!(%error, "what operators were told can't be written now");
     }
 }
 

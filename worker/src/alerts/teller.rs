@@ -179,6 +179,19 @@ impl Teller {
         Ok(outcomes.iter().all(|outcome| outcome.error.is_none()))
     }
 
+    /// The same where that can't be written down: it is remembered who was told.
+    pub(crate) async fn tell_operators_unwritten(&self, notice: &Notice) -> bool {
+        let remembered = self.memory.of(notice.about);
+        let mut ways = self.channels.ways(&self.config.operators);
+        ways.retain(|way| !remembered.contains(&way.target()));
+        let outcomes = self.send(notice.about, notice, &ways).await;
+        let all = outcomes.iter().all(|outcome| outcome.error.is_none());
+        if all {
+            self.memory.forget(notice.about);
+        }
+        all
+    }
+
     fn nobody(&self, alert: &AlertFollowOn) {
         metrics::counter!("epro_alerts_unaddressed_total", "site" => alert.site_id.clone()).increment(1);
         if NOBODY.is_due() {

@@ -1,17 +1,45 @@
 //! What operators are told of the relay itself: once when it starts, once when it clears.
 
+use epro_proving::client::phq9;
+use epro_proving::foreign::manner::Manner;
 use epro_proving::inbox::Mail;
-use epro_proving::{Hand, Inbox, Stack, until};
+use epro_proving::{Hand, Inbox, SampleHospital, Stack, until};
 use serde_json::{Value, json};
 
-use super::alerting;
-use crate::support::{BOUND, ROUTINE, calm, counts, link};
+use super::{LANES, alerting, alerts};
+use crate::load::{BROKER, POSTGRES, before_broker, before_postgres, worker};
+use crate::support::{BOUND, ROUTINE, SITE, STUDY, calm, counts, dangerous, link, with};
+
+fn operator(inbox: &Inbox, system: Value) -> Value {
+    let operators = json!([{"name": "ann", "role": "operator", "email": "ann@epro.example"}]);
+    json!({"smtp": inbox.config(), "operators": operators, "system": system, "recipients": {}})
+}
 
 /// A stack with an operator.
 async fn operated(inbox: &Inbox, system: Value) -> Stack {
-    let operators = json!([{"name": "ann", "role": "operator", "email": "ann@epro.example"}]);
-    let change = json!({"smtp": inbox.config(), "operators": operators, "system": system, "recipients": {}});
-    alerting(change).await
+    alerting(operator(inbox, system)).await
+}
+
+/// The same with a hospital, which is called.
+async fn with_a_hospital(inbox: &Inbox, system: Value, hospital: &SampleHospital) -> Stack {
+    let mut config = alerts(operator(inbox, system));
+    config["worker"]["lanes"] = json!(LANES.iter().chain(&["hospitals"]).collect::<Vec<_>>());
+    config["hospitals"] = json!({SITE: hospital.by_fhir()});
+    config["hospitals"][SITE]["calls_per_second"] = json!(100.0);
+    with(config).await
+}
+
+/// Puts that many submissions for the hospital into the queue, each of another patient.
+async fn for_the_hospital(stack: &Stack, count: usize) {
+    let hand = Hand::on(stack).await.unwrap();
+    for number in 0..count {
+        hand.put(ROUTINE, &format!("P-{number}"), &phq9(STUDY, SITE)).await.unwrap();
+    }
+}
+
+/// The mail to the operator with that subject.
+fn the<'m>(mails: &'m [Mail], subject: &str) -> &'m Mail {
+    mails.iter().find(|mail| mail.subject == subject).unwrap()
 }
 
 /// Waits for a mail to the operator with that subject; all of them so far.
@@ -98,6 +126,98 @@ async fn a_queue_that_is_gone_is_told_and_cleared_once_it_is_declared() {
     stack.epro(&["topology", "apply"]).await.unwrap();
     let mails = told(&inbox, "cleared: queue-missing epro.commands").await;
     assert_eq!(about(&mails, "queue-missing"), 2, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hospital_that_is_not_called_is_told_with_what_it_said_and_cleared_with_its_period() {
+    let (inbox, hospital) = (Inbox::start().await.unwrap(), SampleHospital::start().await.unwrap());
+    let stack = with_a_hospital(&inbox, json!({"patience": "30s"}), &hospital).await;
+    hospital.manner(Manner { status: Some(503), ..Manner::default() });
+    let _workers = tokio::try_join!(stack.worker(), stack.worker()).unwrap();
+    for_the_hospital(&stack, 10).await;
+    let mails = told(&inbox, "trouble: hospital-closed H001").await;
+    let first = the(&mails, "trouble: hospital-closed H001");
+    assert!(first.text.contains("503 Service Unavailable"), "{}", first.text);
+    hospital.manner(Manner::default());
+    let mails = told(&inbox, "cleared: hospital-closed H001").await;
+    let last = the(&mails, "cleared: hospital-closed H001");
+    assert!(last.text.contains("since") && last.text.contains("until"), "{}", last.text);
+    assert!(!last.text.contains("at most    0"), "how many calls failed: {}", last.text);
+    assert_eq!(about(&mails, "hospital-closed"), 2, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_that_wait_for_too_long_are_told_with_their_number_also_while_an_operator_paused_them() {
+    let (inbox, hospital) = (Inbox::start().await.unwrap(), SampleHospital::start().await.unwrap());
+    let stack =
+        with_a_hospital(&inbox, json!({"patience": "10s", "oldest_delivery": "50s"}), &hospital).await;
+    stack.epro(&["pause", SITE, "--reason", "their upgrade"]).await.unwrap();
+    let _worker = stack.worker().await.unwrap();
+    for_the_hospital(&stack, 3).await;
+    let mails = told(&inbox, "trouble: delivery-overdue H001").await;
+    let first = the(&mails, "trouble: delivery-overdue H001");
+    assert!(first.text.contains("that the hospital has not had"), "{}", first.text);
+    stack.epro(&["resume", SITE, "--reason", "done"]).await.unwrap();
+    let mails = told(&inbox, "cleared: delivery-overdue H001").await;
+    let last = the(&mails, "cleared: delivery-overdue H001");
+    assert!(last.text.contains("until") && last.text.contains("at most    3"), "{}", last.text);
+    assert_eq!(about(&mails, "delivery-overdue"), 2, "{mails:?}");
+    assert_eq!(about(&mails, "paused-itself"), 0, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_nobody_acknowledges_is_told_to_operators_and_cleared_once_it_is_done() {
+    let inbox = Inbox::start().await.unwrap();
+    let stack = operated(&inbox, json!({"patience": "10s", "oldest_alert": "50s"})).await;
+    let _worker = stack.worker().await.unwrap();
+    let hand = Hand::on(&stack).await.unwrap();
+    hand.put(ROUTINE, "P-1", &dangerous()).await.unwrap();
+    told(&inbox, "trouble: alert-unacknowledged H004").await;
+    let row = link(&stack).await.client.query_one("SELECT alert_id::text FROM ops.alert", &[]).await.unwrap();
+    stack.epro(&["alerts", "close", row.get(0), "--reason", "told by phone"]).await.unwrap();
+    let mails = told(&inbox, "cleared: alert-unacknowledged H004").await;
+    let last = the(&mails, "cleared: alert-unacknowledged H004");
+    assert!(last.text.contains("until") && last.text.contains("at most    1"), "{}", last.text);
+    assert_eq!(about(&mails, "alert-unacknowledged"), 2, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_away_is_told_once_by_one_of_two_workers_and_cleared_once_it_is_back() {
+    let inbox = Inbox::start().await.unwrap();
+    let stack = operated(&inbox, json!({"patience": "30s"})).await;
+    let (proxy, led) = before_broker(&stack).await.unwrap();
+    let through = [(BROKER, led.as_str())];
+    let _both = tokio::try_join!(worker(&stack, &through), worker(&stack, &through)).unwrap();
+    proxy.cut();
+    told(&inbox, "trouble: broker-away rabbitmq").await;
+    proxy.pass();
+    let mails = told(&inbox, "cleared: broker-away rabbitmq").await;
+    assert!(the(&mails, "cleared: broker-away rabbitmq").text.contains("until"));
+    assert_eq!(about(&mails, "broker-away"), 2, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_away_is_told_once_by_the_worker_that_had_the_duty_and_cleared_once_it_is_back() {
+    let inbox = Inbox::start().await.unwrap();
+    let stack = operated(&inbox, json!({"patience": "30s"})).await;
+    let (proxy, led) = before_postgres(&stack).await.unwrap();
+    let through = [(POSTGRES, led.as_str())];
+    let _both = tokio::try_join!(worker(&stack, &through), worker(&stack, &through)).unwrap();
+    let link = link(&stack).await;
+    counts(&link, "SELECT count(*) FROM ops.lease_owner WHERE kind = 'conditions'", 2).await;
+    proxy.cut();
+    told(&inbox, "trouble: postgresql-away postgresql").await;
+    proxy.pass();
+    let mails = told(&inbox, "cleared: postgresql-away postgresql").await;
+    assert!(the(&mails, "cleared: postgresql-away postgresql").text.contains("until"));
+    // Whoever else wanted to tell it would have had the time.
+    counts(
+        &link,
+        "SELECT count(*) FROM ops.lease WHERE kind = 'conditions' AND until > clock_timestamp()",
+        1,
+    )
+    .await;
+    assert_eq!(about(&inbox.mails().unwrap(), "postgresql-away"), 2, "{mails:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
