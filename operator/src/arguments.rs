@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Dangerous answers: who was told, what nobody has acknowledged.
     #[command(subcommand)]
     Alerts(AlertsCommand),
-    /// What is wrong, what follows from it, what to do. Exit code 1 if anything is.
+    /// What is wrong, what follows from it, what to do. Exit code 1 if an operator has to act.
     Doctor,
     /// How each hospital is: gate, owner, what waits, what it last said.
     Hospitals,

@@ -10,7 +10,8 @@ use secrecy::ExposeSecret as _;
 use crate::screen;
 
 /// Prints what is in force, or everything for which a process would refuse it: what was found when it was
-/// read (`problems`), what its keys, secrets, certificates and instrument files hold, and what the clients make of its URLs.
+/// read (`problems`), what its keys, secrets, certificates and instrument files hold, and what the clients make of its
+/// URLs.
 pub(crate) fn run(config: &Config, mut problems: Vec<Problem>, json: bool) -> anyhow::Result<ExitCode> {
     problems.extend(found(config));
     problems.sort();
@@ -40,6 +41,7 @@ fn found(config: &Config) -> Vec<Problem> {
         config.auth.read_keys().err(),
     ];
     problems.extend(files.into_iter().flatten().flatten());
+    problems.extend(config.alerts.unusable());
     problems.extend(config.hospitals.iter().flat_map(|(site, hospital)| hospital.unusable(site)));
     for (path, empty) in [("studies", config.studies.is_empty()), ("sites", config.sites.is_empty())] {
         if empty {

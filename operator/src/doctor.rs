@@ -1,6 +1,7 @@
-//! `epro doctor`: what is wrong, what follows from it, and what to do. Exit code 1 if anything is.
+//! `epro doctor`: what is wrong, what follows from it, and what to do. Exit code 1 if an operator has to do it.
 
 mod channels;
+mod hospitals;
 mod queues;
 mod tables;
 
@@ -14,6 +15,8 @@ use crate::screen;
 /// Something that is wrong.
 #[derive(Serialize)]
 pub(crate) struct Finding {
+    /// Whether it stays so until an operator acts; what mends itself, or was done on purpose, is only told.
+    act: bool,
     /// What.
     finding: String,
     /// What follows from it.
@@ -24,7 +27,12 @@ pub(crate) struct Finding {
 
 impl Finding {
     fn new(finding: impl Into<String>, consequence: &str, fix: &str) -> Self {
-        Self { finding: finding.into(), consequence: consequence.to_owned(), fix: fix.to_owned() }
+        Self { act: true, finding: finding.into(), consequence: consequence.to_owned(), fix: fix.to_owned() }
+    }
+
+    /// The same for what is only told.
+    fn note(finding: impl Into<String>, consequence: &str, fix: &str) -> Self {
+        Self { act: false, ..Self::new(finding, consequence, fix) }
     }
 }
 
@@ -32,6 +40,7 @@ impl Finding {
 pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
     let mut findings = tables::look(outside.config, &store).await;
+    findings.extend(hospitals::look(outside, &store).await);
     findings.extend(queues::look(outside, &store).await);
     findings.extend(channels::look(outside.config).await);
     if json {
@@ -39,10 +48,11 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
     } else if findings.is_empty() {
         screen::line("nothing is wrong")?;
     } else {
-        let rows = findings
-            .iter()
-            .map(|found| vec![found.finding.clone(), found.consequence.clone(), found.fix.clone()]);
-        screen::table(&["finding", "consequence", "what to do"], rows)?;
+        let act = |found: &Finding| if found.act { "act" } else { "note" }.to_owned();
+        let rows = findings.iter().map(|found| {
+            vec![act(found), found.finding.clone(), found.consequence.clone(), found.fix.clone()]
+        });
+        screen::table(&["", "finding", "consequence", "what to do"], rows)?;
     }
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if findings.iter().any(|found| found.act) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -39,6 +39,13 @@ pub enum Actor {
     Unknown,
 }
 
+impl Actor {
+    /// Whether an actor as it was written down is a process of ours.
+    pub(crate) fn is_system(written: &str) -> bool {
+        written.starts_with("system:")
+    }
+}
+
 /// Who sent something and from where: what an audit row says beside the deed itself.
 ///
 /// The full remote address stays under seal in the envelope; the row keeps its network only

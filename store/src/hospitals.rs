@@ -1,5 +1,6 @@
 //! How each hospital is, as the owner of its lease sees it.
 
+use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -34,6 +35,8 @@ SELECT k.key AS site_id, CASE WHEN l.until > clock_timestamp() THEN l.owner END 
         AND d.state IN ('queued', 'unsent', 'waits')) AS waiting, \
     (SELECT min(d.created_at) FROM ops.delivery d WHERE d.site_id = k.key \
         AND d.state IN ('queued', 'unsent', 'waits')) AS oldest, \
+    (SELECT count(*) FROM ops.delivery d WHERE d.site_id = k.key AND d.state = 'waits' \
+        AND d.last_outcome IN ('denied', 'refused')) AS denied, \
     (SELECT count(*) FROM ops.dead_letter x WHERE x.site_id = k.key AND x.state = 'open' \
         AND x.lane = 'hospitals') AS dead_letters \
 FROM unnest($1::text[]) AS k (key) \
@@ -100,6 +103,8 @@ pub struct HospitalStatus {
     /// Since when the oldest of them waits.
     #[serde(with = "time::serde::rfc3339::option")]
     pub oldest: Option<OffsetDateTime>,
+    /// Of them, those that it last denied whatever they say: credentials, address, certificate, AR for all.
+    pub denied: i64,
     /// Open dead letters of it.
     pub dead_letters: i64,
 }
@@ -135,6 +140,11 @@ impl Store {
 }
 
 impl HospitalStatus {
+    /// Whether it is paused, and by no operator.
+    pub fn paused_itself(&self) -> bool {
+        self.paused_by.as_deref().is_some_and(Actor::is_system)
+    }
+
     fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             site_id: row.try_get("site_id")?,
@@ -153,6 +163,7 @@ impl HospitalStatus {
             paused_by: row.try_get("paused_by")?,
             waiting: row.try_get("waiting")?,
             oldest: row.try_get("oldest")?,
+            denied: row.try_get("denied")?,
             dead_letters: row.try_get("dead_letters")?,
         })
     }

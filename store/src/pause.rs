@@ -35,6 +35,17 @@ pub struct Pause {
 }
 
 impl Pause {
+    /// Whether it stops this lane, by its own name (`submissions.routine`) or that of its kind (`submissions`).
+    pub fn stops_lane(&self, lane: &str) -> bool {
+        let kind = lane.split('.').next().unwrap_or(lane);
+        self.kind == "lane" && (self.key == lane || self.key == kind)
+    }
+
+    /// Whether the lane protects itself, rather than an operator stopping it on purpose.
+    pub fn is_its_own(&self) -> bool {
+        Actor::is_system(&self.by)
+    }
+
     fn of(row: &tokio_postgres::Row) -> Result<Self, StoreError> {
         Ok(Self {
             kind: row.try_get("kind")?,

@@ -61,7 +61,7 @@ async fn main() -> ExitCode {
     let pseudonym = config.keys.pseudonym_key().map_err(|mut more| problems.append(&mut more));
     let instruments = config.instruments().map_err(|mut more| problems.append(&mut more));
     let outside = lanes::Outside::from(&config).map_err(|mut more| problems.append(&mut more));
-    let channels = Channels::new(&config.alerts).map_err(|mut more| problems.append(&mut more));
+    let channels = Channels::new(&config).map_err(|mut more| problems.append(&mut more));
     let hospitals = hospitals::prepare(&config).map_err(|mut more| problems.append(&mut more));
     let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(hospitals), Ok(channels), []) =
         (seal, pseudonym, instruments, outside, hospitals, channels, problems.as_slice())

@@ -1,21 +1,11 @@
 //! What the broker says.
 
 use epro_broker::topology::{self, Depth};
-use epro_process::config::Lane;
 use epro_store::Store;
+use epro_store::pause::Pause;
 
 use super::Finding;
 use crate::outside::Outside;
-
-/// (lane, kind of lane, queue)
-const QUEUES: [(&str, Lane, &str); 6] = [
-    ("submissions.urgent", Lane::Submissions, topology::SUBMISSIONS_URGENT),
-    ("submissions.routine", Lane::Submissions, topology::SUBMISSIONS_ROUTINE),
-    ("submissions.deferred", Lane::Submissions, topology::SUBMISSIONS_DEFERRED),
-    ("dead", Lane::Dead, topology::DEAD),
-    ("commands", Lane::Commands, topology::COMMANDS),
-    ("alerts", Lane::Alerts, topology::ALERTS),
-];
 
 pub(super) async fn look(outside: &Outside<'_>, store: &Store) -> Vec<Finding> {
     found(outside, store).await.unwrap_or_else(|error| {
@@ -30,27 +20,29 @@ pub(super) async fn look(outside: &Outside<'_>, store: &Store) -> Vec<Finding> {
 async fn found(outside: &Outside<'_>, store: &Store) -> anyhow::Result<Vec<Finding>> {
     let connection = outside.broker().await?;
     let pauses = store.pauses().await.unwrap_or_default();
-    let paused = |lane: &str| {
-        let kind = lane.split('.').next().unwrap_or(lane);
-        pauses.iter().find(|pause| pause.kind == "lane" && (pause.key == lane || pause.key == kind))
-    };
+    let ours = |lane| outside.config.worker.lanes.iter().any(|kind| kind.has(lane));
     let mut findings = Vec::new();
-    for (lane, kind, queue) in QUEUES {
-        if !outside.config.worker.lanes.contains(&kind) {
-            continue;
-        }
-        let depth = topology::depth(&connection, queue).await?;
-        match (paused(lane), depth) {
-            (Some(pause), _) => findings.push(Finding::new(
-                format!("lane {lane} is paused by {}: {}", pause.by, pause.reason),
-                "what comes waits in its queue",
-                "epro resume, once the reason is gone",
-            )),
-            (None, depth) => findings.extend(judge(lane, queue, depth)),
+    for (lane, queue) in topology::CONSUMED {
+        match pauses.iter().find(|pause| pause.stops_lane(lane)) {
+            Some(pause) => findings.push(paused(lane, pause)),
+            None if ours(lane) => {
+                findings.extend(judge(lane, queue, topology::depth(&connection, queue).await?));
+            }
+            None => {}
         }
     }
     connection.close().await;
     Ok(findings)
+}
+
+fn paused(lane: &str, pause: &Pause) -> Finding {
+    let finding = format!("lane {lane} is paused by {}: {}", pause.by, pause.reason);
+    let (consequence, fix) = ("what comes waits in its queue", "epro resume, once the reason is gone");
+    if pause.is_its_own() {
+        Finding::new(finding, consequence, fix)
+    } else {
+        Finding::note(finding, consequence, fix)
+    }
 }
 
 fn judge(lane: &str, queue: &str, depth: Option<Depth>) -> Option<Finding> {

@@ -6,6 +6,9 @@ use time::OffsetDateTime;
 
 use super::Finding;
 
+/// Conditions whose cause the doctor looks at itself, as it is now.
+const LOOKED_AT: [&str; 5] =
+    ["hospital-closed", "delivery-overdue", "paused-itself", "alert-unacknowledged", "broker-away"];
 /// Follow-ons that are counted at most.
 const MOST: u32 = 1000;
 
@@ -39,7 +42,8 @@ async fn found(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreErro
             "look at the broker: a queue is full, missing or blocked; the relay sends them by itself",
         ));
     }
-    for condition in store.open_conditions().await? {
+    let conditions = store.open_conditions().await?;
+    for condition in conditions.iter().filter(|condition| !LOOKED_AT.contains(&condition.kind.as_str())) {
         findings.push(Finding::new(
             format!("{} {}: {}", condition.kind, condition.key, condition.detail),
             "operators were told when it began",
@@ -66,6 +70,12 @@ async fn alerts(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreErr
                 format!("{} alerts at {id} that nobody has acknowledged in time", site.undone),
                 "a patient may be in danger and nobody has it in hand",
                 "call the site; epro alerts list; epro alerts close ID --reason, if it is in hand",
+            ));
+        } else if site.untold == 0 {
+            findings.push(Finding::note(
+                format!("{} alerts at {id} are told, and nobody has acknowledged them yet", site.undone),
+                "the next level is told in time",
+                "nothing yet",
             ));
         }
     }

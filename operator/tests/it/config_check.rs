@@ -32,6 +32,8 @@ async fn everything_that_a_process_would_refuse_is_said_at_once_with_64() {
     std::fs::write(instruments.join("broken.yaml"), "id: [").unwrap();
     let short = stack.folder().join("short");
     std::fs::write(&short, "s3cret").unwrap();
+    let two_lines = stack.folder().join("two-lines");
+    std::fs::write(&two_lines, "s3cret\ns3cret").unwrap();
     let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();
     config["colour"] = json!("red");
     // Each is a URL; the client of neither takes it.
@@ -42,11 +44,22 @@ async fn everything_that_a_process_would_refuse_is_said_at_once_with_64() {
     config["auth"]["keys"][0]["file"] = json!(short);
     config["instruments"] = json!({"directory": instruments});
     config["sites"] = json!({});
+    config["alerts"] = json!({
+        "smtp": {"host": "127.0.0.1", "from": "relay@epro.example", "ca_file": short,
+            "user": "relay", "password_file": stack.folder().join("nowhere")},
+        "sms": {"url": "http://127.0.0.1:1/messages", "ca_file": stack.folder().join("nowhere"),
+            "header_files": {"Authorization": stack.folder().join("nowhere"), "X-Key": two_lines}},
+    });
     std::fs::write(stack.config(), config.to_string()).unwrap();
 
     let (code, out, error) = stack.epro_status(&["config", "check"]).await.unwrap();
     assert_eq!((code, out.as_str()), (Some(64), ""), "{error}");
     for path in [
+        "alerts.smtp.ca_file",
+        "alerts.smtp.password_file",
+        "alerts.sms.ca_file",
+        "alerts.sms.header_files.Authorization",
+        "alerts.sms.header_files.X-Key",
         "auth.keys[0].file",
         "broker.url",
         "colour",

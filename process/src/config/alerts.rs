@@ -1,5 +1,6 @@
 //! `alerts`: who is told of a dangerous answer, and through what.
 
+mod files;
 mod people;
 mod sms;
 mod smtp;

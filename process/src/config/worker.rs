@@ -42,6 +42,11 @@ impl Lane {
             Self::Hospitals => "hospitals",
         }
     }
+
+    /// Whether a lane by its full name, such as `submissions.routine`, is of this kind.
+    pub fn has(self, lane: &str) -> bool {
+        lane.split('.').next() == Some(self.as_str())
+    }
 }
 
 /// Which lanes run, and their measures.

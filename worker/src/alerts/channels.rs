@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use epro_process::config::{AlertsConfig, Person, Problem};
+use epro_process::config::{AlertsConfig, Config, Lane, Person, Problem};
 use epro_schemas::alert::notice_id;
 use epro_store::alerts::{Outcome, Target};
 use futures_util::future::join_all;
@@ -65,15 +65,19 @@ impl Way<'_> {
 }
 
 impl Channels {
-    /// As configured, with every problem of the files at once.
-    pub(crate) fn new(config: &AlertsConfig) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let email = config.smtp.as_ref().map(Email::new).transpose();
-        let sms = config.sms.as_ref().map(Sms::new).transpose();
+    /// As configured, with every problem of the files at once; a process that tells nobody reads none of them.
+    pub(crate) fn new(config: &Config) -> Result<Self, Vec<Problem>> {
+        let tells = config.worker.lanes.contains(&Lane::Alerts);
+        let config = Some(&config.alerts).filter(|_| tells);
+        let mut problems = config.map(AlertsConfig::unusable).unwrap_or_default();
+        let email = config.and_then(|config| config.smtp.as_ref()).map(Email::new).transpose();
+        let sms = config.and_then(|config| config.sms.as_ref()).map(Sms::new).transpose();
         let email = email.map_err(|mut more| problems.append(&mut more));
         let sms = sms.map_err(|mut more| problems.append(&mut more));
+        problems.sort();
+        problems.dedup_by(|later, earlier| later.path == earlier.path);
         match (email, sms) {
-            (Ok(email), Ok(sms)) => {
+            (Ok(email), Ok(sms)) if problems.is_empty() => {
                 Ok(Self { email, sms, emails: Semaphore::new(AT_ONCE), texts: Semaphore::new(AT_ONCE) })
             }
             _ => Err(problems),

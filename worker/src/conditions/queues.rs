@@ -11,16 +11,6 @@ use epro_store::pause::Pause;
 /// How long the broker may take to answer for all queues.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// (lane, kind of lane, queue). A hospital's queue has a consumer while somebody holds its lease and it isn't paused.
-const QUEUES: [(&str, Lane, &str); 6] = [
-    ("submissions.urgent", Lane::Submissions, topology::SUBMISSIONS_URGENT),
-    ("submissions.routine", Lane::Submissions, topology::SUBMISSIONS_ROUTINE),
-    ("submissions.deferred", Lane::Submissions, topology::SUBMISSIONS_DEFERRED),
-    ("dead", Lane::Dead, topology::DEAD),
-    ("commands", Lane::Commands, topology::COMMANDS),
-    ("alerts", Lane::Alerts, topology::ALERTS),
-];
-
 /// A connection to ask the broker for the queues.
 pub(crate) struct Queues {
     url: BrokerUrl,
@@ -32,7 +22,8 @@ pub(crate) struct Queues {
 impl Queues {
     /// For a process that runs these lanes.
     pub(crate) fn new(url: BrokerUrl, lanes: &[Lane]) -> Self {
-        let own = QUEUES.iter().filter(|(_, kind, _)| lanes.contains(kind)).map(|(lane, ..)| *lane);
+        let runs = |lane: &&str| lanes.iter().any(|kind| kind.has(lane));
+        let own = topology::CONSUMED.iter().map(|(lane, _)| *lane).filter(runs);
         Self { url, own: own.collect(), connection: None }
     }
 
@@ -42,7 +33,7 @@ impl Queues {
         match tokio::time::timeout(ANSWER, self.depths()).await {
             Ok(Some(depths)) => depths
                 .into_iter()
-                .filter(|(lane, ..)| !is_paused(pauses, lane))
+                .filter(|(lane, ..)| !pauses.iter().any(|pause| pause.stops_lane(lane)))
                 .filter_map(|(lane, queue, depth)| judge(queue, depth, self.own.contains(&lane)))
                 .collect(),
             _ => {
@@ -58,18 +49,13 @@ impl Queues {
             Some(connection) => connection,
             None => Connection::open(&self.url, "epro-worker conditions").await.ok()?,
         };
-        let mut depths = Vec::with_capacity(QUEUES.len());
-        for (lane, _, queue) in QUEUES {
+        let mut depths = Vec::with_capacity(topology::CONSUMED.len());
+        for (lane, queue) in topology::CONSUMED {
             depths.push((lane, queue, topology::depth(&connection, queue).await.ok()?));
         }
         self.connection = Some(connection);
         Some(depths)
     }
-}
-
-fn is_paused(pauses: &[Pause], lane: &str) -> bool {
-    let kind = lane.split('.').next().unwrap_or(lane);
-    pauses.iter().any(|pause| pause.kind == crate::pauses::LANE && (pause.key == lane || pause.key == kind))
 }
 
 fn judge(queue: &str, depth: Option<Depth>, own: bool) -> Option<Observation> {
