@@ -5,7 +5,9 @@
 //! everything they can, and whatever they wrote, answered, counted or stored in the clear is searched for
 //! each mark, as text, in hexadecimal and in Base64.
 
+mod echoes;
 mod marks;
+mod outward;
 mod wire;
 
 use std::time::Duration;
