@@ -32,6 +32,7 @@ async fn what_mends_itself_or_was_done_on_purpose_is_told_and_what_an_operator_m
 
     ground.stack.epro(&["pause", "H001", "--by", "ann", "--reason", "their upgrade"]).await.unwrap();
     assert_eq!(says(&ground, "H001 is paused by operator:ann: their upgrade").await, 0);
+    crate::support::says(&worker, "nothing goes to the hospital: it is paused").await;
     ground.put(1).await;
     counts(&link, "SELECT count(*) FROM ops.delivery WHERE state = 'queued'", 1).await;
     let ages = "UPDATE ops.delivery SET created_at = now() - interval '2 days' WHERE state = 'queued'";

@@ -208,5 +208,7 @@ async fn a_rotated_password_is_shown_once_and_a_new_one_needs_no_restart() {
     assert_eq!(denied, CallError::Denied { note: "401 Unauthorized: login".to_owned() });
     assert_eq!(kinds(&hospital, "fhir"), 2, "the same password again would only lock the account");
     folder.write("password", "new");
+    let stale = call_as(&caller, &phq9(), 2).await;
+    assert!(matches!(stale, Err(CallError::Stale { .. })), "{stale:?}");
     call_as(&caller, &phq9(), 2).await.unwrap();
 }
