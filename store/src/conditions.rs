@@ -59,6 +59,17 @@ SELECT 'delivery-overdue', site_id, count(*) || ' that the hospital has not had'
 WHERE state IN ('queued', 'unsent', 'waits') \
     AND created_at < now() - $4::double precision * interval '1 second' GROUP BY site_id";
 
+/// How late what was stored in the last minute was stored, by the median, so that few that waited for their base don't
+/// count; null: nothing was stored for as long as $1.
+const LATENESS: &str = "\
+SELECT extract(epoch FROM COALESCE(\
+    (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY lately.late_by) FROM (\
+        SELECT stored_at - received_at AS late_by FROM identified.submission \
+        WHERE stored_at > clock_timestamp() - interval '1 minute' LIMIT 1000) AS lately), \
+    (SELECT interval '0' WHERE EXISTS (SELECT FROM identified.submission \
+        WHERE stored_at > clock_timestamp() - $1::double precision * interval '1 second'))\
+))::double precision AS late_by";
+
 /// Something that is so now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
@@ -81,6 +92,8 @@ pub struct Thresholds {
     pub dead_letters: u32,
     /// Alerts that nobody has acknowledged for so long.
     pub oldest_alert: Duration,
+    /// Submissions that are accepted and not stored for so long.
+    pub oldest_submission: Duration,
     /// Deliveries that their hospital hasn't had for so long.
     pub oldest_delivery: Duration,
 }
@@ -147,6 +160,19 @@ impl Store {
             })
         };
         answers.iter().flatten().map(observation).collect()
+    }
+
+    /// Whether whatever waits to be stored now has waited for longer than `bound`: what was stored lately had, or nothing
+    /// was stored for as long.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn stores_late(&self, bound: Duration) -> Result<bool, StoreError> {
+        let session = Session::open(self).await?;
+        let rows = session.rows(LATENESS, &[&bound.as_secs_f64()]).await?;
+        session.done();
+        let late_by: Option<f64> = rows.first().ok_or_else(StoreError::internal)?.try_get("late_by")?;
+        Ok(late_by.is_none_or(|late_by| late_by > bound.as_secs_f64()))
     }
 
     /// Writes down what is so now, and gives the conditions whose beginning or end operators have not

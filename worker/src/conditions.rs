@@ -82,7 +82,8 @@ async fn look_once(conditions: &mut Conditions, away: &mut Away, round: &LeaseRo
 async fn look(conditions: &mut Conditions) {
     let seen = async {
         let mut seen = conditions.store.signals(&conditions.thresholds).await?;
-        seen.extend(conditions.queues.look(&conditions.store.pauses().await?).await);
+        let late = conditions.store.stores_late(conditions.thresholds.oldest_submission).await?;
+        seen.extend(conditions.queues.look(&conditions.store.pauses().await?, late).await);
         let untold = conditions.store.observe(&seen, conditions.patience).await?;
         Ok::<_, epro_store::StoreError>((untold, conditions.store.open_conditions().await?.len()))
     };

@@ -250,6 +250,7 @@ impl Lanes {
                 window: self.config.scaled(system.window),
                 dead_letters: system.dead_letters,
                 oldest_alert: self.config.scaled(system.oldest_alert),
+                oldest_submission: self.config.scaled(system.oldest_submission),
                 oldest_delivery: self.config.scaled(system.oldest_delivery),
             },
         }));

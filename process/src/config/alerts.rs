@@ -44,6 +44,8 @@ pub struct SystemConfig {
     pub window: Duration,
     /// An alert that nobody has acknowledged for so long.
     pub oldest_alert: Duration,
+    /// Submissions that are accepted and not stored for so long.
+    pub oldest_submission: Duration,
     /// A delivery that its hospital hasn't had for so long.
     pub oldest_delivery: Duration,
 }
@@ -103,6 +105,7 @@ impl SystemConfig {
             dead_letters: section.integer("dead_letters", 10, 1, 1_000_000),
             window: section.duration("window", hour / 4, second),
             oldest_alert: section.duration("oldest_alert", hour, second),
+            oldest_submission: section.duration("oldest_submission", hour / 4, second),
             oldest_delivery: section.duration("oldest_delivery", 24 * hour, second),
         };
         section.finish();

@@ -93,6 +93,7 @@ fn alerts(alerts: &AlertsConfig) -> Value {
             "dead_letters": system.dead_letters,
             "window": duration::print(system.window),
             "oldest_alert": duration::print(system.oldest_alert),
+            "oldest_submission": duration::print(system.oldest_submission),
             "oldest_delivery": duration::print(system.oldest_delivery),
         },
     })

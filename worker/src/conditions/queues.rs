@@ -11,6 +11,9 @@ use epro_store::pause::Pause;
 /// How long the broker may take to answer for all queues.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// What lies here is stored at once, or something is wrong; what is deferred waits on purpose.
+const STORED: [&str; 2] = [topology::SUBMISSIONS_URGENT, topology::SUBMISSIONS_ROUTINE];
+
 /// A connection to ask the broker for the queues.
 pub(crate) struct Queues {
     url: BrokerUrl,
@@ -28,13 +31,13 @@ impl Queues {
     }
 
     /// Looks at each of them; a lane that is paused needs no consumer, one of other processes only if
-    /// something waits for it.
-    pub(crate) async fn look(&mut self, pauses: &[Pause]) -> Vec<Observation> {
+    /// something waits for it. `late`: what waits to be stored has waited for too long.
+    pub(crate) async fn look(&mut self, pauses: &[Pause], late: bool) -> Vec<Observation> {
         match tokio::time::timeout(ANSWER, self.depths()).await {
             Ok(Some(depths)) => depths
                 .into_iter()
                 .filter(|(lane, ..)| !pauses.iter().any(|pause| pause.stops_lane(lane)))
-                .filter_map(|(lane, queue, depth)| judge(queue, depth, self.own.contains(&lane)))
+                .filter_map(|(lane, queue, depth)| judge(queue, depth, self.own.contains(&lane), late))
                 .collect(),
             _ => {
                 self.connection = None;
@@ -58,7 +61,7 @@ impl Queues {
     }
 }
 
-fn judge(queue: &str, depth: Option<Depth>, own: bool) -> Option<Observation> {
+fn judge(queue: &str, depth: Option<Depth>, own: bool, late: bool) -> Option<Observation> {
     match depth {
         None => {
             let detail = "the queue is missing: epro topology apply".to_owned();
@@ -67,6 +70,10 @@ fn judge(queue: &str, depth: Option<Depth>, own: bool) -> Option<Observation> {
         Some(depth) if depth.consumers == 0 && (own || depth.ready > 0) => {
             let detail = format!("nobody consumes it, {} messages wait", depth.ready);
             Some(observation("lane-without-consumer", queue, detail, i64::from(depth.ready)))
+        }
+        Some(depth) if late && depth.ready > 0 && STORED.contains(&queue) => {
+            let detail = format!("{} messages wait, the oldest for too long", depth.ready);
+            Some(observation("submission-overdue", queue, detail, i64::from(depth.ready)))
         }
         Some(_) => None,
     }

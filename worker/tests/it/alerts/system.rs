@@ -182,6 +182,31 @@ async fn an_alert_that_nobody_acknowledges_is_told_to_operators_and_cleared_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn submissions_that_wait_for_too_long_behind_a_lane_that_works_are_told_and_cleared_once_they_are_stored()
+ {
+    let inbox = Inbox::start().await.unwrap();
+    let stack = operated(&inbox, json!({"patience": "10s", "oldest_submission": "100s"})).await;
+    let link = link(&stack).await;
+    let hand = Hand::on(&stack).await.unwrap();
+    let submissions: Vec<Value> = (0..10).map(|_| calm()).collect();
+    hand.put_all(ROUTINE, "P-1", &submissions).await.unwrap();
+    // The lane has a consumer, and gets no further: its table is locked.
+    let mut other = stack.database().connect().await.unwrap();
+    let lock = other.client.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE research.submission IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let measures = [("EPRO__WORKER__PREFETCH", "2"), ("EPRO__WORKER__CHUNK", "1")];
+    let _worker = worker(&stack, &measures).await.unwrap();
+    let mails = told(&inbox, "trouble: submission-overdue epro.submissions.routine").await;
+    assert_eq!(about(&mails, "lane-without-consumer"), 0, "{mails:?}");
+    lock.rollback().await.unwrap();
+    counts(&link, crate::support::STORED, 10).await;
+    let mails = told(&inbox, "cleared: submission-overdue epro.submissions.routine").await;
+    let last = the(&mails, "cleared: submission-overdue epro.submissions.routine");
+    assert!(last.text.contains("until") && !last.text.contains("at most    0"), "{}", last.text);
+    assert_eq!(about(&mails, "submission-overdue"), 2, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq_away_is_told_once_by_one_of_two_workers_and_cleared_once_it_is_back() {
     let inbox = Inbox::start().await.unwrap();
     let stack = operated(&inbox, json!({"patience": "30s"})).await;
