@@ -39,8 +39,7 @@ impl Finding {
 /// Looks everywhere, and tells all findings.
 pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let mut findings = tables::look(outside.config, &store).await;
-    findings.extend(hospitals::look(outside, &store).await);
+    let mut findings = tables::look(outside, &store).await;
     findings.extend(queues::look(outside, &store).await);
     findings.extend(channels::look(outside.config).await);
     if json {

@@ -8,12 +8,8 @@ use time::OffsetDateTime;
 use super::Finding;
 use crate::outside::Outside;
 
-/// Nothing, if PostgreSQL can't say: that is a finding of its own.
-pub(super) async fn look(outside: &Outside<'_>, store: &Store) -> Vec<Finding> {
-    found(outside, store).await.unwrap_or_default()
-}
-
-async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, StoreError> {
+/// All hospitals of the configuration.
+pub(super) async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Vec::new();
     let pauses = store.pauses().await?;
     let all = pauses.iter().find(|pause| pause.stops_lane("hospitals"));

@@ -4,7 +4,8 @@ use epro_process::config::Config;
 use epro_store::{Store, StoreError};
 use time::OffsetDateTime;
 
-use super::Finding;
+use super::{Finding, hospitals};
+use crate::outside::Outside;
 
 /// Conditions whose cause the doctor looks at itself, as it is now.
 const LOOKED_AT: [&str; 5] =
@@ -12,8 +13,8 @@ const LOOKED_AT: [&str; 5] =
 /// Follow-ons that are counted at most.
 const MOST: u32 = 1000;
 
-pub(super) async fn look(config: &Config, store: &Store) -> Vec<Finding> {
-    match found(config, store).await {
+pub(super) async fn look(outside: &Outside<'_>, store: &Store) -> Vec<Finding> {
+    match found(outside, store).await {
         Ok(findings) => findings,
         Err(error) => vec![Finding::new(
             format!("PostgreSQL: {error}"),
@@ -23,7 +24,7 @@ pub(super) async fn look(config: &Config, store: &Store) -> Vec<Finding> {
     }
 }
 
-async fn found(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreError> {
+async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, StoreError> {
     let missing = store.missing_migrations().await?;
     if !missing.is_empty() {
         let finding = format!("migrations are missing: {}", missing.join(", "));
@@ -33,7 +34,8 @@ async fn found(config: &Config, store: &Store) -> Result<Vec<Finding>, StoreErro
             "epro migrate",
         )]);
     }
-    let mut findings = alerts(config, store).await?;
+    let mut findings = alerts(outside.config, store).await?;
+    findings.extend(hospitals::found(outside, store).await?);
     let unsent = store.unsent(MOST).await?.len();
     if unsent > 0 {
         findings.push(Finding::new(

@@ -19,12 +19,17 @@ async fn an_operator_needs_no_more_than_the_role_epro_operator() {
         &["dead-letters", "list"],
         &["dead-letters", "show", "1"],
         &["dead-letters", "redrive", "1", "--yes", "--reason", "again"],
+        &["hospitals"],
+        &["alerts", "list"],
         &["topology", "check"],
         &["config", "check"],
     ] {
         let (code, out, error) = stack.epro_with(&env, line).await.unwrap();
         assert_eq!(code, Some(0), "{line:?}: {out}{error}");
     }
+    let (_, said, _) = stack.epro_with(&env, &["doctor", "--json"]).await.unwrap();
+    assert!(said.contains("nobody calls the hospital of H001") || said.contains("leaves out"), "{said}");
+    assert!(!said.contains("PostgreSQL"), "every table that the doctor looks at can be read: {said}");
     let settled = "SELECT count(*) FROM ops.dead_letter WHERE state = 'redriven'";
     assert_eq!(link.count(settled).await.unwrap(), 1);
     let audited = "SELECT count(*) FROM audit.event WHERE actor LIKE 'operator:%'";
