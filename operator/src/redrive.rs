@@ -1,8 +1,8 @@
 //! `epro dead-letters redrive`: moves dead letters back to their work queue.
 //!
 //! Publish with the broker's confirm, then mark the row, in this order: what ends between the two is
-//! redriven once more, and is stored once. A delivery to a hospital gets a new generation first, with new
-//! budgets: its row says `unsent` until the relay, or this command, has published it.
+//! redriven once more, and is stored once. A delivery to a hospital gets a new generation first, a question for
+//! a risk model a new budget: its row says `unsent` until the relay, or this command, has published it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use epro_broker::{Headers, Message, Publisher};
-use epro_schemas::alert::DeliveryMessage;
+use epro_schemas::alert::{DeliveryMessage, RiskMessage};
 use epro_schemas::kind;
 use epro_store::dead_letters::{DeadLetterRow, DeadLetterState, Redriven};
 use epro_store::deliveries::Renewed;
-use epro_store::follow_ons::{DeliveryFollowOn, FollowOn};
+use epro_store::follow_ons::FollowOn;
 use epro_store::{AuditChain, Store, StoreError};
 use serde::Serialize;
 use uuid::Uuid;
@@ -130,14 +130,14 @@ impl Redriving<'_> {
         let publisher = publisher.clone();
         let mut message = self.message(found)?;
         let renewed = self.renewed(&mut message).await?;
-        if let Delivery::Over(state) = &renewed {
+        if let FollowsOn::Over(state) = &renewed {
             self.mark(id, times).await?;
-            return Ok(format!("its delivery is {state}: nothing to publish"));
+            return Ok(format!("it is {state}: nothing to publish"));
         }
         publish(&publisher, message).await?;
-        if let Delivery::Renewed(follow_on) = renewed {
+        if let FollowsOn::Renewed(follow_on) = renewed {
             // Not marked, the relay publishes it once more, which is harmless.
-            let _ = self.store.mark_queued(&[FollowOn::Delivery(follow_on)]).await;
+            let _ = self.store.mark_queued(&[follow_on]).await;
         }
         crate::fault::at_redrive().await;
         let marked = self.mark(id, times).await;
@@ -149,11 +149,19 @@ impl Redriving<'_> {
         })
     }
 
+    async fn renewed(&mut self, message: &mut Message) -> anyhow::Result<FollowsOn> {
+        match message.kind.as_str() {
+            kind::DELIVERY => self.renewed_delivery(message).await,
+            kind::RISK => self.renewed_risk(message).await,
+            _ => Ok(FollowsOn::None),
+        }
+    }
+
     /// Gives a delivery a new generation, in its row and in its message.
-    async fn renewed(&mut self, message: &mut Message) -> anyhow::Result<Delivery> {
-        let body = Some(&message.body).filter(|_| message.kind == kind::DELIVERY);
-        let body = body.and_then(|body| serde_json::from_slice::<DeliveryMessage>(body).ok());
-        let Some(mut body) = body else { return Ok(Delivery::None) };
+    async fn renewed_delivery(&mut self, message: &mut Message) -> anyhow::Result<FollowsOn> {
+        let Ok(mut body) = serde_json::from_slice::<DeliveryMessage>(&message.body) else {
+            return Ok(FollowsOn::None);
+        };
         let (key, reason) = ((body.submission_id, body.pseudonym), self.wanted.reason.as_deref());
         let reason = reason.unwrap_or_default();
         match self.store.renew_delivery(&mut self.chain, key, &self.wanted.by, reason).await? {
@@ -161,11 +169,23 @@ impl Redriving<'_> {
                 body.generation = follow_on.generation;
                 message.body = serde_json::to_vec(&body)?.into();
                 message.message_id = Uuid::now_v7();
-                Ok(Delivery::Renewed(follow_on))
+                Ok(FollowsOn::Renewed(FollowOn::Delivery(follow_on)))
             }
-            Renewed::Over(state) => Ok(Delivery::Over(state)),
-            Renewed::Absent => Ok(Delivery::None),
+            Renewed::Over(state) => Ok(FollowsOn::Over(state)),
+            Renewed::Absent => Ok(FollowsOn::None),
         }
+    }
+
+    /// Gives a question for a risk model a new budget.
+    async fn renewed_risk(&mut self, message: &mut Message) -> anyhow::Result<FollowsOn> {
+        let Ok(body) = serde_json::from_slice::<RiskMessage>(&message.body) else {
+            return Ok(FollowsOn::None);
+        };
+        let (key, reason) = ((body.submission_id, body.pseudonym), self.wanted.reason.as_deref());
+        let reason = reason.unwrap_or_default();
+        let renewed = self.store.renew_risk(&mut self.chain, key, &self.wanted.by, reason).await?;
+        message.message_id = Uuid::now_v7();
+        Ok(renewed.map_or(FollowsOn::Over("done".into()), |risk| FollowsOn::Renewed(FollowOn::Risk(risk))))
     }
 
     async fn mark(&mut self, id: i64, times: i32) -> Result<Redriven, StoreError> {
@@ -191,11 +211,11 @@ impl Redriving<'_> {
 }
 
 /// What a message turned out to be.
-enum Delivery {
-    /// No delivery, or none that is known.
+enum FollowsOn {
+    /// No follow-on with a row, or none that is known.
     None,
-    /// It asks for the new generation now.
-    Renewed(DeliveryFollowOn),
+    /// Its row is as new.
+    Renewed(FollowOn),
     /// It is done, or superseded.
     Over(String),
 }

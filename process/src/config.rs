@@ -18,6 +18,7 @@ mod places;
 mod postgres;
 mod printable;
 mod problem;
+mod risk;
 mod secret;
 mod section;
 mod tls;
@@ -43,6 +44,7 @@ pub use log::{LogConfig, LogFormat, LogLevel};
 pub use places::{Profile, SiteConfig, StudyConfig};
 pub use postgres::PostgresConfig;
 pub use problem::{EXIT_CODE, Problem, refuse};
+pub use risk::RiskConfig;
 pub use secret::Secret;
 use section::{Findings, Section};
 pub use tls::TlsConfig;
@@ -153,7 +155,7 @@ impl Config {
             broker: BrokerConfig::read(root.section("broker"), insecure),
             postgres: PostgresConfig::read(root.section("postgres"), insecure),
             keys: KeysConfig::read(root.section("keys")),
-            studies: places::read_studies(root.section("studies")),
+            studies: places::read_studies(root.section("studies"), insecure),
             hospitals: hospitals::read(root.section("hospitals"), insecure, &sites, &canonical),
             alerts: AlertsConfig::read(root.section("alerts"), insecure, &sites),
             sites,

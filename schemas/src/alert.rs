@@ -13,6 +13,9 @@ use crate::instrument::alert_rule::Severity;
 /// however often it is found.
 pub type AlertId = Uuid;
 
+/// The rule of an alert that a study's risk model raises, and no instrument.
+pub const RISK_RULE: &str = "risk";
+
 /// Body of an [`crate::kind::ALERT`] message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertMessage {
@@ -72,6 +75,17 @@ pub struct DeliveryMessage {
     pub generation: i32,
 }
 
+/// Body of an [`crate::kind::RISK`] message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RiskMessage {
+    /// The submission to ask the study's risk model about.
+    pub submission_id: Uuid,
+    /// Together with the submission id it names the row.
+    pub pseudonym: Uuid,
+    /// The study that the model belongs to.
+    pub study_id: String,
+}
+
 /// The id of one notice: the same however often it is sent, so that a repeat can be told by whoever gets it
 /// (the Message-ID of a mail, the idempotency key of a text message). A UUID of version 8.
 #[must_use]
@@ -98,6 +112,13 @@ pub fn alert_id(study: &str, pseudonym: Uuid, submission_id: Uuid, rule: &str) -
 #[must_use]
 pub fn delivery_id(study: &str, pseudonym: Uuid, submission_id: Uuid) -> Uuid {
     id_of(b"epro.delivery-id.v1", &[study.as_bytes(), pseudonym.as_bytes(), submission_id.as_bytes()])
+}
+
+/// The id under which a risk model is asked about a submission: as [`delivery_id`], and another than that, so that
+/// nobody can tell by it which submission it was.
+#[must_use]
+pub fn question_id(study: &str, pseudonym: Uuid, submission_id: Uuid) -> Uuid {
+    id_of(b"epro.question-id.v1", &[study.as_bytes(), pseudonym.as_bytes(), submission_id.as_bytes()])
 }
 
 fn id_of(what: &[u8], parts: &[&[u8]]) -> Uuid {

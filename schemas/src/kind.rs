@@ -7,6 +7,8 @@ pub const SUBMISSION: &str = "epro.submission.v1";
 pub const ALERT: &str = "epro.alert.v1";
 /// A [`crate::alert::DeliveryMessage`] as JSON.
 pub const DELIVERY: &str = "epro.delivery.v1";
+/// A [`crate::alert::RiskMessage`] as JSON.
+pub const RISK: &str = "epro.risk.v1";
 /// An [`crate::alert::Acknowledgement`] as JSON.
 pub const ACKNOWLEDGEMENT: &str = "epro.acknowledgement.v1";
 /// An entry for the audit trail.

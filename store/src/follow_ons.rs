@@ -1,4 +1,4 @@
-//! Alerts and hospital deliveries: rows whose message must still be published.
+//! Alerts, hospital deliveries and risk questions: rows whose message must still be published.
 
 use crate::error::StoreError;
 use crate::pool::Store;
@@ -32,6 +32,18 @@ macro_rules! move_deliveries {
     };
 }
 
+macro_rules! move_risks {
+    ($to:literal) => {
+        concat!(
+            "UPDATE ops.risk r SET state = '",
+            $to,
+            "', state_at = now() FROM unnest($1::uuid[], $2::uuid[]) AS k (submission_id, pseudonym) ",
+            "WHERE r.submission_id = k.submission_id AND r.pseudonym = k.pseudonym ",
+            "AND r.state IN ('queued', 'unsent')"
+        )
+    };
+}
+
 const UNSENT_ALERTS: &str = "\
 SELECT alert_id, submission_id, site_id, study_id, rule, severity, received_at FROM ops.alert \
 WHERE state = 'unsent' ORDER BY state_at LIMIT $1";
@@ -40,6 +52,9 @@ const UNSENT_DELIVERIES: &str = "\
 SELECT submission_id, pseudonym, site_id, generation FROM ops.delivery \
 WHERE state = 'unsent' ORDER BY state_at LIMIT $1";
 
+const UNSENT_RISKS: &str = "\
+SELECT submission_id, pseudonym, study_id FROM ops.risk WHERE state = 'unsent' ORDER BY state_at LIMIT $1";
+
 /// A message that a stored (or set-aside) submission leads to; its row is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FollowOn {
@@ -47,6 +62,8 @@ pub enum FollowOn {
     Alert(AlertFollowOn),
     /// For `epro.his.<site>`.
     Delivery(DeliveryFollowOn),
+    /// For `epro.risk`.
+    Risk(RiskFollowOn),
 }
 
 /// An alert to publish; its key is `alert_id`.
@@ -81,6 +98,17 @@ pub struct DeliveryFollowOn {
     pub generation: i32,
 }
 
+/// A question for a study's risk model; its key is (`submission_id`, `pseudonym`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RiskFollowOn {
+    /// The submission to ask about.
+    pub submission_id: Uuid,
+    /// Its subject's pseudonym.
+    pub pseudonym: Uuid,
+    /// Its study.
+    pub study_id: String,
+}
+
 impl AlertFollowOn {
     pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
@@ -106,6 +134,35 @@ impl DeliveryFollowOn {
     }
 }
 
+impl RiskFollowOn {
+    pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            submission_id: row.try_get("submission_id")?,
+            pseudonym: row.try_get("pseudonym")?,
+            study_id: row.try_get("study_id")?,
+        })
+    }
+}
+
+/// Moves the rows of each kind.
+struct Moves {
+    alerts: &'static str,
+    deliveries: &'static str,
+    risks: &'static str,
+}
+
+const TO_UNSENT: Moves = Moves {
+    alerts: move_alerts!("unsent"),
+    deliveries: move_deliveries!("unsent"),
+    risks: move_risks!("unsent"),
+};
+
+const TO_QUEUED: Moves = Moves {
+    alerts: move_alerts!("queued"),
+    deliveries: move_deliveries!("queued"),
+    risks: move_risks!("queued"),
+};
+
 impl Store {
     /// Commits that these could not be published (now): the relay will. Rows that are done, or of
     /// a newer generation, stay as they are; those that are unsent already go behind the others.
@@ -113,25 +170,27 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; nothing was marked.
     pub async fn mark_unsent(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
-        self.move_follow_ons(follow_ons, move_alerts!("unsent"), move_deliveries!("unsent")).await
+        self.move_follow_ons(follow_ons, &TO_UNSENT).await
     }
 
-    /// Rows that wait for the relay, the oldest first: up to `limit` alerts, then up to `limit` deliveries.
+    /// Rows that wait for the relay, the oldest first: up to `limit` alerts, then up to `limit` deliveries,
+    /// then up to `limit` risk questions.
     ///
     /// # Errors
     /// As every [`StoreError`].
     pub async fn unsent(&self, limit: u32) -> Result<Vec<FollowOn>, StoreError> {
         let session = Session::open(self).await?;
         let limit = i64::from(limit);
-        let steps = vec![Step::new(UNSENT_ALERTS).with(limit), Step::new(UNSENT_DELIVERIES).with(limit)];
-        let answers = session.pipeline(steps, false).await?;
+        let steps = [UNSENT_ALERTS, UNSENT_DELIVERIES, UNSENT_RISKS].map(|sql| Step::new(sql).with(limit));
+        let answers = session.pipeline(steps.into(), false).await?;
         session.done();
-        let [alerts, deliveries] = &answers[..] else {
+        let [alerts, deliveries, risks] = &answers[..] else {
             return Err(StoreError::internal());
         };
         let alerts = alerts.iter().map(|row| AlertFollowOn::of(row).map(FollowOn::Alert));
         let deliveries = deliveries.iter().map(|row| DeliveryFollowOn::of(row).map(FollowOn::Delivery));
-        alerts.chain(deliveries).collect()
+        let risks = risks.iter().map(|row| RiskFollowOn::of(row).map(FollowOn::Risk));
+        alerts.chain(deliveries).chain(risks).collect()
     }
 
     /// Commits that the relay published these.
@@ -139,37 +198,38 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`]; publishing them again is harmless.
     pub async fn mark_queued(&self, follow_ons: &[FollowOn]) -> Result<Committed, StoreError> {
-        self.move_follow_ons(follow_ons, move_alerts!("queued"), move_deliveries!("queued")).await
+        self.move_follow_ons(follow_ons, &TO_QUEUED).await
     }
 
-    /// Two statements, each a transaction of its own: where only the first takes effect, the caller
+    /// A statement for each kind, each a transaction of its own: where only the first takes effect, the caller
     /// is told of the error and asks again.
-    async fn move_follow_ons(
-        &self,
-        follow_ons: &[FollowOn],
-        alerts_sql: &'static str,
-        deliveries_sql: &'static str,
-    ) -> Result<Committed, StoreError> {
+    async fn move_follow_ons(&self, follow_ons: &[FollowOn], moves: &Moves) -> Result<Committed, StoreError> {
         let mut alerts = Vec::new();
         let mut deliveries = Vec::new();
+        let mut risks = Vec::new();
         for follow_on in follow_ons {
             match follow_on {
                 FollowOn::Alert(alert) => alerts.push(alert.alert_id),
                 FollowOn::Delivery(delivery) => deliveries.push(delivery),
+                FollowOn::Risk(risk) => risks.push((risk.submission_id, risk.pseudonym)),
             }
         }
         alerts.sort_unstable();
         deliveries.sort_by_key(|d| (d.submission_id, d.pseudonym));
+        risks.sort_unstable();
         let mut steps = Vec::new();
         if !alerts.is_empty() {
-            steps.push(Step::new(alerts_sql).with(alerts));
+            steps.push(Step::new(moves.alerts).with(alerts));
         }
         if !deliveries.is_empty() {
-            let keys = Step::new(deliveries_sql)
+            let keys = Step::new(moves.deliveries)
                 .column(&deliveries, |d| d.submission_id)
                 .column(&deliveries, |d| d.pseudonym)
                 .column(&deliveries, |d| d.generation);
             steps.push(keys);
+        }
+        if !risks.is_empty() {
+            steps.push(Step::new(moves.risks).column(&risks, |r| r.0).column(&risks, |r| r.1));
         }
         let session = Session::open(self).await?;
         session.pipeline(steps, false).await?;

@@ -12,8 +12,9 @@
 //! | [`dead_letters`] | what was set aside with a reason |
 //! | [`commands`] | what the door asks for, done once |
 //! | [`alerts`] | who must be told of them, who was told, and what ends them |
-//! | [`follow_ons`] | alerts and hospital deliveries that must still be published |
+//! | [`follow_ons`] | alerts, hospital deliveries and risk questions that must still be published |
 //! | [`deliveries`] | what is to go to a hospital, and what became of each call |
+//! | [`risk`] | what a study's risk model is asked, and what it answered |
 //! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
 //! | [`suspects`] | deliveries that came back after a crash |
 //! | [`lease`] | ownership that expires |
@@ -35,6 +36,7 @@ pub mod lease;
 pub mod migrate;
 pub mod pause;
 pub mod pool;
+pub mod risk;
 mod session;
 pub mod status;
 mod step;

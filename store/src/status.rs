@@ -42,6 +42,8 @@ const DELIVERY: &str = "\
 SELECT site_id, state, state_at, attempts, last_outcome, last_detail, last_at FROM ops.delivery \
 WHERE submission_id = $1 AND pseudonym = $2";
 
+const RISK: &str = "SELECT state, state_at FROM ops.risk WHERE submission_id = $1 AND pseudonym = $2";
+
 /// On whose behalf the question is asked: an answer never says more than they may see.
 #[derive(Debug, Clone)]
 pub enum Access {
@@ -85,6 +87,8 @@ pub struct SubmissionStatus {
     pub alerts: Vec<AlertStatus>,
     /// Its way to the hospital, if it has one.
     pub hospital: Option<DeliveryStatus>,
+    /// Its way to the study's risk model, if there is one.
+    pub risk: Option<RiskStatus>,
     /// Copies of it that were set aside, the newest first.
     pub set_aside: Vec<SetAsideStatus>,
 }
@@ -144,6 +148,16 @@ pub struct DeliveryStatus {
     pub last_at: Option<OffsetDateTime>,
 }
 
+/// A submission's way to its study's risk model.
+#[derive(Debug, Clone, Serialize)]
+pub struct RiskStatus {
+    /// `queued`, `unsent`, `waits` (the model is away, or its answer can't be used), `done` or `set_aside`.
+    pub state: String,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
 /// A copy of a submission that was set aside.
 #[derive(Debug, Clone, Serialize)]
 pub struct SetAsideStatus {
@@ -182,6 +196,7 @@ impl Store {
         let steps = vec![
             Step::new(ALERTS).with(submission_id).with(pseudonym),
             Step::new(DELIVERY).with(submission_id).with(pseudonym),
+            Step::new(RISK).with(submission_id).with(pseudonym),
         ];
         let follow_ons = session.pipeline(steps, false).await?;
         session.done();
@@ -194,11 +209,12 @@ impl Store {
                 status.set_aside.push(SetAsideStatus::of(row)?);
             }
         }
-        let [alerts, delivery] = &follow_ons[..] else {
+        let [alerts, delivery, risk] = &follow_ons[..] else {
             return Err(StoreError::internal());
         };
         status.alerts = alerts.iter().map(AlertStatus::of).collect::<Result<_, _>>()?;
         status.hospital = delivery.first().map(DeliveryStatus::of).transpose()?;
+        status.risk = risk.first().map(RiskStatus::of).transpose()?;
         Ok(Some(status))
     }
 }
@@ -241,6 +257,7 @@ impl SubmissionStatus {
             amended_by: None,
             alerts: Vec::new(),
             hospital: None,
+            risk: None,
             set_aside: Vec::new(),
         })
     }
@@ -272,6 +289,12 @@ impl DeliveryStatus {
             last_answer: row.try_get("last_detail")?,
             last_at: row.try_get("last_at")?,
         })
+    }
+}
+
+impl RiskStatus {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { state: row.try_get("state")?, at: row.try_get("state_at")? })
     }
 }
 

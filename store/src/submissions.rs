@@ -54,6 +54,8 @@ pub struct NewSubmission {
     pub research: ResearchRow,
     /// The hospital that gets it (a site id), if one does.
     pub delivery_site: Option<Arc<str>>,
+    /// Whether its study's risk model is asked about it.
+    pub risk: bool,
     /// What it alerts about. These rows are inserted whatever the verdict.
     pub alerts: Vec<AlertRow>,
     /// Who sent it and from where, for the audit row.

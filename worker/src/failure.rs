@@ -31,6 +31,15 @@ pub(crate) enum Failure {
     Quarantined,
     /// A stage panicked over it.
     Panicked,
+    /// Its study's risk model isn't configured here (yet).
+    UnknownModel,
+    /// No such question for a risk model is stored.
+    NoQuestion,
+    /// The risk model's answers can't be used.
+    NotScored {
+        /// The rule that the last one breaks.
+        rule: String,
+    },
     /// The broker itself gave up on it.
     SetAsideByBroker {
         /// `delivery_limit`, `expired`, `rejected`, `maxlen`; empty if its way back led nowhere.
@@ -58,10 +67,12 @@ impl Failure {
                 Disposition::SetAside(Class::Unreadable)
             }
             Self::Inconsistent(_) => Disposition::SetAside(Class::Invalid),
-            Self::UnknownKey | Self::UnknownPlace | Self::UnknownInstrument => {
+            Self::UnknownKey | Self::UnknownPlace | Self::UnknownInstrument | Self::UnknownModel => {
                 Disposition::Wait(Class::Unknown)
             }
             Self::BaseAbsent => Disposition::Wait(Class::BaseAbsent),
+            Self::NoQuestion => Disposition::SetAside(Class::Unknown),
+            Self::NotScored { .. } => Disposition::SetAside(Class::NotScored),
             Self::Refused(_) => Disposition::SetAside(Class::Refused),
             Self::Quarantined => Disposition::SetAside(Class::Quarantined),
             Self::SetAsideByBroker { .. } => Disposition::SetAside(Class::Broker),
@@ -78,6 +89,8 @@ impl Failure {
             }
             Self::BaseAbsent | Self::Refused(_) => "commit",
             Self::Quarantined | Self::Panicked => "process",
+            Self::NoQuestion | Self::UnknownModel => "look up",
+            Self::NotScored { .. } => "call",
             Self::SetAsideByBroker { .. } => "broker",
         }
     }
@@ -96,6 +109,9 @@ impl Failure {
             Self::Refused(error) => error.to_string(),
             Self::Quarantined => "started 3 times since it first failed, and never finished".into(),
             Self::Panicked => "a stage panicked".into(),
+            Self::UnknownModel => "its study's risk model isn't configured here".into(),
+            Self::NoQuestion => "no such question is stored".into(),
+            Self::NotScored { rule } => rule.clone(),
             Self::SetAsideByBroker { reason } if reason.is_empty() => "no queue was bound for it".into(),
             Self::SetAsideByBroker { reason } => format!("the broker gave up on it: {reason}"),
         }

@@ -5,7 +5,6 @@
 //! [`lease`], and through the hospital's [`gate`].
 
 pub(crate) mod answer;
-mod breaker;
 pub(crate) mod caller;
 mod clock;
 mod deliver;

@@ -29,6 +29,7 @@ use crate::hospitals::{self, Hospitals};
 use crate::lane::{self, Lane, Work};
 use crate::pauses::{self, Paused};
 use crate::relay::{self, Relay};
+use crate::risk::{Models, Risk};
 use crate::standby::Standby;
 use crate::submissions::Submissions;
 use crate::submissions::places::Places;
@@ -57,6 +58,10 @@ const ALERT_CONNECTIONS: usize = 4;
 const ALERT_PREFETCH: u16 = 128;
 /// Alerts that are told together, several times over: while one channel is dead each takes its timeout.
 const ALERT_CHUNK: usize = 32;
+/// Unacked questions for risk models.
+const RISK_PREFETCH: u16 = 64;
+/// Questions that are asked together: while a model is silent each takes its timeout.
+const RISK_CHUNK: usize = 16;
 /// How long a delivery rests in hand while its hospital isn't called; then it is parked.
 const REST_IN_HAND: Duration = Duration::from_secs(300);
 
@@ -92,6 +97,8 @@ pub(crate) struct Equipment {
     pub instruments: Instruments,
     /// Whom lane `hospitals` calls.
     pub hospitals: Hospitals,
+    /// Whom lane `risk` asks.
+    pub models: Models,
     /// Through which lane `alerts` tells people.
     pub channels: Channels,
 }
@@ -117,7 +124,7 @@ pub(crate) async fn run(
     let (say, paused) = watch::channel(None);
     epro_process::task::spawn("pauses", pauses::watch(store.clone(), say, shutdown.clone()));
 
-    let Equipment { keys, instruments, hospitals, channels } = equipment;
+    let Equipment { keys, instruments, hospitals, models, channels } = equipment;
     let places = Places::new(&config);
     let late_after = config.intake.late_after;
     let route = Arc::new(Route { keys, instruments, places, late_after });
@@ -126,6 +133,7 @@ pub(crate) async fn run(
     let mut running = JoinSet::new();
     let mut channels = Some(channels);
     let mut hospitals = Some(hospitals);
+    let mut models = Some(models);
     for kind in &lanes.config.worker.lanes {
         match kind {
             Kind::Submissions => lanes.submissions(&mut running),
@@ -137,6 +145,7 @@ pub(crate) async fn run(
                     lanes.alerts(channels, &mut running);
                 }
             }
+            Kind::Risk => lanes.risk(&mut running, models.take().unwrap_or_default()),
             Kind::Hospitals => lanes.hospitals(&mut running, hospitals.take().unwrap_or_default()),
         }
     }
@@ -261,6 +270,27 @@ impl Lanes {
             every: self.config.scaled(DUE).clamp(Duration::from_millis(50), DUE),
             sites: self.config.sites.keys().cloned().collect(),
         }));
+    }
+
+    fn risk(&self, running: &mut JoinSet<()>, models: Models) {
+        let lane = Lane {
+            name: "risk",
+            queue: topology::RISK.into(),
+            prefetch: RISK_PREFETCH,
+            chunk: RISK_CHUNK,
+            linger: Duration::ZERO,
+            streak: None,
+        };
+        let work = Risk {
+            models,
+            store: self.store.clone(),
+            publisher: self.publisher.clone(),
+            hold: self.hold(),
+            chains: Chains::new("epro-worker/risk"),
+            route: Arc::clone(&self.route),
+            wait_budget: self.config.scaled(self.config.worker.wait_budget),
+        };
+        self.start(running, lane, work, false);
     }
 
     fn relay(&self, running: &mut JoinSet<()>) {

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod backoff;
+mod breaker;
 mod certificate;
 mod chains;
 mod commands;
@@ -20,6 +21,7 @@ mod park;
 mod parts;
 mod pauses;
 mod relay;
+mod risk;
 mod seldom;
 mod settling;
 mod standby;
@@ -63,14 +65,14 @@ async fn main() -> ExitCode {
     let outside = lanes::Outside::from(&config).map_err(|mut more| problems.append(&mut more));
     let channels = Channels::new(&config).map_err(|mut more| problems.append(&mut more));
     let hospitals = hospitals::prepare(&config).map_err(|mut more| problems.append(&mut more));
-    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(hospitals), Ok(channels), []) =
-        (seal, pseudonym, instruments, outside, hospitals, channels, problems.as_slice())
+    let models = risk::prepare(&config).map_err(|mut more| problems.append(&mut more));
+    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(hospitals), Ok(models), Ok(channels), []) =
+        (seal, pseudonym, instruments, outside, hospitals, models, channels, problems.as_slice())
     else {
         return config::refuse(&problems);
     };
-    match run(config, Equipment { keys: Keys { seal, pseudonym }, instruments, hospitals, channels }, outside)
-        .await
-    {
+    let keys = Keys { seal, pseudonym };
+    match run(config, Equipment { keys, instruments, hospitals, models, channels }, outside).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the worker can't run");

@@ -142,7 +142,7 @@ impl BreakerConfig {
 }
 
 /// The address under `url`, which has to be of one of two schemes: the second is plain text.
-fn read_url(
+pub(super) fn read_url(
     section: &mut Section<'_>,
     key: &'static str,
     (secure, plain): (&str, &str),
@@ -172,7 +172,7 @@ fn read_url(
 }
 
 /// TLS for an address; where it is plain text, there must be none.
-fn read_tls(section: &mut Section<'_>, url: Option<&url::Url>, plain: &str) -> TlsConfig {
+pub(super) fn read_tls(section: &mut Section<'_>, url: Option<&url::Url>, plain: &str) -> TlsConfig {
     let tls = TlsConfig::read(section.section("tls"));
     if tls.is_set() && url.is_some_and(|url| url.scheme() == plain) {
         section.problem("tls", format!("has no effect on an address that begins with {plain}://"));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::risk::RiskConfig;
 use super::section::Section;
 
 /// How much of a date may cross into the research tables.
@@ -24,25 +25,28 @@ impl Profile {
 }
 
 /// A study.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StudyConfig {
     /// How its answers are de-identified.
     pub profile: Profile,
+    /// The model that scores the risk of each of its submissions, if there is one.
+    pub risk: Option<RiskConfig>,
 }
 
 /// A site. It has a hospital if there is one for it under `hospitals`.
 #[derive(Debug, Clone, Copy)]
 pub struct SiteConfig {}
 
-pub(super) fn read_studies(mut section: Section<'_>) -> BTreeMap<String, StudyConfig> {
+pub(super) fn read_studies(mut section: Section<'_>, insecure: bool) -> BTreeMap<String, StudyConfig> {
     let mut studies = BTreeMap::new();
     for id in section.names() {
         check_name(&mut section, &id);
         let mut study = section.named(&id);
         let words = [("limited_data_set", Profile::LimitedDataSet), ("safe_harbor", Profile::SafeHarbor)];
         let profile = study.choice("profile", Profile::LimitedDataSet, &words);
+        let risk = RiskConfig::read(&mut study, insecure);
         study.finish();
-        studies.insert(id, StudyConfig { profile });
+        studies.insert(id, StudyConfig { profile, risk });
     }
     section.finish();
     studies

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    AlertsConfig, Config, FhirAuth, HospitalConfig, LogFormat, Person, Protocol, Secret, TlsConfig, address,
-    duration,
+    AlertsConfig, BreakerConfig, Config, FhirAuth, HospitalConfig, LogFormat, Person, Protocol, RiskConfig,
+    Secret, TlsConfig, address, duration,
 };
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
@@ -28,7 +28,10 @@ pub(super) fn tree(config: &Config) -> Value {
             "pool_size": config.postgres.pool_size,
         },
         "keys": keys(config),
-        "studies": names(&config.studies, |study| json!({"profile": study.profile.as_str()})),
+        "studies": names(&config.studies, |study| json!({
+            "profile": study.profile.as_str(),
+            "risk": study.risk.as_ref().map(risk),
+        })),
         "sites": names(&config.sites, |_| json!({})),
         "hospitals": names(&config.hospitals, hospital),
         "instruments": {
@@ -139,7 +142,6 @@ fn worker(config: &Config) -> Value {
 }
 
 fn hospital(hospital: &HospitalConfig) -> Value {
-    let breaker = &hospital.breaker;
     let mut tree = match &hospital.protocol {
         Protocol::Fhir(fhir) => json!({
             "url": fhir.url.as_str(),
@@ -165,16 +167,33 @@ fn hospital(hospital: &HospitalConfig) -> Value {
     tree["calls_per_second"] = json!(hospital.calls_per_second);
     tree["concurrency"] = json!(hospital.concurrency);
     tree["timeout"] = json!(duration::print(hospital.timeout));
-    tree["breaker"] = json!({
+    tree["breaker"] = breaker(&hospital.breaker);
+    tree["attempts"] = json!(hospital.attempts);
+    tree["age"] = json!(duration::print(hospital.age));
+    tree
+}
+
+fn risk(risk: &RiskConfig) -> Value {
+    json!({
+        "url": risk.url.as_str(),
+        "tls": tls(&risk.tls),
+        "token": risk.token.as_ref().map(secret),
+        "concurrency": risk.concurrency,
+        "timeout": duration::print(risk.timeout),
+        "breaker": breaker(&risk.breaker),
+        "attempts": risk.attempts,
+        "alert_at": risk.alert_at,
+    })
+}
+
+fn breaker(breaker: &BreakerConfig) -> Value {
+    json!({
         "window": duration::print(breaker.window),
         "buckets": breaker.buckets,
         "ratio": breaker.ratio,
         "minimum_calls": breaker.minimum_calls,
         "sleep": duration::print(breaker.sleep),
-    });
-    tree["attempts"] = json!(hospital.attempts);
-    tree["age"] = json!(duration::print(hospital.age));
-    tree
+    })
 }
 
 fn fhir_auth(auth: &FhirAuth) -> Value {

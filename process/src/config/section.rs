@@ -164,6 +164,11 @@ impl<'f> Section<'f> {
         }
     }
 
+    /// Whether there is anything under a key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|value| !value.is_null())
+    }
+
     /// A duration of at least `least`.
     pub(crate) fn duration(&mut self, key: &'static str, default: Duration, least: Duration) -> Duration {
         let Some(text) = self.plain(key) else { return default };

@@ -19,16 +19,19 @@ pub enum Lane {
     Alerts,
     /// `epro.his.<site>`, for the hospitals whose leases this replica holds.
     Hospitals,
+    /// `epro.risk`: asks the risk models of the studies that have one.
+    Risk,
 }
 
 impl Lane {
-    const CHOICES: [(&'static str, Self); 6] = [
+    const CHOICES: [(&'static str, Self); 7] = [
         ("submissions", Self::Submissions),
         ("dead", Self::Dead),
         ("relay", Self::Relay),
         ("commands", Self::Commands),
         ("alerts", Self::Alerts),
         ("hospitals", Self::Hospitals),
+        ("risk", Self::Risk),
     ];
 
     /// The lane's word.
@@ -40,6 +43,7 @@ impl Lane {
             Self::Commands => "commands",
             Self::Alerts => "alerts",
             Self::Hospitals => "hospitals",
+            Self::Risk => "risk",
         }
     }
 

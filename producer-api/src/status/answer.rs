@@ -1,6 +1,8 @@
 //! The answer to "where does it stand", as documented.
 
-use epro_store::status::{AlertStatus, DeliveryStatus, SetAsideStatus, Standing, SubmissionStatus};
+use epro_store::status::{
+    AlertStatus, DeliveryStatus, RiskStatus, SetAsideStatus, Standing, SubmissionStatus,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -38,6 +40,8 @@ pub(crate) struct Answer {
     alerts: Vec<Alert>,
     /// Its way to the hospital, if it has one.
     hospital: Option<Hospital>,
+    /// Its way to the study's risk model, if there is one.
+    risk: Option<Risk>,
     /// Copies of it that were set aside, the newest first.
     set_aside: Vec<SetAside>,
 }
@@ -93,6 +97,18 @@ struct Hospital {
     last_at: Option<OffsetDateTime>,
 }
 
+/// A submission's way to its study's risk model.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RiskStatus")]
+struct Risk {
+    /// `queued`, `unsent`, `waits` (asked again later), `done` or `set_aside`.
+    state: String,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    at: OffsetDateTime,
+}
+
 /// A copy that was set aside.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "SetAsideStatus")]
@@ -125,6 +141,7 @@ impl From<SubmissionStatus> for Answer {
             amended_by: found.amended_by,
             alerts: found.alerts.into_iter().map(Alert::from).collect(),
             hospital: found.hospital.map(Hospital::from),
+            risk: found.risk.map(Risk::from),
             set_aside: found.set_aside.into_iter().map(SetAside::from).collect(),
         }
     }
@@ -142,6 +159,13 @@ impl From<DeliveryStatus> for Hospital {
     fn from(found: DeliveryStatus) -> Self {
         let DeliveryStatus { site_id, state, at, attempts, last_outcome, last_answer, last_at } = found;
         Self { site_id, state, at, attempts, last_outcome, last_answer, last_at }
+    }
+}
+
+impl From<RiskStatus> for Risk {
+    fn from(found: RiskStatus) -> Self {
+        let RiskStatus { state, at } = found;
+        Self { state, at }
     }
 }
 

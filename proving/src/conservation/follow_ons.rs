@@ -15,7 +15,8 @@ use crate::vhost::Vhost;
 pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -> Result<()> {
     // The relay looks every few seconds for what could not be sent at once.
     let unsent = "SELECT (SELECT count(*) FROM ops.delivery WHERE state = 'unsent')
-                       + (SELECT count(*) FROM ops.alert WHERE state = 'unsent')";
+                       + (SELECT count(*) FROM ops.alert WHERE state = 'unsent')
+                       + (SELECT count(*) FROM ops.risk WHERE state = 'unsent')";
     let relayed = until("unsent follow-ons to be relayed", Duration::from_secs(20), || async {
         Ok((link.count(unsent).await? == 0).then_some(()))
     });
@@ -26,6 +27,7 @@ pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -
     // Once somebody was told of an alert, its message has done what it was for.
     let sql =
         "SELECT 'epro.his.' || site_id, submission_id, pseudonym FROM ops.delivery WHERE state = 'queued'
+               UNION ALL SELECT 'epro.risk', submission_id, pseudonym FROM ops.risk WHERE state = 'queued'
                UNION ALL SELECT 'epro.alerts', alert_id, NULL FROM ops.alert a WHERE state = 'queued'
                AND NOT EXISTS (SELECT FROM ops.notice n WHERE n.alert_id = a.alert_id AND n.state = 'sent')";
     for row in link.client.query(sql, &[]).await? {
@@ -45,7 +47,10 @@ type Follower = (String, Uuid, Option<Uuid>);
 async fn look_into(vhost: &Vhost) -> Result<BTreeSet<Follower>> {
     let mut found = BTreeSet::new();
     let connection = vhost.connect().await?;
-    for queue in vhost.queues().await?.iter().filter(|q| q.starts_with("epro.his.") || *q == "epro.alerts") {
+    let follow_on = |queue: &&String| {
+        queue.starts_with("epro.his.") || ["epro.alerts", "epro.risk"].contains(&queue.as_str())
+    };
+    for queue in vhost.queues().await?.iter().filter(follow_on) {
         let channel = connection.create_channel().await?;
         while let Some(message) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
         {

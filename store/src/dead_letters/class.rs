@@ -33,6 +33,8 @@ pub enum Class {
     HospitalRefused,
     /// A hospital that took others did not take it, as often or as long as it may be tried.
     Undeliverable,
+    /// A risk model answered about it in a way that can't be used, as often as it may be asked.
+    NotScored,
 }
 
 /// Where a dead letter stands.
@@ -65,6 +67,7 @@ impl Class {
             Self::Broker => "broker",
             Self::HospitalRefused => "hospital_refused",
             Self::Undeliverable => "undeliverable",
+            Self::NotScored => "not_scored",
         }
     }
 }
@@ -84,7 +87,7 @@ impl FromStr for Class {
     type Err = UnknownClass;
 
     fn from_str(name: &str) -> Result<Self, UnknownClass> {
-        const ALL: [Class; 12] = [
+        const ALL: [Class; 13] = [
             Class::Unreadable,
             Class::Conflict,
             Class::Stale,
@@ -97,6 +100,7 @@ impl FromStr for Class {
             Class::Broker,
             Class::HospitalRefused,
             Class::Undeliverable,
+            Class::NotScored,
         ];
         ALL.into_iter().find(|class| class.as_str() == name).ok_or(UnknownClass)
     }

@@ -13,11 +13,12 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+/// Without what a risk model found: it is asked about the amendment, too, and says so itself.
 const OF: &str = "\
 SELECT a.alert_id, a.submission_id, a.pseudonym, a.rule, a.repeats \
 FROM unnest($1::uuid[], $2::uuid[]) AS k (submission_id, pseudonym) \
 CROSS JOIN LATERAL (SELECT * FROM ops.alert \
-    WHERE submission_id = k.submission_id AND pseudonym = k.pseudonym OFFSET 0) a";
+    WHERE submission_id = k.submission_id AND pseudonym = k.pseudonym AND rule <> 'risk' OFFSET 0) a";
 
 const WITHDRAW: &str = "\
 UPDATE ops.alert a SET withdrawn_by = k.amendment, withdrawn_at = clock_timestamp() \

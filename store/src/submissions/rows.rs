@@ -46,6 +46,10 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::time
     AS n (submission_id, pseudonym, study_id, site_id, instrument, answered_at, answered_year, late, \
     amends, profile, answers, scores, checks) ON CONFLICT DO NOTHING";
 
+const RISKS: &str = "\
+INSERT INTO ops.risk (submission_id, pseudonym, study_id) \
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING";
+
 const DELIVERIES: &str = "\
 INSERT INTO ops.delivery (submission_id, pseudonym, site_id) \
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING";
@@ -126,6 +130,13 @@ pub(super) fn deliveries<'p>(rows: &'p [(&'p NewSubmission, &'p str)]) -> Step<'
         .column(rows, |(r, _)| r.identified.submission_id)
         .column(rows, |(r, _)| r.identified.pseudonym)
         .column(rows, |(_, site)| *site)
+}
+
+pub(super) fn risks<'p>(rows: &'p [&'p NewSubmission]) -> Step<'p> {
+    Step::new(RISKS)
+        .column(rows, |r| r.identified.submission_id)
+        .column(rows, |r| r.identified.pseudonym)
+        .column(rows, |r| &*r.identified.study_id)
 }
 
 /// Each with the alert that it repeats.

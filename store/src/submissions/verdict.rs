@@ -5,7 +5,7 @@ use super::NewSubmission;
 use super::plan::{Content, Identity, Plan};
 use crate::dead_letters::Class;
 use crate::error::StoreError;
-use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
+use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn, RiskFollowOn};
 use crate::step::Step;
 use crate::transaction::Transaction;
 use std::collections::{HashMap, HashSet};
@@ -36,6 +36,12 @@ SELECT d.submission_id, d.pseudonym, d.site_id, d.generation \
 FROM unnest($1::uuid[], $2::uuid[]) AS k (submission_id, pseudonym) \
 CROSS JOIN LATERAL (SELECT * FROM ops.delivery \
     WHERE submission_id = k.submission_id AND pseudonym = k.pseudonym AND state IN ('queued', 'unsent') LIMIT 1) d";
+
+const RISKS: &str = "\
+SELECT r.submission_id, r.pseudonym, r.study_id \
+FROM unnest($1::uuid[], $2::uuid[]) AS k (submission_id, pseudonym) \
+CROSS JOIN LATERAL (SELECT * FROM ops.risk \
+    WHERE submission_id = k.submission_id AND pseudonym = k.pseudonym AND state IN ('queued', 'unsent') LIMIT 1) r";
 
 /// The verdict on one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +90,7 @@ impl Verdicts {
     }
 
     fn take(&mut self, plan: &Plan<'_>, answers: &[Vec<Row>]) -> Result<(), StoreError> {
-        let [there, alerts, deliveries] = answers else {
+        let [there, alerts, deliveries, risks] = answers else {
             return Err(StoreError::internal());
         };
         for row in there {
@@ -102,6 +108,11 @@ impl Verdicts {
             let delivery = DeliveryFollowOn::of(row)?;
             let identity = (delivery.submission_id, delivery.pseudonym);
             self.open.entry(identity).or_default().push(FollowOn::Delivery(delivery));
+        }
+        for row in risks {
+            let risk = RiskFollowOn::of(row)?;
+            let identity = (risk.submission_id, risk.pseudonym);
+            self.open.entry(identity).or_default().push(FollowOn::Risk(risk));
         }
         Ok(())
     }
@@ -180,6 +191,7 @@ fn questions<'r>(rest: &'r [(i32, &'r NewSubmission)]) -> Vec<Step<'r>> {
             .column(rest, |(_, c)| c.identified.pseudonym)
             .column(rest, |(_, c)| c.identified.amends),
         Step::new(ALERTS).with(ids.clone()).with(pseudonyms.clone()),
-        Step::new(DELIVERIES).with(ids).with(pseudonyms),
+        Step::new(DELIVERIES).with(ids.clone()).with(pseudonyms.clone()),
+        Step::new(RISKS).with(ids).with(pseudonyms),
     ]
 }

@@ -7,7 +7,7 @@ use super::verdict::{Verdict, Verdicts};
 use super::{AlertRow, Committed, NewSubmission, Outcome};
 use crate::audit::{AuditFacts, Record, microseconds};
 use crate::dead_letters::{self, Class, DeadLetter};
-use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
+use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn, RiskFollowOn};
 use crate::step::Step;
 use crate::suspects;
 use epro_schemas::kind;
@@ -21,6 +21,7 @@ pub(super) struct Writing<'a> {
     each: Vec<(&'a NewSubmission, Fate<'a>)>,
     stored: Vec<&'a NewSubmission>,
     deliveries: Vec<(&'a NewSubmission, &'a str)>,
+    risks: Vec<&'a NewSubmission>,
     alerts: Vec<(&'a NewSubmission, &'a AlertRow)>,
     dead_letters: Vec<DeadLetter>,
 }
@@ -48,6 +49,7 @@ impl<'a> Writing<'a> {
         stored.sort_by_key(|s| s.identity());
         let deliveries =
             stored.iter().filter_map(|s| s.delivery_site.as_deref().map(|site| (*s, site))).collect();
+        let risks = stored.iter().copied().filter(|s| s.risk).collect();
         let mut alerts: Vec<_> =
             plan.chunk.iter().flat_map(|s| s.alerts.iter().map(move |a| (s, a))).collect();
         alerts.sort_by_key(|(_, alert)| alert.alert_id);
@@ -59,7 +61,7 @@ impl<'a> Writing<'a> {
                 _ => None,
             })
             .collect();
-        Self { verdicts, earlier, each, stored, deliveries, alerts, dead_letters }
+        Self { verdicts, earlier, each, stored, deliveries, risks, alerts, dead_letters }
     }
 
     /// The statements, without those that would insert nothing. Their order over the tables is the
@@ -71,6 +73,9 @@ impl<'a> Writing<'a> {
         }
         if !self.deliveries.is_empty() {
             steps.push(rows::deliveries(&self.deliveries));
+        }
+        if !self.risks.is_empty() {
+            steps.push(rows::risks(&self.risks));
         }
         if !self.alerts.is_empty() {
             let repeats = self.alerts.iter().map(|(_, alert)| self.earlier.repeated_by(alert.alert_id));
@@ -135,7 +140,7 @@ impl<'a> Writing<'a> {
 
     fn all_of(&self, submission: &NewSubmission) -> Vec<FollowOn> {
         let alerts = self.news_of(submission).map(|alert| alert_of(submission, alert));
-        alerts.chain(delivery_of(submission)).collect()
+        alerts.chain(delivery_of(submission)).chain(risk_of(submission)).collect()
     }
 
     /// What a copy alerts about beyond the one that is stored: nothing, unless their rules differ. The
@@ -228,6 +233,16 @@ fn delivery_of(submission: &NewSubmission) -> Option<FollowOn> {
             pseudonym: submission.identified.pseudonym,
             site_id: site.to_string(),
             generation: 1,
+        })
+    })
+}
+
+fn risk_of(submission: &NewSubmission) -> Option<FollowOn> {
+    submission.risk.then(|| {
+        FollowOn::Risk(RiskFollowOn {
+            submission_id: submission.identified.submission_id,
+            pseudonym: submission.identified.pseudonym,
+            study_id: submission.identified.study_id.to_string(),
         })
     })
 }

@@ -143,5 +143,5 @@ async fn owners_that_race_for_expired_leases_never_hold_one_together() {
     for (term, owner) in tasks.join_all().await.into_iter().flatten() {
         assert_eq!(*owners.entry(term.clone()).or_insert(owner), owner, "{term:?} has two owners");
     }
-    assert!(owners.len() > 100, "they raced for something");
+    assert!(owners.len() > 12, "none was taken over");
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use epro_process::config::BreakerConfig;
 use tokio::sync::Notify;
 
-use super::breaker::{Breaker, State, Stop};
 use super::clock::Clock;
 use super::lease::Lease;
 use super::rate_limit::RateLimit;
+use crate::breaker::{Breaker, State, Stop};
 pub(crate) use permit::{Permit, Reported};
 pub(crate) use view::{Counted, Word};
 

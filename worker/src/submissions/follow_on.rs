@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
-use epro_schemas::alert::{AlertMessage, DeliveryMessage};
+use epro_schemas::alert::{AlertMessage, DeliveryMessage, RiskMessage};
 use epro_schemas::kind;
 use epro_store::Store;
-use epro_store::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn};
+use epro_store::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn, RiskFollowOn};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
@@ -77,6 +77,7 @@ pub(crate) async fn publish_one(
         FollowOn::Delivery(delivery) => {
             (topology::his(&delivery.site_id), kind::DELIVERY, delivery_body(delivery))
         }
+        FollowOn::Risk(risk) => (topology::RISK.to_owned(), kind::RISK, risk_body(risk)),
     };
     let message = Message::work(&queue, Uuid::now_v7(), kind, Headers::default(), body);
     publisher.publish_within(message, CONFIRM).await
@@ -105,7 +106,15 @@ fn delivery_body(delivery: &DeliveryFollowOn) -> Bytes {
     })
 }
 
+fn risk_body(risk: &RiskFollowOn) -> Bytes {
+    json(&RiskMessage {
+        submission_id: risk.submission_id,
+        pseudonym: risk.pseudonym,
+        study_id: risk.study_id.clone(),
+    })
+}
+
 fn json<T: serde::Serialize>(message: &T) -> Bytes {
-    // Both are flat structs of strings, UUIDs and numbers: nothing in them can fail to serialize.
+    // They are flat structs of strings, UUIDs and numbers: nothing in them can fail to serialize.
     serde_json::to_vec(message).map(Bytes::from).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ impl Places {
     /// As configured.
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            studies: config.studies.iter().map(|(id, study)| (id.as_str().into(), *study)).collect(),
+            studies: config.studies.iter().map(|(id, study)| (id.as_str().into(), study.clone())).collect(),
             sites: config.sites.keys().map(|id| id.as_str().into()).collect(),
             hospitals: config.hospitals.keys().cloned().collect(),
         }
@@ -51,6 +51,11 @@ impl Places {
     pub(crate) fn profile(&self, study: &str) -> Profile {
         // Safe Harbor reveals least: the right answer for a study that nobody configured.
         self.studies.get(study).map_or(Profile::SafeHarbor, |study| study.profile)
+    }
+
+    /// Whether the study's risk model is asked about each of its submissions.
+    pub(crate) fn has_risk_model(&self, study: &str) -> bool {
+        self.studies.get(study).is_some_and(|study| study.risk.is_some())
     }
 
     /// Whether each of the site's submissions goes on to its hospital.

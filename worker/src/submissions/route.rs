@@ -170,6 +170,7 @@ impl Route {
             },
             research: scored.research,
             delivery_site: self.places.has_hospital(&site_id).then_some(site_id),
+            risk: self.places.has_risk_model(&submission.study_id),
             alerts: known.alerts.iter().map(alert_row).collect(),
             audit: known.facts.clone().unwrap_or_else(|| Arc::new(unknown_sender())),
             source: Source {

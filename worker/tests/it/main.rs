@@ -15,6 +15,7 @@ mod pauses;
 mod poison;
 mod redrive;
 mod restarts;
+mod risk;
 mod seams;
 mod support;
 mod verdicts;

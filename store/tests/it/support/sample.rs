@@ -44,6 +44,7 @@ pub(crate) fn submission() -> NewSubmission {
             profile: "limited_data_set",
         },
         delivery_site: Some("H001".into()),
+        risk: false,
         alerts: Vec::new(),
         audit: AuditFacts {
             actor: Actor::Subject(pseudonym),

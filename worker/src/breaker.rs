@@ -1,4 +1,4 @@
-//! Whether a hospital is well enough to be called: closed, open, half-open with one probe.
+//! Whether a foreign system is well enough to be called: closed, open, half-open with one probe.
 //!
 //! Pure: the time comes with every question.
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use epro_process::config::BreakerConfig;
 
-/// The breaker of one hospital.
+/// The breaker of one foreign system.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     config: BreakerConfig,
@@ -72,7 +72,7 @@ impl Breaker {
         self.state = State::HalfOpen { probing: true };
     }
 
-    /// A call was answered: the hospital is there.
+    /// A call was answered: it is there.
     pub(crate) fn answered(&mut self, probe: bool, now: Instant) {
         if probe {
             self.state = State::Closed;
