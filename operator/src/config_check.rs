@@ -43,6 +43,8 @@ fn found(config: &Config) -> Vec<Problem> {
     problems.extend(files.into_iter().flatten().flatten());
     problems.extend(config.alerts.unusable());
     problems.extend(config.hospitals.iter().flat_map(|(site, hospital)| hospital.unusable(site)));
+    let models = config.studies.iter().filter_map(|(study, read)| Some((study, read.risk.as_ref()?)));
+    problems.extend(models.flat_map(|(study, risk)| risk.unusable(study)));
     for (path, empty) in [("studies", config.studies.is_empty()), ("sites", config.sites.is_empty())] {
         if empty {
             problems.push(Problem::new(path, "at least one is required"));

@@ -9,7 +9,7 @@ use crate::arguments::Paused;
 use crate::outside::Outside;
 use crate::screen;
 
-const LANES: [&str; 8] = [
+const LANES: [&str; 9] = [
     "submissions",
     "submissions.urgent",
     "submissions.routine",
@@ -18,6 +18,7 @@ const LANES: [&str; 8] = [
     "commands",
     "alerts",
     "hospitals",
+    "risk",
 ];
 
 /// Pauses a lane, or what goes to one hospital.

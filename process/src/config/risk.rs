@@ -6,7 +6,8 @@ use url::Url;
 
 use super::hospitals::{BreakerConfig, read_tls, read_url};
 use super::section::Section;
-use super::{Secret, TlsConfig};
+use super::{Problem, Secret, TlsConfig};
+use crate::tls;
 
 /// A model service, asked over HTTP after a submission is stored.
 #[derive(Debug, Clone)]
@@ -30,6 +31,15 @@ pub struct RiskConfig {
 }
 
 impl RiskConfig {
+    /// Everything for which a process that asks the model of `study` would refuse its files. Reads them.
+    pub fn unusable(&self, study: &str) -> Vec<Problem> {
+        let path = format!("studies.{study}.risk");
+        let mut problems = tls::client_config(&self.tls, &format!("{path}.tls")).err().unwrap_or_default();
+        let token = self.token.as_ref().and_then(|token| token.read().err());
+        problems.extend(token.map(|rule| Problem::new(format!("{path}.token_file"), rule)));
+        problems
+    }
+
     /// The section `risk` of a study, if it is there.
     pub(super) fn read(study: &mut Section<'_>, insecure: bool) -> Option<Self> {
         let is_there = study.has("risk");

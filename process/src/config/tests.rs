@@ -273,3 +273,32 @@ fn somebody_whom_no_channel_reaches_is_a_problem() {
     );
     assert_eq!(paths(&problems), ["alerts.recipients.H001.lee"]);
 }
+
+#[test]
+fn each_problem_of_a_risk_model_is_named_under_its_study() {
+    let text = format!(
+        "{LEAST}
+studies:
+  A: {{ risk: {{ url: 'https://model.example/score', token_file: t, alert_at: 0.8, breaker: {{ ratio: 0.25 }} }} }}
+  B: {{ risk: {{ url: 'http://model.example/score', alert_at: 1.5, timeout: 2m, token: x, token_file: y }} }}
+  C: {{ risk: {{ breaker: {{ sleeps: 3s }} }} }}
+  D: {{ risk: }}
+"
+    );
+    let (config, problems) = read(&text, &[]);
+    assert_eq!(
+        paths(&problems),
+        [
+            "studies.B.risk.alert_at",
+            "studies.B.risk.timeout",
+            "studies.B.risk.token",
+            "studies.B.risk.url",
+            "studies.C.risk.breaker.sleeps",
+            "studies.C.risk.url",
+        ]
+    );
+    let risk = config.studies["A"].risk.clone().unwrap();
+    assert_eq!((risk.alert_at, risk.attempts, risk.breaker.ratio), (Some(0.8), 10, 0.25));
+    assert!(config.studies["D"].risk.is_none());
+    assert!(!config.printable().contains("token: x"));
+}

@@ -56,14 +56,11 @@ impl Model {
     /// # Errors
     /// Everything that is wrong with the files that its configuration names.
     pub(super) fn new(study: &str, config: &RiskConfig, sleep: Duration) -> Result<Self, Vec<Problem>> {
-        let path = format!("studies.{study}.risk");
-        let client = http::client(&config.tls, &format!("{path}.tls"));
-        let token = config.token.as_ref().map(|token| token.read());
-        let mut problems = client.as_ref().err().cloned().unwrap_or_default();
-        if let Some(Err(rule)) = token {
-            problems.push(Problem::new(format!("{path}.token_file"), rule));
+        let problems = config.unusable(study);
+        if !problems.is_empty() {
+            return Err(problems);
         }
-        let (Ok(client), []) = (client, problems.as_slice()) else { return Err(problems) };
+        let client = http::client(&config.tls, &format!("studies.{study}.risk.tls"))?;
         let mut breaker = config.breaker;
         breaker.sleep = sleep;
         Ok(Self {
