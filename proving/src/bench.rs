@@ -2,7 +2,6 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`alerts`] | how soon a dangerous answer is in the inbox while routine submissions queue |
 //! | `calm` | waits until the machine rests |
 //! | [`ground`] | a stack of the bench's own, set back between the figures |
 //! | [`rounds`] | one round: every figure once, ours and its limit close together |
@@ -12,7 +11,6 @@
 //! | [`depth`] | memory with a deep queue behind |
 //! | [`report`] | table and JSON |
 
-pub mod alerts;
 pub mod bare_loop;
 mod calm;
 pub mod depth;

@@ -15,6 +15,7 @@ pub mod certificates;
 pub mod client;
 pub mod conservation;
 pub mod database;
+pub mod days;
 pub mod evening;
 pub mod foreign;
 pub mod hand;

@@ -6,38 +6,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::measure::percentile;
+use super::finding::{Bound, Finding};
+use crate::bench::measure::percentile;
 use crate::client::phq9;
 use crate::hand::Hand;
 use crate::inbox::Inbox;
 use crate::stack::{Plan, Stack};
 
-/// How much of everything.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted {
-    /// Routine submissions that are queued before the worker starts.
-    pub queued: usize,
-    /// Dangerous submissions that are sent then.
-    pub alerts: usize,
-    /// How many of them a second.
-    pub rate: f64,
-}
+/// Routine submissions that are queued before the worker starts.
+const QUEUED: usize = 100_000;
+/// Dangerous ones that are sent then.
+const ALERTS: usize = 200;
+/// How many of them a second.
+const RATE: f64 = 100.0;
 
-/// Milliseconds from the 202 to the mail server's accept, and what else was going on.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    /// Half of them are faster.
-    pub p50: f64,
-    /// 99 of 100 are faster.
-    pub p99: f64,
-    /// The slowest.
-    pub slowest: f64,
-    /// Routine submissions that were still queued when the last mail arrived.
-    pub queued_at_the_end: usize,
-}
-
-/// Measures once, on a stack of its own.
-pub async fn measure(wanted: &Wanted) -> Result<Found> {
+/// Lives through it; takes about half a minute.
+pub async fn live() -> Result<Vec<Finding>> {
     let inbox = Inbox::start().await?;
     let config = json!({
         "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts", "hospitals"]},
@@ -45,15 +29,14 @@ pub async fn measure(wanted: &Wanted) -> Result<Found> {
     });
     let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
     let hand = Hand::on(&stack).await?;
-    let routine: Vec<Value> =
-        (0..wanted.queued).map(|at| phq9("ONC-301", ["H001", "H002"][at % 2])).collect();
+    let routine: Vec<Value> = (0..QUEUED).map(|at| phq9("ONC-301", ["H001", "H002"][at % 2])).collect();
     hand.put_all("epro.submissions.routine", "P-1", &routine).await?;
     let api = stack.api().await?;
     let client = stack.client(&api)?;
     let _worker = stack.worker().await?;
     let mut answered: BTreeMap<String, f64> = BTreeMap::new();
-    let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / wanted.rate));
-    for _ in 0..wanted.alerts {
+    let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / RATE));
+    for _ in 0..ALERTS {
         tick.tick().await;
         let mut dangerous = phq9("ONC-301", "H004");
         dangerous["answers"]["44260-8"] = json!(2);
@@ -62,7 +45,7 @@ pub async fn measure(wanted: &Wanted) -> Result<Found> {
         let id = dangerous["submission_id"].as_str().context("an id")?.to_owned();
         answered.insert(id, SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64());
     }
-    let mails = inbox.holds(wanted.alerts).await?;
+    let mails = inbox.holds(ALERTS).await?;
     let queued_at_the_end = usize::try_from(stack.vhost().ready("epro.submissions.routine").await?)?;
     let link = stack.database().connect().await?;
     let mut latencies = Vec::with_capacity(mails.len());
@@ -73,11 +56,19 @@ pub async fn measure(wanted: &Wanted) -> Result<Found> {
         let after = mail.at - answered.get(&submission).context("an alert of nobody")?;
         latencies.push(Duration::from_secs_f64(after.max(0.0)));
     }
-    ensure!(latencies.len() == wanted.alerts, "{} alerts", latencies.len());
-    Ok(Found {
-        p50: percentile(&mut latencies, 0.5)?,
-        p99: percentile(&mut latencies, 0.99)?,
-        slowest: percentile(&mut latencies, 1.0)?,
-        queued_at_the_end,
-    })
+    ensure!(latencies.len() == ALERTS, "{} alerts", latencies.len());
+    Ok(vec![
+        Finding::new("notices: 202 to inbox, median, ms", percentile(&mut latencies, 0.5)?, Bound::Any),
+        Finding::new(
+            "notices: 202 to inbox, p99, ms",
+            percentile(&mut latencies, 0.99)?,
+            Bound::AtMost(2000.0),
+        ),
+        Finding::new("notices: 202 to inbox, slowest, ms", percentile(&mut latencies, 1.0)?, Bound::Any),
+        Finding::new(
+            "notices: queued when the last one came",
+            queued_at_the_end as f64,
+            Bound::AtLeast(20_000.0),
+        ),
+    ])
 }

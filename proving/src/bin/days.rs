@@ -1,0 +1,57 @@
+//! The bad days of the hospitals' and the alerts' lanes. Exits 1 when a figure isn't what it must be.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use epro_proving::days::finding::{self, Finding};
+use epro_proving::days::{limit, many, notices, outage, silence};
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Day {
+    /// Replicas come, go, are killed and stand still
+    Limit,
+    /// A hospital is down for two hours
+    Outage,
+    /// Nobody can be told of an alert for two hours
+    Silence,
+    /// Dangerous answers behind a backlog
+    Notices,
+    /// Four hundred hospitals
+    Many,
+}
+
+#[derive(Parser)]
+#[command(about = "Lives through bad days and measures them")]
+struct Arguments {
+    /// Only these, e.g. --only limit,outage
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Day>,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let days = match arguments.only.is_empty() {
+        true => Day::value_variants(),
+        false => &arguments.only,
+    };
+    let mut findings: Vec<Finding> = Vec::new();
+    for day in days {
+        eprintln!("living through: {day:?}");
+        let mut more = match day {
+            Day::Limit => limit::live().await,
+            Day::Outage => outage::live().await,
+            Day::Silence => silence::live().await,
+            Day::Notices => notices::live().await,
+            Day::Many => many::live().await,
+        }
+        .with_context(|| format!("{day:?}"))?;
+        eprintln!("{}", finding::table(&more));
+        findings.append(&mut more);
+    }
+    println!("{}", finding::table(&findings));
+    let short = findings.iter().any(|finding| !finding.holds());
+    Ok(if short { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,26 @@
+//! Bad days, each lived through once on real processes, and judged by what the foreign system itself wrote
+//! down: how often a hospital was called, when, and what it has in the end.
+//!
+//! | module | the day |
+//! |---|---|
+//! | [`limit`] | replicas come, go, are killed and stand still: a hospital's pace holds |
+//! | [`outage`] | a hospital is down for two hours: nothing is charged, nobody else notices |
+//! | [`silence`] | nobody can be told of an alert for two hours: then everybody is, once |
+//! | [`notices`] | dangerous answers behind a backlog |
+//! | [`many`] | four hundred hospitals |
+//!
+//! Two hours are two minutes at a time scale of 1:60; the pace of calls is never scaled.
+
+mod callers;
+mod diary;
+pub mod finding;
+pub mod limit;
+pub mod many;
+pub mod notices;
+pub mod outage;
+pub mod silence;
+
+/// Two hours in two minutes.
+const HURRY: f64 = 1.0 / 60.0;
+/// The two hours.
+const TWO_HOURS: std::time::Duration = std::time::Duration::from_secs(120);

@@ -1,0 +1,83 @@
+//! What a day showed, each beside what it must be.
+
+use comfy_table::{LineStyle, Table};
+
+/// What a figure must be.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound {
+    /// So much or more.
+    AtLeast(f64),
+    /// So much or less.
+    AtMost(f64),
+    /// Exactly this.
+    Is(f64),
+    /// Nothing: it is good to know.
+    Any,
+}
+
+/// One figure.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What was measured, with its unit.
+    pub what: String,
+    /// What came out.
+    pub value: f64,
+    /// What it must be.
+    pub bound: Bound,
+}
+
+impl Finding {
+    /// A figure and what it must be.
+    pub fn new(what: impl Into<String>, value: f64, bound: Bound) -> Self {
+        Self { what: what.into(), value, bound }
+    }
+
+    /// Whether it is what it must be.
+    pub fn holds(&self) -> bool {
+        match self.bound {
+            Bound::AtLeast(least) => self.value >= least,
+            Bound::AtMost(most) => self.value <= most,
+            Bound::Is(exactly) => (self.value - exactly).abs() < f64::EPSILON,
+            Bound::Any => true,
+        }
+    }
+}
+
+/// The figures for people.
+pub fn table(findings: &[Finding]) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
+    table.set_header(["figure", "measured", "must be", ""]);
+    for finding in findings {
+        let bound = match finding.bound {
+            Bound::AtLeast(least) => format!(">= {}", number(least)),
+            Bound::AtMost(most) => format!("<= {}", number(most)),
+            Bound::Is(exactly) => number(exactly),
+            Bound::Any => String::new(),
+        };
+        let word = match (finding.bound, finding.holds()) {
+            (Bound::Any, _) => "",
+            (_, true) => "ok",
+            (_, false) => "short",
+        };
+        table.add_row([finding.what.clone(), number(finding.value), bound, word.to_owned()]);
+    }
+    table.to_string()
+}
+
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_holds_at_its_bound_and_not_beyond() {
+        let holds = |value, bound| Finding::new("x", value, bound).holds();
+        assert!(holds(4.5, Bound::AtLeast(4.5)) && !holds(4.4, Bound::AtLeast(4.5)));
+        assert!(holds(6.0, Bound::AtMost(6.0)) && !holds(7.0, Bound::AtMost(6.0)));
+        assert!(holds(0.0, Bound::Is(0.0)) && !holds(1.0, Bound::Is(0.0)));
+    }
+}
