@@ -133,6 +133,7 @@ fn what_a_file_gets_wrong_is_refused() {
         ("item: c, at_least: 4", "score: s, is: true"),
         ("item: c, at_least: 4", "at_least: 4"),
         ("severity: notice", "severity: loud"),
+        ("{ id: a, severity", "{ id: risk, severity"),
     ] {
         let text = GOOD.replace(from, to);
         assert_ne!(text, GOOD, "{from}");

@@ -92,7 +92,8 @@ impl Risk {
             // PostgreSQL refuses it, or is away: without what came from outside it may take it.
             return self.settling().set_aside(one, failure, class, suspect, handled).await;
         };
-        tracing::warn!(lane = LANE, class = class.as_str(), %submission_id, "set aside: {}", failure.rule());
+        let message_id = one.delivery.message_id();
+        tracing::warn!(lane = LANE, class = class.as_str(), ?message_id, "set aside: {}", failure.rule());
         count(class.as_str());
         one.delivery.ack(&receipt);
         handled.settled(one.place, Some(class.as_str()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{AlertRule, Check, CheckKind, Definition, Item, Kind, Name, OptionList, ScoreKind, ScoreRule};
+use crate::alert::RISK_RULE;
 use crate::instrument::pro_ctcae;
 use crate::submission::InstrumentRef;
 
@@ -149,6 +150,7 @@ impl Definition {
     fn alert(&self, found: &mut Problems, alert: &AlertRule) {
         let at = format!("alert {}", alert.id);
         found.word(&at, &alert.id);
+        found.unless(alert.id.as_str() != RISK_RULE, &at, "must have another id: this one is a risk model's");
         let conditions = [alert.at_least.is_some(), alert.is.is_some(), !alert.any_of.is_empty()];
         found.unless(
             conditions.iter().filter(|given| **given).count() == 1,
