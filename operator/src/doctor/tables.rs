@@ -1,15 +1,13 @@
 //! What the tables say.
 
 use epro_process::config::Config;
+use epro_store::conditions::Condition;
 use epro_store::{Store, StoreError};
 use time::OffsetDateTime;
 
 use super::{Finding, hospitals};
 use crate::outside::Outside;
 
-/// Conditions whose cause the doctor looks at itself, as it is now.
-const LOOKED_AT: [&str; 5] =
-    ["hospital-closed", "delivery-overdue", "paused-itself", "alert-unacknowledged", "broker-away"];
 /// Follow-ons that are counted at most.
 const MOST: u32 = 1000;
 
@@ -45,7 +43,14 @@ async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, Sto
         ));
     }
     let conditions = store.open_conditions().await?;
-    for condition in conditions.iter().filter(|condition| !LOOKED_AT.contains(&condition.kind.as_str())) {
+    // The cause of these it looks at itself, as it is now.
+    let configured = &outside.config.hospitals;
+    let looked_at = |condition: &&Condition| match condition.kind.as_str() {
+        "hospital-closed" | "delivery-overdue" => configured.contains_key(&condition.key),
+        "paused-itself" | "alert-unacknowledged" | "broker-away" => true,
+        _ => false,
+    };
+    for condition in conditions.iter().filter(|condition| !looked_at(condition)) {
         findings.push(Finding::new(
             format!("{} {}: {}", condition.kind, condition.key, condition.detail),
             "operators were told when it began",

@@ -42,8 +42,14 @@ const BEGIN: &str = concat!(
     " RETURNING true"
 );
 
-/// The call that was to follow wasn't made.
-const NOT_BEGUN: &str = concat!("UPDATE ops.delivery d SET begun = false ", open!());
+/// The call that was to follow wasn't made. Another owner may have begun one since: only who still holds the lease
+/// knows that none did.
+const NOT_BEGUN: &str = concat!(
+    "UPDATE ops.delivery d SET begun = false ",
+    open!(),
+    "AND EXISTS (SELECT FROM ops.lease l WHERE l.kind = 'hospital' AND l.key = d.site_id ",
+    "AND l.owner = $4 AND l.term = $5 AND l.until > clock_timestamp())"
+);
 
 const DUE: &str = concat!(
     "WITH RECURSIVE version AS (",
@@ -133,13 +139,20 @@ impl Store {
         first(&answers, 2).map_or(Ok(Begun::Absent), |row| begun(key, row, first_call))
     }
 
-    /// Its first call was not made after all: the hospital can't have it.
+    /// Its first call was not made after all by the owner of this lease: the hospital can't have it. Nothing is changed
+    /// once that lease is over.
     ///
     /// # Errors
     /// As every [`StoreError`]; then what amends it goes as a correction, which may be one too many.
-    pub async fn delivery_not_begun(&self, key: DeliveryKey) -> Result<(), StoreError> {
+    pub async fn delivery_not_begun(
+        &self,
+        key: DeliveryKey,
+        owner: Uuid,
+        term: i64,
+    ) -> Result<(), StoreError> {
         let session = Session::open(self).await?;
-        session.pipeline(vec![key.asks(NOT_BEGUN).with(key.generation)], false).await?;
+        let step = key.asks(NOT_BEGUN).with(key.generation).with(owner).with(term);
+        session.pipeline(vec![step], false).await?;
         session.done();
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::support::sample::{amendment, submission};
 use epro_store::audit::{Actor, AuditFacts};
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::deliveries::{Begun, Call, DeliveryKey, Due, Renewed};
+use epro_store::lease::LeaseRound;
 use epro_store::submissions::NewSubmission;
 use epro_store::{AuditChain, Store};
 use serde_json::json;
@@ -125,6 +126,28 @@ async fn an_amendment_of_what_the_hospital_has_or_may_have_is_a_correction() {
         assert_eq!((due.root, due.correction), (base.identified.submission_id, true));
     }
     assert!(matches!(store.begin_delivery(key(&tried)).await.unwrap(), Begun::Superseded(_)));
+}
+
+#[tokio::test]
+async fn a_call_that_was_not_made_is_taken_back_by_who_holds_the_lease_and_by_nobody_whose_lease_is_over() {
+    let database = Database::new().await;
+    let (first, owner, sites) = (submission(), Uuid::now_v7(), ["H001".to_owned()]);
+    let store = store(&database, std::slice::from_ref(&first)).await;
+    let begun = async || database.count("ops.delivery WHERE begun").await;
+    let round = LeaseRound { kind: "hospital", owner, keys: &sites, ttl: Duration::from_secs(60) };
+    let term = store.leases(&round).await.unwrap()[0].term;
+
+    assert!(due(&store, &first).await.first_call);
+    store.delivery_not_begun(key(&first), owner, term).await.unwrap();
+    assert_eq!(begun().await, 0);
+
+    assert!(due(&store, &first).await.first_call);
+    assert!(!due(&store, &first).await.first_call, "it may have been called");
+    store.delivery_not_begun(key(&first), Uuid::now_v7(), term).await.unwrap();
+    store.delivery_not_begun(key(&first), owner, term - 1).await.unwrap();
+    database.rows("UPDATE ops.lease SET until = clock_timestamp() - interval '1 ms' RETURNING 1").await;
+    store.delivery_not_begun(key(&first), owner, term).await.unwrap();
+    assert_eq!(begun().await, 1);
 }
 
 #[tokio::test]

@@ -95,9 +95,12 @@ impl<'a> Settling<'a> {
     /// It was looked up and not called: it stays as it was.
     pub(crate) async fn not_called(&self, due: &Due) {
         self.survived().await;
-        if due.first_call
-            && let Err(error) = self.hospital.office.store.delivery_not_begun(self.key(due.generation)).await
-        {
+        if !due.first_call {
+            return;
+        }
+        let (office, term) = (&self.hospital.office, self.hospital.term);
+        let noted = office.store.delivery_not_begun(self.key(due.generation), office.owner, term).await;
+        if let Err(error) = noted {
             tracing::debug!(%error, "a call that was not made stays written down as begun");
         }
     }

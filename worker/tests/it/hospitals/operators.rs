@@ -1,10 +1,10 @@
 //! What an operator sees and does.
 
-use epro_proving::until;
+use epro_proving::{Service, until};
 use serde_json::{Value, json};
 
-use super::stand::{ONE, Stand, TWO};
-use crate::support::{BOUND, says};
+use super::stand::{ONE, Stand, THREE, TWO};
+use crate::support::{BOUND, counts, says};
 
 async fn epro(stand: &Stand, line: &[&str]) {
     stand.stack.epro(line).await.unwrap();
@@ -33,20 +33,27 @@ async fn a_pause_holds_on_every_replica_and_before_the_first_delivery_after_a_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_hospitals_are_paused_by_the_name_of_the_lane() {
+async fn all_hospitals_are_paused_and_resumed_by_the_name_of_the_lane_on_every_replica() {
     let stand = Stand::new(json!({})).await;
-    let caller = stand.caller().await;
+    let (one, two) = (stand.caller().await, stand.caller().await);
+    let owners =
+        "SELECT count(DISTINCT owner) FROM ops.lease WHERE kind = 'hospital' AND until > clock_timestamp()";
+    counts(&stand.link, owners, 2).await;
     epro(&stand, &["pause", "hospitals", "--reason", "the network"]).await;
     until("three hospitals to stand still", BOUND, || async {
-        Ok((caller.output().matches("nothing goes to the hospital").count() >= 3).then_some(()))
+        let stands = |caller: &Service| caller.output().matches("nothing goes to the hospital").count();
+        Ok((stands(&one) > 0 && stands(&two) > 0 && stands(&one) + stands(&two) >= 3).then_some(()))
     })
     .await
     .unwrap();
-    stand.store(ONE, 3).await;
-    stand.store(TWO, 3).await;
+    for site in [ONE, TWO, THREE] {
+        stand.store(site, 3).await;
+        assert!(stand.desk(site).calls().is_empty(), "{site}");
+    }
     epro(&stand, &["resume", "hospitals", "--reason", "done"]).await;
-    stand.are(ONE, "done", 3).await;
-    stand.are(TWO, "done", 3).await;
+    for site in [ONE, TWO, THREE] {
+        stand.are(site, "done", 3).await;
+    }
     let (code, _, error) = stand.stack.epro_status(&["pause", "H004", "--reason", "x"]).await.unwrap();
     assert!(code == Some(1) && error.contains("no site of that name has a hospital"), "{error}");
 }
@@ -63,7 +70,7 @@ async fn an_operator_sees_how_each_hospital_is() {
     epro(&stand, &["pause", TWO, "--reason", "their upgrade"]).await;
     let counted =
         "SELECT count(*) FROM ops.hospital_state WHERE site_id = 'H002' AND calls = 2 AND taken = 2";
-    crate::support::counts(&stand.link, counted, 1).await;
+    counts(&stand.link, counted, 1).await;
     let said = stand.stack.epro(&["hospitals", "--json"]).await.unwrap();
     let said: Value = serde_json::from_str(&said).unwrap();
     assert!(said[0]["gate_reason"].as_str().unwrap().starts_with("401"), "{said}");
