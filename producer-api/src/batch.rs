@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::body;
 use crate::door::Door;
-use crate::intake::{self, Arrival};
+use crate::intake::{self, Admitted, Arrival};
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::{check_scope, location};
@@ -92,8 +92,9 @@ async fn submit(
     let parts = split(&bytes, MAX_ITEMS).map_err(|violation| not_a_batch(&bytes, violation))?;
     let arrival = Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Batch, trace: &trace };
     let parts = parts.into_iter().map(|part| bytes.slice_ref(part)).collect();
-    let outcomes = receive(door, &arrival, parts).await;
-    answer(visit, outcomes)
+    let admit = |part: &Bytes| Ok((intake::admit(door, &arrival, in_bounds(part)?)?, ()));
+    let outcomes = receive(door, "batch", parts, admit).await;
+    answer(visit, outcomes.into_iter().map(|outcome| outcome.map(|(id, ())| id)).collect())
 }
 
 /// Too many items (413) or no batch at all (400): what splits with a higher bound was too long.
@@ -105,17 +106,25 @@ fn not_a_batch(bytes: &[u8], violation: Violation) -> Refusal {
 /// Publishes the items side by side. Once one got no answer from the broker, or the batch has taken
 /// as long as four submissions may, those not yet under way are not tried: nobody waits a thousand
 /// times in turn.
-async fn receive(door: &Door, arrival: &Arrival<'_>, parts: Vec<Bytes>) -> Vec<Result<Uuid, Refusal>> {
+pub(crate) async fn receive<P, E>(
+    door: &Door,
+    through: &'static str,
+    parts: Vec<P>,
+    admit: impl Fn(&P) -> Result<(Admitted, E), Refusal>,
+) -> Vec<Result<(Uuid, E), Refusal>> {
     let end = Instant::now() + 4 * door.confirm_timeout;
     let over = &AtomicBool::new(false);
     futures_util::stream::iter(parts)
-        .map(async |bytes: Bytes| {
+        .map(async |part: P| {
             let tried = !over.load(Ordering::Relaxed) && Instant::now() < end;
-            let outcome = one(door, arrival, &bytes, tried).await;
+            let outcome = match admit(&part) {
+                Ok((admitted, more)) => one(door, admitted, tried).await.map(|id| (id, more)),
+                Err(refusal) => Err(refusal),
+            };
             if outcome.as_ref().is_err_and(|refusal| silence(refusal.kind)) {
                 over.store(true, Ordering::Relaxed);
             }
-            intake::count("batch", &outcome);
+            intake::count(through, &outcome);
             outcome
         })
         .buffered(door.batch_width)
@@ -128,11 +137,12 @@ fn silence(kind: Kind) -> bool {
     matches!(kind, Kind::BrokerAway | Kind::BrokerBlocked | Kind::Unconfirmed | Kind::Busy)
 }
 
-async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes, tried: bool) -> Result<Uuid, Refusal> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Kind::TooLarge.into());
-    }
-    let admitted = intake::admit(door, arrival, bytes)?;
+/// An item that isn't longer than a submission may be.
+pub(crate) fn in_bounds(bytes: &Bytes) -> Result<&Bytes, Refusal> {
+    if bytes.len() > MAX_BYTES { Err(Kind::TooLarge.into()) } else { Ok(bytes) }
+}
+
+async fn one(door: &Door, admitted: Admitted, tried: bool) -> Result<Uuid, Refusal> {
     if !tried {
         return Err(Kind::NotTried.into());
     }
@@ -144,14 +154,7 @@ async fn one(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes, tried: bool) -> 
 
 /// 200 with the outcomes; 503 if the only thing wrong is that nothing can be accepted now.
 fn answer(visit: &Visit<'_>, outcomes: Vec<Result<Uuid, Refusal>>) -> Result<Response, Refusal> {
-    let unavailable = outcomes.iter().find_map(|outcome| match outcome {
-        Err(refusal) if refusal.kind.status() == 503 => Some(refusal.kind),
-        _ => None,
-    });
-    let all = outcomes.iter().all(|outcome| matches!(outcome, Err(refusal) if refusal.kind.status() == 503));
-    if let (true, Some(kind)) = (all, unavailable) {
-        return Err(kind.into());
-    }
+    let unavailable = unavailable(&outcomes)?;
     let received = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let refused = outcomes.len() - received;
     let items = outcomes.into_iter().map(|outcome| item(visit, outcome)).collect();
@@ -160,6 +163,19 @@ fn answer(visit: &Visit<'_>, outcomes: Vec<Result<Uuid, Refusal>>) -> Result<Res
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Ok(response)
+}
+
+/// Why some could not be accepted now; a refusal if that is so of all of them.
+pub(crate) fn unavailable<T>(outcomes: &[Result<T, Refusal>]) -> Result<Option<Kind>, Refusal> {
+    let found = outcomes.iter().find_map(|outcome| match outcome {
+        Err(refusal) if refusal.kind.status() == 503 => Some(refusal.kind),
+        _ => None,
+    });
+    let all = outcomes.iter().all(|outcome| matches!(outcome, Err(refusal) if refusal.kind.status() == 503));
+    match found {
+        Some(kind) if all => Err(kind.into()),
+        found => Ok(found),
+    }
 }
 
 fn item(visit: &Visit<'_>, outcome: Result<Uuid, Refusal>) -> Item {

@@ -22,6 +22,9 @@ const BATCHES: usize = 4;
 /// Requests at work for each publish that may be outstanding; above it they are turned away.
 const REQUESTS_A_SLOT: usize = 8;
 
+/// FHIR clients that may wait for the store for each connection to it.
+const WAITERS_A_CONNECTION: usize = 4;
+
 /// What the configuration and its files say, read before anything is opened.
 pub(crate) struct Setup {
     pub(crate) config: Config,
@@ -102,6 +105,8 @@ pub(crate) struct Door {
     pub(crate) batch_slots: Semaphore,
     /// As many items of one batch are under way at a time.
     pub(crate) batch_width: usize,
+    /// FHIR clients that may wait for the store at a time; further ones are answered without.
+    pub(crate) waiters: Semaphore,
 }
 
 impl Door {
@@ -127,6 +132,7 @@ impl Door {
             batches: Semaphore::new(BATCHES),
             batch_slots: Semaphore::new(batch_width),
             batch_width,
+            waiters: Semaphore::new(pool.saturating_mul(WAITERS_A_CONNECTION)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, topology};
 use epro_schemas::envelope::{self, Envelope};
-use epro_schemas::instrument::Signal;
+use epro_schemas::instrument::{Resolved, Signal};
 use epro_schemas::kind;
 use epro_schemas::phi::Phi;
 use epro_schemas::submission::Submission;
@@ -29,7 +29,16 @@ pub(crate) struct Arrival<'a> {
 /// A submission that may go on, as a message that is ready to leave.
 pub(crate) struct Admitted {
     pub(crate) submission_id: Uuid,
+    pub(crate) message_id: Uuid,
     message: Message,
+}
+
+/// A submission that may go on, understood.
+pub(crate) struct Checked {
+    pub(crate) submission: Submission,
+    pub(crate) subject: Phi<String>,
+    pub(crate) resolved: Resolved,
+    signals: Vec<Signal>,
 }
 
 /// A submission that the broker has.
@@ -51,13 +60,16 @@ pub(crate) fn count<T>(through: &'static str, outcome: &Result<T, Refusal>) {
 
 /// Checks one submission and seals it.
 pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes) -> Result<Admitted, Refusal> {
-    let submission = parse(bytes)?;
+    seal(door, arrival, check(door, arrival.caller, parse(bytes)?)?, bytes)
+}
+
+/// Checks what was read, whatever its form was.
+pub(crate) fn check(door: &Door, caller: &Caller, submission: Submission) -> Result<Checked, Refusal> {
     crate::fault::at_submit(submission.submission_id);
-    let subject = subject_of(arrival.caller, &submission)?;
-    check_places(door, arrival.caller, &submission)?;
-    let signals = signals_of(door, &submission)?;
-    let message = seal(door, arrival, subject, &submission, &signals, bytes)?;
-    Ok(Admitted { submission_id: submission.submission_id, message })
+    let subject = subject_of(caller, &submission)?;
+    check_places(door, caller, &submission)?;
+    let (resolved, signals) = understand(door, &submission)?;
+    Ok(Checked { submission, subject, resolved, signals })
 }
 
 /// Publishes what was admitted. Only a confirm makes a [`Received`].
@@ -69,7 +81,7 @@ pub(crate) async fn publish(
     admitted: Admitted,
     within: Option<Duration>,
 ) -> Result<Received, Refusal> {
-    let Admitted { submission_id, message } = admitted;
+    let Admitted { submission_id, message, message_id: _ } = admitted;
     let outcome = match within {
         None => door.publisher.publish(message).await,
         Some(within) => door.publisher.publish_within(message, within).await,
@@ -125,14 +137,16 @@ fn check_places(door: &Door, caller: &Caller, submission: &Submission) -> Result
     Ok(())
 }
 
-/// What the instrument's alert rules find, so that what alerts overtakes what doesn't.
-fn signals_of(door: &Door, submission: &Submission) -> Result<Vec<Signal>, Refusal> {
+/// What the answers mean, and what the instrument's alert rules find in them, so that what alerts
+/// overtakes what doesn't.
+fn understand(door: &Door, submission: &Submission) -> Result<(Resolved, Vec<Signal>), Refusal> {
     let Some(instrument) = door.instruments.get(&submission.instrument) else {
         return Err(Refusal::at(Kind::Invalid, "/instrument", "must be an instrument that is known here"));
     };
     let resolved =
         instrument.resolve(submission).map_err(|errors| Refusal { kind: Kind::Invalid, errors })?;
-    Ok(instrument.signals(&resolved))
+    let signals = instrument.signals(&resolved);
+    Ok((resolved, signals))
 }
 
 /// The headers tell an operator, and a worker that can't open the body, where it belongs and whom to
@@ -150,21 +164,21 @@ fn headers(door: &Door, arrival: &Arrival<'_>, submission: &Submission, signals:
     }
 }
 
-fn seal(
+/// Seals what was checked, with the bytes as they came.
+pub(crate) fn seal(
     door: &Door,
     arrival: &Arrival<'_>,
-    subject: Phi<String>,
-    submission: &Submission,
-    signals: &[Signal],
+    checked: Checked,
     bytes: &Bytes,
-) -> Result<Message, Refusal> {
+) -> Result<Admitted, Refusal> {
+    let Checked { submission, subject, signals, resolved: _ } = checked;
     let envelope = Envelope {
         received_at: OffsetDateTime::now_utc(),
         subject_id: subject,
         actor: arrival.caller.sub.clone(),
         client: arrival.caller.client.as_deref().map(str::to_owned),
         from: Phi::new(arrival.from.to_string()),
-        door: arrival.through,
+        door: arrival.through.clone(),
         trace_id: Some(arrival.trace.id.clone()),
         bytes: bytes.clone(),
     };
@@ -174,6 +188,7 @@ fn seal(
         Kind::Panicked
     })?;
     let queue = if signals.is_empty() { topology::SUBMISSIONS_ROUTINE } else { topology::SUBMISSIONS_URGENT };
-    let headers = headers(door, arrival, submission, signals);
-    Ok(Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into()))
+    let headers = headers(door, arrival, &submission, &signals);
+    let message = Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into());
+    Ok(Admitted { submission_id: submission.submission_id, message_id, message })
 }

@@ -11,6 +11,7 @@ mod body;
 mod docs;
 mod door;
 mod fault;
+mod fhir;
 mod intake;
 mod openapi;
 mod readiness;

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document: paths by hand, schemas from the types.
 
+mod fhir;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -56,6 +58,10 @@ fn operation(route: Route, schemas: &mut SchemaGenerator) -> Value {
         Route::Batch => batch(schemas),
         Route::Status => status(schemas),
         Route::Acknowledge => acknowledge(schemas),
+        Route::FhirCreate => fhir::create(schemas),
+        Route::FhirBatch => fhir::batch(schemas),
+        Route::FhirRead => fhir::read(schemas),
+        Route::FhirMetadata => open("fhirMetadata", "The CapabilityStatement", fhir::TYPE),
         Route::OpenApi => open("openapi", "This document", "application/json"),
         Route::Docs => open("docs", "This document, for people", "text/html"),
         Route::Style | Route::Unknown => open("style", "The style sheet of the page", "text/css"),
@@ -163,6 +169,9 @@ fn refusals(schemas: &mut SchemaGenerator, route: Route) -> Map<String, Value> {
             "description": slugs.join(", "),
             "content": {"application/problem+json": {"schema": schema}},
         });
+        if route.is_fhir() {
+            response["content"] = fhir::resource("OperationOutcome");
+        }
         if status == 503 {
             response["headers"] = json!({"Retry-After": {
                 "description": "Come again in so many seconds.", "schema": {"type": "integer"},
@@ -175,14 +184,20 @@ fn refusals(schemas: &mut SchemaGenerator, route: Route) -> Map<String, Value> {
 
 /// Whether a route may be answered so. In a batch, what concerns one item is said in its outcome.
 fn answers(kind: Kind, route: Route) -> bool {
-    let intake = matches!(route, Route::Submit | Route::Batch);
+    let fhir = matches!(route, Route::FhirCreate | Route::FhirBatch);
+    let intake = fhir || matches!(route, Route::Submit | Route::Batch);
     let publishes = intake || route == Route::Acknowledge;
     match kind {
-        Kind::NotJson | Kind::Invalid => route == Route::Submit,
-        Kind::StudyForbidden | Kind::SiteForbidden | Kind::SubjectForbidden => route == Route::Submit,
-        Kind::NotABatch | Kind::TooMany | Kind::NotTried => route == Route::Batch,
-        Kind::IdMalformed => matches!(route, Route::Status | Route::Acknowledge),
-        Kind::SubmissionUnknown | Kind::StoreAway => route == Route::Status,
+        Kind::NotJson | Kind::Invalid => fhir || route == Route::Submit,
+        Kind::StudyForbidden | Kind::SiteForbidden | Kind::SubjectForbidden => {
+            matches!(route, Route::Submit | Route::FhirCreate)
+        }
+        Kind::NotABatch => route == Route::Batch,
+        Kind::TooMany | Kind::NotTried => matches!(route, Route::Batch | Route::FhirBatch),
+        Kind::Conflict | Kind::SetAside | Kind::ConditionUnsupported => route == Route::FhirCreate,
+        Kind::TransactionUnsupported => route == Route::FhirBatch,
+        Kind::IdMalformed => matches!(route, Route::Status | Route::Acknowledge | Route::FhirRead),
+        Kind::SubmissionUnknown | Kind::StoreAway => matches!(route, Route::Status | Route::FhirRead),
         Kind::AlertUnknown => route == Route::Acknowledge,
         Kind::BodySlow | Kind::BodyBroken | Kind::TooLarge | Kind::MediaType => intake,
         Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => publishes,

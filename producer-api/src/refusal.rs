@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A refused request: which kind, what is wrong where, and when to come again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) kind: Kind,
     pub(crate) errors: Vec<Violation>,
@@ -73,12 +73,19 @@ kinds! {
     AlertUnknown 404 "alert_unknown"
         "There is no such alert for this token; one that was told while the database was away is known a little later" None;
     MethodUnknown 405 "method_unknown" "The method is not allowed here" None;
+    Conflict 409 "conflict"
+        "Other content is stored under this identifier, or the base was amended before: this was set aside for a person" None;
+    SetAside 409 "set_aside" "It was taken and then set aside for a person; its status says why" None;
+    ConditionUnsupported 412 "condition_unsupported"
+        "If-None-Exist can only be identifier=system|value of the resource itself" None;
     BodySlow 408 "body_slow" "The body did not arrive in time" None;
     BodyBroken 400 "body_broken" "The body ended early" None;
     TooLarge 413 "too_large" "The body is too large" None;
     TooMany 413 "too_many" "The batch has too many items" None;
     MediaType 415 "media_type" "The content type is not one that is read here" None;
     Invalid 422 "invalid" "The submission breaks rules" None;
+    TransactionUnsupported 422 "transaction_unsupported"
+        "A transaction of several entries is not supported: send them as a batch" None;
     Panicked 500 "panicked" "Something went wrong here; it is noted" None;
     BrokerAway 503 "broker_away" "Nothing can be accepted now" Some((2, 6));
     BrokerBlocked 503 "broker_blocked" "Nothing can be accepted now" Some((5, 10));
@@ -159,8 +166,10 @@ impl From<PublishError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let kind = self.kind;
+        let (kind, told) = (self.kind, self.clone());
         let mut response = json(kind.status(), "application/problem+json", &self.problem());
+        // For doors that say it in other words.
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         if let Some(seconds) = kind.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

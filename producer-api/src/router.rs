@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::visit::Visit;
-use crate::{acknowledge, batch, docs, status, submit};
+use crate::{acknowledge, batch, docs, fhir, status, submit};
 
 /// A route of the public door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,14 @@ pub(crate) enum Route {
     Status,
     /// Somebody has an alert in hand.
     Acknowledge,
+    /// One QuestionnaireResponse.
+    FhirCreate,
+    /// Many.
+    FhirBatch,
+    /// One, read back.
+    FhirRead,
+    /// What of FHIR there is.
+    FhirMetadata,
     /// The OpenAPI document.
     OpenApi,
     /// The same, for people.
@@ -40,8 +48,19 @@ pub(crate) enum Route {
 
 impl Route {
     /// The routes that there are.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Submit, Self::Batch, Self::Status, Self::Acknowledge, Self::OpenApi, Self::Docs, Self::Style];
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Submit,
+        Self::Batch,
+        Self::Status,
+        Self::Acknowledge,
+        Self::FhirCreate,
+        Self::FhirBatch,
+        Self::FhirRead,
+        Self::FhirMetadata,
+        Self::OpenApi,
+        Self::Docs,
+        Self::Style,
+    ];
 
     /// Its path, as documented.
     pub(crate) fn path(self) -> &'static str {
@@ -50,6 +69,10 @@ impl Route {
             Self::Batch => "/api/v1/epro/submit/batch",
             Self::Status => "/api/v1/epro/submissions/{id}",
             Self::Acknowledge => "/api/v1/alerts/{id}/acknowledge",
+            Self::FhirCreate => "/fhir/R4/QuestionnaireResponse",
+            Self::FhirBatch => "/fhir/R4",
+            Self::FhirRead => "/fhir/R4/QuestionnaireResponse/{id}",
+            Self::FhirMetadata => "/fhir/R4/metadata",
             Self::OpenApi => "/openapi.json",
             Self::Docs => "/docs",
             Self::Style => "/docs.css",
@@ -60,19 +83,27 @@ impl Route {
     /// Its method.
     pub(crate) fn method(self) -> Method {
         match self {
-            Self::Submit | Self::Batch | Self::Acknowledge => Method::POST,
-            Self::Status | Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => Method::GET,
+            Self::Submit | Self::Batch | Self::Acknowledge | Self::FhirCreate | Self::FhirBatch => {
+                Method::POST
+            }
+            Self::Status | Self::FhirRead | Self::FhirMetadata => Method::GET,
+            Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => Method::GET,
         }
+    }
+
+    /// Whether it speaks FHIR.
+    pub(crate) fn is_fhir(self) -> bool {
+        matches!(self, Self::FhirCreate | Self::FhirBatch | Self::FhirRead | Self::FhirMetadata)
     }
 
     /// What the audit trail calls it.
     pub(crate) fn action(self) -> &'static str {
         match self {
-            Self::Submit => "submission.submit",
-            Self::Batch => "submission.submit_batch",
-            Self::Status => "submission.read",
+            Self::Submit | Self::FhirCreate => "submission.submit",
+            Self::Batch | Self::FhirBatch => "submission.submit_batch",
+            Self::Status | Self::FhirRead => "submission.read",
             Self::Acknowledge => "alert.acknowledge",
-            Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => "request",
+            Self::FhirMetadata | Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => "request",
         }
     }
 
@@ -82,6 +113,10 @@ impl Route {
             Self::Batch => post(batch::handle),
             Self::Status => get(status::handle),
             Self::Acknowledge => post(acknowledge::handle),
+            Self::FhirCreate => post(fhir::create::handle),
+            Self::FhirBatch => post(fhir::batch::handle),
+            Self::FhirRead => get(fhir::read::handle),
+            Self::FhirMetadata => get(fhir::metadata::handle),
             Self::OpenApi => get(docs::openapi),
             Self::Style => get(docs::style),
             Self::Docs | Self::Unknown => get(docs::page),
@@ -101,13 +136,17 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         let serve = route.serve().fallback(async move |State(door): State<Arc<Door>>| {
             Visit::begin(&door, route).answer(Err(Kind::MethodUnknown.into()))
         });
-        router.route(route.path(), serve)
+        match route {
+            // Clients join a base URL and nothing in either way.
+            Route::FhirBatch => router.route("/fhir/R4/", serve.clone()).route(route.path(), serve),
+            _ => router.route(route.path(), serve),
+        }
     });
     let unknown = async |State(door): State<Arc<Door>>| {
         Visit::begin(&door, Route::Unknown).answer(Err(Kind::RouteUnknown.into()))
     };
     let within = longest(&door);
-    recovering(bounded(routes.fallback(unknown).with_state(door), within))
+    fhir::speaking(recovering(bounded(routes.fallback(unknown).with_state(door), within)))
 }
 
 /// A request that takes longer than that is a 503; what it was doing is dropped.

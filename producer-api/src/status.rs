@@ -59,26 +59,28 @@ async fn find(
     id: Uuid,
 ) -> Result<SubmissionStatus, Refusal> {
     visit.actor(delegate(door, caller));
-    if !caller.may_read_site && !caller.may_submit {
-        return Err(Kind::ScopeMissing.into());
-    }
+    let accesses = accesses(door, caller)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
-    if caller.may_read_site {
-        let access = Access::Sites { studies: caller.studies.clone(), sites: caller.sites.clone() };
+    for access in accesses {
+        if let Access::Subject(pseudonym) = access {
+            visit.actor(pseudonym);
+        }
         if let Some(found) = look_up(door, id, &access).await? {
             return Ok(found);
         }
     }
-    if caller.may_submit {
-        for study in door.studies.iter().filter(|study| caller.studies.contains(study)) {
-            let pseudonym = door.pseudonyms.pseudonym(study, caller.sub.expose());
-            visit.actor(pseudonym);
-            if let Some(found) = look_up(door, id, &Access::Subject(pseudonym)).await? {
-                return Ok(found);
-            }
-        }
-    }
     Err(Kind::SubmissionUnknown.into())
+}
+
+/// As whom a caller may look: for their sites, and as a patient in each of their studies.
+pub(crate) fn accesses(door: &Door, caller: &Caller) -> Result<Vec<Access>, Refusal> {
+    if !caller.may_read_site && !caller.may_submit {
+        return Err(Kind::ScopeMissing.into());
+    }
+    let staff = Access::Sites { studies: caller.studies.clone(), sites: caller.sites.clone() };
+    let studies = door.studies.iter().filter(|study| caller.may_submit && caller.studies.contains(study));
+    let own = studies.map(|study| Access::Subject(door.pseudonyms.pseudonym(study, caller.sub.expose())));
+    Ok(caller.may_read_site.then_some(staff).into_iter().chain(own).collect())
 }
 
 async fn look_up(door: &Door, id: Uuid, access: &Access) -> Result<Option<SubmissionStatus>, Refusal> {

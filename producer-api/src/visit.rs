@@ -66,7 +66,7 @@ impl<'d> Visit<'d> {
         match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
-                if self.route == Route::Status {
+                if matches!(self.route, Route::Status | Route::FhirRead) {
                     self.note("ok", status, "ok");
                 }
                 self.count(status, "ok");
@@ -109,6 +109,7 @@ impl Drop for Visit<'_> {
 fn digits(status: u16) -> &'static str {
     match status {
         200 => "200",
+        201 => "201",
         202 => "202",
         400 => "400",
         401 => "401",
@@ -116,6 +117,8 @@ fn digits(status: u16) -> &'static str {
         404 => "404",
         405 => "405",
         408 => "408",
+        409 => "409",
+        412 => "412",
         413 => "413",
         415 => "415",
         422 => "422",

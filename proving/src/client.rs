@@ -114,6 +114,20 @@ impl Client {
         reply(request).await
     }
 
+    /// A POST of a FHIR resource with more headers, not logged.
+    pub async fn post_fhir(
+        &self,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        resource: &Value,
+    ) -> Result<Reply> {
+        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(token);
+        let request = request.header("content-type", "application/fhir+json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        reply(request.body(resource.to_string())).await
+    }
+
     /// A GET.
     pub async fn get(&self, path: &str, token: &str) -> Result<Reply> {
         reply(self.http.get(format!("{}{path}", self.base)).bearer_auth(token)).await

@@ -131,6 +131,25 @@ fn version_8(digest: &[u8]) -> Uuid {
     Uuid::from_bytes(bytes)
 }
 
+/// Steps over what the FHIR door decided: id (16 bytes), study, site, base?.
+fn named(rest: &mut &[u8]) -> Result<()> {
+    let mut skip = |n: usize| -> Result<u8> {
+        let (head, tail) = rest.split_at_checked(n).context("an envelope cut short")?;
+        *rest = tail;
+        Ok(head.last().copied().unwrap_or_default())
+    };
+    skip(16)?;
+    for _ in 0..2 {
+        // No study or site is longer than 64 characters: the last byte is the length.
+        let length = skip(4)?;
+        skip(usize::from(length))?;
+    }
+    if skip(1)? == 1 {
+        skip(16)?;
+    }
+    Ok(())
+}
+
 fn associated(header: &[u8], kind: &str, id: Uuid) -> Vec<u8> {
     let mut aad = header.to_vec();
     aad.extend((kind.len() as u64).to_be_bytes());
@@ -147,7 +166,7 @@ fn key(path: &Path) -> Result<[u8; 32]> {
 
 impl Envelope {
     /// Version 1, door, receipt time in nanoseconds (16 bytes), subject, actor, client?, from,
-    /// trace id?, then the received bytes; a text has its length (4 bytes) before it, an optional
+    /// trace id?, for the FHIR door what it decided, then the received bytes; a text has its length (4 bytes) before it, an optional
     /// one a byte that says whether it is there.
     pub fn read(plain: &[u8]) -> Result<Self> {
         let mut rest = plain;
@@ -157,7 +176,7 @@ impl Envelope {
             Ok(head)
         };
         ensure!(take(1)? == [1], "an envelope of another version");
-        take(1 + 16)?;
+        let fhir = take(1 + 16)?.first() == Some(&1);
         let mut text = |optional: bool| -> Result<String> {
             if optional && take(1)? == [0] {
                 return Ok(String::new());
@@ -169,6 +188,9 @@ impl Envelope {
         text(true)?;
         text(false)?;
         text(true)?;
+        if fhir {
+            named(&mut rest)?;
+        }
         Ok(Self { subject, actor, bytes: rest.to_vec() })
     }
 

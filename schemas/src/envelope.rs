@@ -5,8 +5,12 @@ use std::fmt;
 
 use bytes::Bytes;
 use time::{OffsetDateTime, UtcOffset};
+use uuid::Uuid;
 
+use crate::fhir;
 use crate::phi::Phi;
+use crate::submission::Submission;
+use crate::violation::Violation;
 
 const VERSION: u8 = 1;
 
@@ -32,14 +36,27 @@ pub struct Envelope {
 }
 
 /// A way in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Door {
     /// `POST /api/v1/epro/submit`
     Native,
-    /// A FHIR R4 QuestionnaireResponse.
-    Fhir,
+    /// A FHIR R4 QuestionnaireResponse, with what its body doesn't say in our words.
+    Fhir(Named),
     /// One item of `POST /api/v1/epro/submit/batch`.
     Batch,
+}
+
+/// What the FHIR door decided: from the token, from identifiers that only it can turn into ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// From the identifier.
+    pub submission_id: Uuid,
+    /// From the token or an extension.
+    pub study_id: String,
+    /// From the token or an extension.
+    pub site_id: String,
+    /// From the identifier of the base.
+    pub amends: Option<Uuid>,
 }
 
 /// Bytes that are no envelope.
@@ -60,9 +77,9 @@ impl Envelope {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.bytes.len());
         out.push(VERSION);
-        out.push(match self.door {
+        out.push(match &self.door {
             Door::Native => 0,
-            Door::Fhir => 1,
+            Door::Fhir(_) => 1,
             Door::Batch => 2,
         });
         out.extend(self.received_at.unix_timestamp_nanos().to_be_bytes());
@@ -71,6 +88,9 @@ impl Envelope {
         put_option(&mut out, self.client.as_deref());
         put(&mut out, self.from.expose());
         put_option(&mut out, self.trace_id.as_deref());
+        if let Door::Fhir(named) = &self.door {
+            named.encode(&mut out);
+        }
         out.extend_from_slice(&self.bytes);
         out
     }
@@ -85,25 +105,35 @@ impl Envelope {
             VERSION => {}
             other => return Err(EnvelopeError::UnknownVersion(other)),
         }
-        let door = match rest.byte()? {
-            0 => Door::Native,
-            1 => Door::Fhir,
-            2 => Door::Batch,
-            _ => return Err(EnvelopeError::Malformed),
-        };
+        let door = rest.byte()?;
         let nanos = i128::from_be_bytes(rest.array()?);
         let received_at =
             OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| EnvelopeError::Malformed)?;
-        Ok(Self {
-            received_at: received_at.to_offset(UtcOffset::UTC),
-            subject_id: Phi::new(rest.text()?),
-            actor: Phi::new(rest.text()?),
-            client: rest.option()?,
-            from: Phi::new(rest.text()?),
-            door,
-            trace_id: rest.option()?,
-            bytes: bytes.slice(bytes.len() - rest.0.len()..),
-        })
+        let subject_id = Phi::new(rest.text()?);
+        let actor = Phi::new(rest.text()?);
+        let client = rest.option()?;
+        let from = Phi::new(rest.text()?);
+        let trace_id = rest.option()?;
+        let door = match door {
+            0 => Door::Native,
+            1 => Door::Fhir(Named::decode(&mut rest)?),
+            2 => Door::Batch,
+            _ => return Err(EnvelopeError::Malformed),
+        };
+        let received_at = received_at.to_offset(UtcOffset::UTC);
+        let bytes = bytes.slice(bytes.len() - rest.0.len()..);
+        Ok(Self { received_at, subject_id, actor, client, from, door, trace_id, bytes })
+    }
+
+    /// The submission that the bytes are, read as its door reads it.
+    ///
+    /// # Errors
+    /// Every problem at once, without a word of the body.
+    pub fn submission(&self) -> Result<Submission, Vec<Violation>> {
+        match &self.door {
+            Door::Native | Door::Batch => Submission::parse(&self.bytes),
+            Door::Fhir(named) => Ok(fhir::Response::parse(&self.bytes)?.submission(named)),
+        }
     }
 }
 
@@ -115,6 +145,29 @@ impl fmt::Debug for Envelope {
             .field("trace_id", &self.trace_id)
             .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl Named {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.submission_id.as_bytes());
+        put(out, &self.study_id);
+        put(out, &self.site_id);
+        out.push(u8::from(self.amends.is_some()));
+        if let Some(amends) = self.amends {
+            out.extend_from_slice(amends.as_bytes());
+        }
+    }
+
+    fn decode(rest: &mut Rest<'_>) -> Result<Self, EnvelopeError> {
+        let submission_id = Uuid::from_bytes(rest.array()?);
+        let (study_id, site_id) = (rest.text()?, rest.text()?);
+        let amends = match rest.byte()? {
+            0 => None,
+            1 => Some(Uuid::from_bytes(rest.array()?)),
+            _ => return Err(EnvelopeError::Malformed),
+        };
+        Ok(Self { submission_id, study_id, site_id, amends })
     }
 }
 

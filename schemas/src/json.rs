@@ -69,10 +69,15 @@ pub(crate) struct NotJson {
 
 /// Reads one value that fills the whole text.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Json<'_>, NotJson> {
+    parse_within(bytes, MAX_DEPTH)
+}
+
+/// The same for forms that nest deeper.
+pub(crate) fn parse_within(bytes: &[u8], depth: usize) -> Result<Json<'_>, NotJson> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| NotJson { what: "a byte that is not UTF-8", at: error.valid_up_to() })?;
     let mut reader = Reader { text, at: 0 };
-    let value = reader.value(MAX_DEPTH)?;
+    let value = reader.value(depth)?;
     match reader.peek() {
         None => Ok(value),
         Some(_) => Err(reader.not("something after the end")),

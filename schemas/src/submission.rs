@@ -1,9 +1,9 @@
 //! What a patient's device sends.
 
 mod answer;
-mod parse;
+pub(crate) mod parse;
 mod reference;
-mod split;
+pub(crate) mod split;
 
 use std::collections::BTreeMap;
 use std::fmt;

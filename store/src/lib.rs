@@ -21,6 +21,7 @@
 //! | [`pause`] | what an operator, or a lane itself, stopped on purpose |
 //! | [`audit`] | who did what: append-only, each row with the hash of the one before it |
 //! | [`status`] | where a submission stands |
+//! | [`responses`] | what became of one message; a stored response without its patient |
 //! | [`error`] | whose fault a failure is, told by type, never with a value |
 
 pub mod alerts;
@@ -36,6 +37,7 @@ pub mod lease;
 pub mod migrate;
 pub mod pause;
 pub mod pool;
+pub mod responses;
 pub mod risk;
 mod session;
 pub mod status;

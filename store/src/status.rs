@@ -220,7 +220,7 @@ impl Store {
 }
 
 impl Access {
-    fn asking(&self, sql: &'static str, submission_id: Uuid) -> Step<'_> {
+    pub(crate) fn asking(&self, sql: &'static str, submission_id: Uuid) -> Step<'_> {
         let step = Step::new(sql).with(submission_id);
         match self {
             Self::Subject(pseudonym) => {

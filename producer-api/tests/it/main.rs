@@ -6,6 +6,8 @@ mod auditing;
 mod batches;
 mod configuration;
 mod documentation;
+mod fhir;
+mod fhir_refusing;
 mod leaving;
 mod outages;
 mod panics;

@@ -9,7 +9,7 @@ mod resolve;
 use super::definition::{Check, CheckKind};
 use super::{Instrument, Name, Score};
 use crate::phi::Phi;
-use crate::submission::Submission;
+use crate::submission::{Answer, Submission};
 
 /// The answers of a submission, understood: known items only, each with a
 /// value from its own list or range, in the instrument's order.
@@ -108,7 +108,7 @@ impl Instrument {
                 CheckKind::Stated => {
                     let id = check.score.as_ref()?;
                     let ours = scores.iter().find(|score| score.id == *id)?.value;
-                    (id, compare(*submission.stated.get(id.as_str())?, ours)?)
+                    (id, compare(self.stated(submission, id)?, ours)?)
                 }
                 CheckKind::Unanswered => {
                     let id = check.item.as_ref()?;
@@ -121,6 +121,21 @@ impl Instrument {
             Some(Finding { check: check.id.clone(), about: about.clone(), found })
         };
         self.definition.checks.iter().filter_map(finding).collect()
+    }
+}
+
+impl Instrument {
+    /// The total that the client states, under the score's id or as an answer under its code.
+    fn stated(&self, submission: &Submission, id: &Name) -> Option<f64> {
+        let answered = || {
+            let score = self.definition.scores.iter().find(|score| score.id == *id)?;
+            match submission.answers.get(score.code.as_ref()?)? {
+                Answer::Integer(whole) => Some(*whole as f64),
+                Answer::Decimal(decimal) => Some(*decimal),
+                _ => None,
+            }
+        };
+        submission.stated.get(id.as_str()).copied().or_else(answered)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From bytes to a submission, with every problem on the way.
 
 mod answers;
-mod field;
+pub(crate) mod field;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) const KEYS: [&str; 11] = [
 ];
 
 /// What reading a value gives: the value, or the rule that it breaks.
-type Read<T> = Result<T, &'static str>;
+pub(crate) type Read<T> = Result<T, &'static str>;
 
 pub(super) fn submission(body: &[u8]) -> Result<Submission, Vec<Violation>> {
     let whole = |rule: String| vec![Violation::new("", rule)];

@@ -11,7 +11,7 @@ use crate::violation::Violation;
 pub fn split(body: &[u8], most: usize) -> Result<Vec<&[u8]>, Violation> {
     let body = body.trim_ascii();
     let items = match body.strip_prefix(b"[") {
-        Some(rest) => elements(rest, most)?,
+        Some(rest) => elements(rest, most, b']')?,
         None => body
             .split(|&b| b == b'\n')
             .map(<[u8]>::trim_ascii)
@@ -26,18 +26,18 @@ pub fn split(body: &[u8], most: usize) -> Result<Vec<&[u8]>, Violation> {
     }
 }
 
-/// The elements of an array, from behind its first bracket. Brackets and
+/// The elements of an array, or the members of an object, from behind its first bracket up to `close`. Brackets and
 /// strings tell where one ends; whether it is JSON is not decided here.
-fn elements(body: &[u8], most: usize) -> Result<Vec<&[u8]>, Violation> {
+pub(crate) fn elements(body: &[u8], most: usize, close: u8) -> Result<Vec<&[u8]>, Violation> {
     let mut items = Vec::new();
     let (mut start, mut depth, mut at) = (0, 0_usize, 0);
     while let Some(&byte) = body.get(at) {
         match byte {
             b'"' => at = end_of_string(body, at),
             b'{' | b'[' => depth += 1,
-            b',' | b']' if depth == 0 => {
+            byte if depth == 0 && (byte == b',' || byte == close) => {
                 let item = body.get(start..at).unwrap_or_default().trim_ascii();
-                let last = byte == b']';
+                let last = byte == close;
                 match (item.is_empty(), last && items.is_empty()) {
                     (true, true) => {}
                     (true, false) => return Err(Violation::new("", "must not have an empty item")),
@@ -64,7 +64,7 @@ fn elements(body: &[u8], most: usize) -> Result<Vec<&[u8]>, Violation> {
 }
 
 /// Where the string that begins at `start` has its last quote, or the end.
-fn end_of_string(body: &[u8], start: usize) -> usize {
+pub(crate) fn end_of_string(body: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     loop {
         match body.get(at) {

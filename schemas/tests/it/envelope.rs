@@ -1,9 +1,21 @@
 //! Envelopes come out as they went in, or not at all.
 
-use epro_schemas::envelope::{Door, Envelope, EnvelopeError};
+use epro_schemas::envelope::{Door, Envelope, EnvelopeError, Named};
 use epro_schemas::phi::Phi;
 use proptest::prelude::*;
 use time::OffsetDateTime;
+use uuid::Uuid;
+
+fn named() -> impl Strategy<Value = Named> {
+    (any::<u128>(), ".*", ".*", proptest::option::of(any::<u128>())).prop_map(
+        |(id, study_id, site_id, amends)| Named {
+            submission_id: Uuid::from_u128(id),
+            study_id,
+            site_id,
+            amends: amends.map(Uuid::from_u128),
+        },
+    )
+}
 
 fn envelopes() -> impl Strategy<Value = Envelope> {
     (
@@ -12,7 +24,7 @@ fn envelopes() -> impl Strategy<Value = Envelope> {
         [".*", ".*", ".*"],
         proptest::option::of(".*"),
         proptest::option::of("[0-9a-f]{32}"),
-        prop_oneof![Just(Door::Native), Just(Door::Fhir), Just(Door::Batch)],
+        prop_oneof![Just(Door::Native), named().prop_map(Door::Fhir), Just(Door::Batch)],
         proptest::collection::vec(any::<u8>(), 0..300),
     )
         .prop_map(|(seconds, nanos, [subject, actor, from], client, trace_id, door, bytes)| Envelope {

@@ -4,6 +4,7 @@
 mod alerting;
 mod canonical;
 mod envelope;
+mod fhir;
 mod instrument_files;
 mod json_schemas;
 mod known_scores;

@@ -33,7 +33,7 @@ impl<'a> Loaded<'a> {
             OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
         })?;
         let envelope = Envelope::decode(bytes.into()).map_err(|_| Failure::NoEnvelope)?;
-        let submission = Submission::parse(&envelope.bytes).map_err(Failure::Malformed)?;
+        let submission = envelope.submission().map_err(Failure::Malformed)?;
         let instrument = route.instruments.get(&submission.instrument).ok_or(Failure::UnknownInstrument)?;
         let resolved = instrument.resolve(&submission).map_err(Failure::Inconsistent)?;
         let scores = instrument.score(&resolved);

@@ -1,5 +1,6 @@
 //! Received bytes -> a checked submission: every answer resolved through the instrument that it names.
 
+use epro_schemas::envelope::Envelope;
 use epro_schemas::instrument::{Instrument, Instruments, Resolved};
 use epro_schemas::submission::Submission;
 
@@ -14,8 +15,8 @@ pub(super) struct Cleaned<'a> {
 }
 
 /// Parses the bytes as the patient's device sent them.
-pub(super) fn parse(bytes: &[u8]) -> Result<Submission, Failure> {
-    Submission::parse(bytes).map_err(Failure::Malformed)
+pub(super) fn parse(envelope: &Envelope) -> Result<Submission, Failure> {
+    envelope.submission().map_err(Failure::Malformed)
 }
 
 /// Resolves the answers. What isn't configured here may be on its way (a newer worker knows it).

@@ -92,7 +92,7 @@ impl Route {
         let (message_id, envelope) = self.open(received)?;
         known.received_at = Some(envelope.received_at);
         known.body_sha256 = Some(sha256(&envelope.bytes));
-        let submission = parse(&envelope.bytes)?;
+        let submission = parse(&envelope)?;
         let subject = envelope.subject_id.expose();
         let pseudonym = self.keys.pseudonym.pseudonym(&submission.study_id, subject);
         known.submission_id = Some(submission.submission_id);

@@ -22,6 +22,12 @@ impl Instrument {
             let place = self.by_link_id.get(link_id).copied();
             let found = place.and_then(|at| self.definition.items.get(at).zip(values.get_mut(at)));
             let Some((item, value)) = found else {
+                if self.totals(link_id) {
+                    if !matches!(answer, Answer::Integer(_) | Answer::Decimal(_) | Answer::Unanswered) {
+                        problems.add(format!("/answers/#{}", n + 1), "must be a number");
+                    }
+                    continue;
+                }
                 problems.add(format!("/answers/#{}", n + 1), "is not an item of the instrument");
                 continue;
             };
@@ -47,6 +53,11 @@ impl Instrument {
         let items = items
             .filter_map(|(item, value)| Some(ResolvedItem { link_id: item.link_id.clone(), value: value? }));
         problems.or(Some(Resolved { items: items.collect() }))
+    }
+
+    /// Whether a linkId is the code of a score. Its answer is a stated total: data, not an item.
+    fn totals(&self, link_id: &str) -> bool {
+        self.definition.scores.iter().any(|score| score.code.as_ref().is_some_and(|code| *code == *link_id))
     }
 
     fn value(&self, item: &Item, answer: &Answer) -> Result<Option<Value>, &'static str> {

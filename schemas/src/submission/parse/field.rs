@@ -6,13 +6,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::Read;
 use crate::json::Json;
 use crate::phi::Phi;
 
 use crate::submission::{InstrumentRef, MAX_REASON, MAX_SUBJECT, is_name};
 
-pub(super) fn text(value: Json<'_>) -> Read<Cow<'_, str>> {
+use super::Read;
+
+pub(crate) fn text(value: Json<'_>) -> Read<Cow<'_, str>> {
     match value {
         Json::Text(text) => Ok(text),
         Json::Flawed(flaw) => Err(flaw.rule()),
@@ -22,7 +23,7 @@ pub(super) fn text(value: Json<'_>) -> Read<Cow<'_, str>> {
 
 /// A UUID with its hyphens, in either case. The nil and the max UUID are
 /// refused: they are what a device sends that couldn't make one.
-pub(super) fn uuid(value: Json<'_>) -> Read<Uuid> {
+pub(crate) fn uuid(value: Json<'_>) -> Read<Uuid> {
     const RULE: &str = "must be a UUID with hyphens, and neither nil nor max";
     let text = text(value)?;
     match Uuid::try_parse(&text) {
@@ -31,7 +32,7 @@ pub(super) fn uuid(value: Json<'_>) -> Read<Uuid> {
     }
 }
 
-pub(super) fn name(value: Json<'_>) -> Read<String> {
+pub(crate) fn name(value: Json<'_>) -> Read<String> {
     let text = text(value)?;
     if is_name(&text) {
         Ok(text.into_owned())
@@ -41,7 +42,7 @@ pub(super) fn name(value: Json<'_>) -> Read<String> {
 }
 
 /// Two spellings of one patient would be two patients: nothing invisible.
-pub(super) fn subject(value: Json<'_>) -> Read<Phi<String>> {
+pub(crate) fn subject(value: Json<'_>) -> Read<Phi<String>> {
     let text = text(value)?;
     if text.is_empty() || text.chars().count() > MAX_SUBJECT {
         return Err("must be 1 to 128 characters");
@@ -52,7 +53,7 @@ pub(super) fn subject(value: Json<'_>) -> Read<Phi<String>> {
     Ok(Phi::new(text.into_owned()))
 }
 
-pub(super) fn reason(value: Json<'_>) -> Read<Phi<String>> {
+pub(crate) fn reason(value: Json<'_>) -> Read<Phi<String>> {
     let text = text(value)?;
     if text.trim().is_empty() || text.chars().count() > MAX_REASON {
         return Err("must be 1 to 2000 characters, not all white space");
@@ -60,13 +61,13 @@ pub(super) fn reason(value: Json<'_>) -> Read<Phi<String>> {
     Ok(Phi::new(text.into_owned()))
 }
 
-pub(super) fn reference(value: Json<'_>) -> Read<InstrumentRef> {
+pub(crate) fn reference(value: Json<'_>) -> Read<InstrumentRef> {
     text(value)?.parse().map_err(|_| "must name an instrument and its version, like phq-9|1.0")
 }
 
 /// RFC 3339 with a known offset. The `time` crate would also take any
 /// separator, leap seconds and more digits than it keeps.
-pub(super) fn time(value: Json<'_>) -> Read<OffsetDateTime> {
+pub(crate) fn time(value: Json<'_>) -> Read<OffsetDateTime> {
     const FORM: &str = "must be an RFC 3339 time with its offset, like 2026-11-23T20:03:11+08:00";
     let text = text(value)?;
     let bytes = text.as_bytes();

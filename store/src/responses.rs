@@ -1,0 +1,119 @@
+//! What became of one message, and what is stored of a response without its patient.
+
+use crate::dead_letters::Class;
+use crate::error::StoreError;
+use crate::pool::Store;
+use crate::session::Session;
+use crate::status::Access;
+use crate::step::Step;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const STORED: &str = "\
+SELECT message_id = $3 AS ours, content_hash = $4 AS same FROM identified.submission \
+WHERE submission_id = $1 AND pseudonym = $2";
+
+const SET_ASIDE: &str = "\
+SELECT class FROM ops.dead_letter WHERE submission_id = $1 AND message_id = $2 AND state <> 'redriven' \
+ORDER BY id DESC LIMIT 1";
+
+const RESPONSE: &str = "\
+SELECT r.instrument, r.answered_at, r.answered_year, r.amends, r.profile, r.answers::text AS answers, \
+(SELECT s.stored_at FROM identified.submission s \
+WHERE s.submission_id = r.submission_id AND s.pseudonym = r.pseudonym) AS stored_at \
+FROM research.submission r WHERE r.submission_id = $1 \
+AND ($2::uuid IS NULL OR r.pseudonym = $2) \
+AND ($2 IS NOT NULL OR (r.study_id = ANY ($3::text[]) AND r.site_id = ANY ($4::text[]))) \
+ORDER BY 7 DESC LIMIT 1";
+
+/// What became of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its rows were committed for this message.
+    Created,
+    /// The same content was there already.
+    Repeated,
+    /// Another content is there under its identity.
+    Conflict,
+    /// It was set aside.
+    SetAside(Class),
+}
+
+/// A stored response as the research tables have it.
+#[derive(Debug, Clone)]
+pub struct StoredResponse {
+    /// `id|version`.
+    pub instrument: String,
+    /// When it was answered, in UTC, where the study's profile keeps that.
+    pub answered_at: Option<OffsetDateTime>,
+    /// The year of it.
+    pub answered_year: i16,
+    /// Whether it replaces another.
+    pub amends: Option<Uuid>,
+    /// Whether dates are years.
+    pub years_only: bool,
+    /// JSON array, one object an answer: `link_id`, `code` and `score`, or `value`.
+    pub answers: String,
+    /// When it was stored.
+    pub stored_at: Option<OffsetDateTime>,
+}
+
+impl Store {
+    /// What became of a message of a submission; `None` if nothing did so far.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn fate(
+        &self,
+        submission_id: Uuid,
+        pseudonym: Uuid,
+        message_id: Uuid,
+        content_hash: &[u8],
+    ) -> Result<Option<Fate>, StoreError> {
+        let session = Session::open(self).await?;
+        let steps = vec![
+            Step::new(STORED).with(submission_id).with(pseudonym).with(message_id).with(content_hash),
+            Step::new(SET_ASIDE).with(submission_id).with(message_id),
+        ];
+        let answers = session.pipeline(steps, false).await?;
+        session.done();
+        let [stored, set_aside] = &answers[..] else {
+            return Err(StoreError::internal());
+        };
+        if let Some(row) = stored.first() {
+            return Ok(Some(match (row.try_get("ours")?, row.try_get("same")?) {
+                (true, _) => Fate::Created,
+                (false, true) => Fate::Repeated,
+                (false, false) => Fate::Conflict,
+            }));
+        }
+        let Some(row) = set_aside.first() else { return Ok(None) };
+        let class: &str = row.try_get("class")?;
+        Ok(Some(Fate::SetAside(class.parse().map_err(|_| StoreError::internal())?)))
+    }
+
+    /// A stored response, as far as `access` may see.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn response(
+        &self,
+        submission_id: Uuid,
+        access: &Access,
+    ) -> Result<Option<StoredResponse>, StoreError> {
+        let session = Session::open(self).await?;
+        let answers = session.pipeline(vec![access.asking(RESPONSE, submission_id)], false).await?;
+        session.done();
+        let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(None) };
+        let profile: &str = row.try_get("profile")?;
+        Ok(Some(StoredResponse {
+            instrument: row.try_get("instrument")?,
+            answered_at: row.try_get("answered_at")?,
+            answered_year: row.try_get("answered_year")?,
+            amends: row.try_get("amends")?,
+            years_only: profile != "limited_data_set",
+            answers: row.try_get("answers")?,
+            stored_at: row.try_get("stored_at")?,
+        }))
+    }
+}
