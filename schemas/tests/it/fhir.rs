@@ -104,7 +104,7 @@ fn every_problem_is_told_by_fhirpath_and_rule() {
             Box::new(|it| it["modifierExtension"] = json!([])),
             format!("{QR}.modifierExtension: is not understood here"),
         ),
-        (Box::new(|it| it["itme"] = json!([])), format!("{QR}: element 11 is not one of this type")),
+        (Box::new(|it| it["itme"] = json!([])), format!("{QR}: element 6 is not one of this type")),
         (Box::new(|it| it["item"] = json!([])), format!("{QR}.item: must be a list of at least one")),
         (
             Box::new(|it| it["item"][2]["answer"] = 7.into()),
@@ -173,7 +173,8 @@ fn an_amended_response_names_its_base_and_why_and_a_completed_one_neither() {
 
 #[test]
 fn keys_that_come_twice_and_nesting_without_end_are_refused() {
-    let twice = FLAT.replacen("\"status\"", "\"status\": \"completed\", \"status\"", 1);
+    let twice =
+        FLAT.replacen("\"status\": \"completed\"", "\"status\": \"completed\", \"status\": \"completed\"", 1);
     assert!(Response::parse(twice.as_bytes()).is_err());
     let twice =
         FLAT.replacen("\"linkId\": \"44250-9\"", "\"linkId\": \"44250-9\", \"linkId\": \"44250-9\"", 1);
