@@ -27,7 +27,8 @@ pub(super) async fn fate(door: &Door, expected: &Expected, until: Instant) -> Op
     let _waiter = door.waiters.try_acquire().ok()?;
     let Expected { submission_id, pseudonym, message_id, content } = expected;
     let mut pause = FIRST_PAUSE;
-    loop {
+    // A look that is cut off costs its connection: none begins too late.
+    while Instant::now() < until {
         let look = door.store.fate(*submission_id, *pseudonym, *message_id, content);
         match timeout_at(until, look).await {
             Ok(Ok(Some(fate))) => return Some(fate),
@@ -38,11 +39,8 @@ pub(super) async fn fate(door: &Door, expected: &Expected, until: Instant) -> Op
             }
             Err(_) => return None,
         }
-        let next = Instant::now() + pause;
-        if next >= until {
-            return None;
-        }
-        sleep_until(next).await;
+        sleep_until(until.min(Instant::now() + pause)).await;
         pause = pause * 3 / 2;
     }
+    None
 }

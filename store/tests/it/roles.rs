@@ -73,11 +73,15 @@ async fn intake_reads_where_a_submission_stands_and_can_not_write_or_read_what_i
     assert_eq!(status.alerts.len(), 1);
     assert_eq!(status.set_aside.len(), 1);
     store.pauses().await.unwrap();
+    let response = store.response(row.get(0), &Access::Subject(row.get(1))).await.unwrap();
+    assert!(response.is_some_and(|response| response.answers.starts_with('[')));
+    assert!(store.fate(row.get(0), row.get(1), row.get(0), &[]).await.unwrap().is_some());
 
     let statements = [
         "SELECT sealed FROM identified.submission",
         "SELECT subject_sealed FROM identified.subject",
         "SELECT body FROM ops.dead_letter",
+        "SELECT scores FROM research.submission",
         "SELECT * FROM research.submission",
         "SELECT * FROM research.response",
         "SELECT * FROM audit.event",
