@@ -60,12 +60,12 @@ fn name(door: &Door, caller: &Caller, response: &Response) -> Result<Named, Refu
     let study_id = one(
         &response.study_id,
         &caller.studies,
-        "urn:epro-relay:study is required with a token that isn't of one study",
+        "is required with a token that isn't of one study: urn:epro-relay:study",
     )?;
     let site_id = one(
         &response.site_id,
         &caller.sites,
-        "urn:epro-relay:site is required with a token that isn't of one site",
+        "is required with a token that isn't of one site: urn:epro-relay:site",
     )?;
     let submission_id = id(door, &response.identifier);
     let amends = response.amends.as_ref().map(|base| id(door, base));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use epro_proving::client::Reply;
-use epro_proving::{Client, Service, Stack};
+use epro_proving::{Client, Stack};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -33,14 +33,14 @@ pub(crate) fn codes(outcome: &Value) -> Vec<String> {
 }
 
 /// With a worker, so that something is stored.
-async fn route() -> Result<(Stack, [Service; 2], Client)> {
+async fn route() -> Result<(Stack, impl Sized, Client)> {
     let stack = Stack::new().await?;
     // With the rights that the door has in production, and no others.
     let login = stack.database().login("epro_intake").await?;
     let mut api = stack.spawn("epro-producer-api", &[("EPRO__POSTGRES__URL", login.url())])?;
     let ((), worker) = tokio::try_join!(api.ready(), stack.worker())?;
     let client = stack.client(&api)?;
-    Ok((stack, [api, worker], client))
+    Ok((stack, (api, worker, login), client))
 }
 
 async fn create(stack: &Stack, client: &Client, resource: &Value) -> Result<Reply> {

@@ -20,6 +20,8 @@ fn named() -> Named {
     }
 }
 
+type Change = Box<dyn FnOnce(&mut Value)>;
+
 /// Problems as `place: rule`.
 fn problems(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut resource: Value = serde_json::from_str(FLAT).unwrap();
@@ -82,7 +84,7 @@ fn an_identifier_is_a_uuid_bare_or_as_a_urn_or_else_no_uuid() {
 #[test]
 fn every_problem_is_told_by_fhirpath_and_rule() {
     const QR: &str = "QuestionnaireResponse";
-    let cases: Vec<(Box<dyn FnOnce(&mut Value)>, String)> = vec![
+    let cases: Vec<(Change, String)> = vec![
         (
             Box::new(|it| it["resourceType"] = "Patient".into()),
             "the body: must be a QuestionnaireResponse".into(),
