@@ -12,7 +12,7 @@ pub(super) const TYPE: &str = "application/fhir+json";
 
 const CREATE: &str = "A completed or amended QuestionnaireResponse, at most {KIB} KiB. identifier names the \
 submission: a UUID (bare or urn:uuid:) is its id, from anything else an id is made. questionnaire is a canonical URL \
-with version, whose last part is the instrument: https://example.org/Questionnaire/phq-9|1.0. authored has a time \
+with version, whose last part is the instrument: …/Questionnaire/phq-9|1.0. authored has a time \
 and an offset. subject may be left out by a patient. Study and site are the token's; where it has several, the \
 extensions urn:epro-relay:study and urn:epro-relay:site (valueString) say which. An amended response has the \
 extensions urn:epro-relay:amends (valueIdentifier or valueReference: the base) and urn:epro-relay:reason \
@@ -94,11 +94,12 @@ fn text(description: &str) -> Value {
 
 /// A response that is accepted, given a token for one study and one site.
 fn example() -> Value {
-    let item = |link_id: &str, code: &str| json!({"linkId": link_id, "answer": [{"valueCoding": {"system": "http://loinc.org", "code": code}}]});
+    let item =
+        |link_id: &str, code: &str| json!({"linkId": link_id, "answer": [{"valueCoding": {"code": code}}]});
     json!({
         "resourceType": "QuestionnaireResponse",
         "identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:0198f2a4-5b7e-7c31-9d42-6f0a1b2c3d4e"},
-        "questionnaire": "https://example.org/Questionnaire/phq-9|1.0",
+        "questionnaire": "Questionnaire/phq-9|1.0",
         "status": "completed",
         "authored": "2026-11-23T20:03:11+08:00",
         "item": [item("44250-9", "LA6569-3"), item("44255-8", "LA6569-3"), item("44260-8", "LA6568-5")],
