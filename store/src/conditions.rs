@@ -42,9 +42,12 @@ const TOLD: &str = "\
 UPDATE ops.condition SET began_told = true, cleared_told = cleared_told OR $2 WHERE condition_id = $1";
 
 const SIGNALS: &str = "\
-SELECT 'hospital-closed' AS kind, site_id AS key, \
-    concat_ws(': ', 'the gate is ' || gate, gate_reason) AS detail, failed AS worst \
-FROM ops.hospital_state WHERE gate <> 'closed' \
+SELECT 'hospital-closed' AS kind, h.site_id AS key, \
+    concat_ws(': ', 'the gate is ' || h.gate, h.gate_reason, waiting.n || ' deliveries wait') AS detail, \
+    waiting.n AS worst \
+FROM ops.hospital_state h, LATERAL (SELECT count(*) AS n FROM ops.delivery d \
+    WHERE d.site_id = h.site_id AND d.state IN ('queued', 'unsent', 'waits')) AS waiting \
+WHERE h.gate <> 'closed' \
 UNION ALL \
 SELECT 'paused-itself', concat_ws(' ', kind, key), reason, 1 FROM ops.pause WHERE paused_by LIKE 'system:%' \
 UNION ALL \
