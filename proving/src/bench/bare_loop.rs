@@ -1,7 +1,7 @@
 //! The limit of the worker: consume, the same INSERTs, ack, nothing else.
 //!
 //! Like the worker it takes chunks of 256, keeps two of them under way on a connection each, has the
-//! worker's prefetch and frame size, and acks with `multiple` as far as everything below is
+//! worker's prefetch and frame size, is as warm when it begins, and acks with `multiple` as far as everything below is
 //! committed. Unlike the worker it doesn't open, parse, check, score or hash anything: the rows are
 //! those that the worker wrote for the same messages, looked up by message id.
 
@@ -141,6 +141,8 @@ struct Slot {
 impl Slot {
     async fn open(shape: &Shape) -> Result<Self> {
         let inserter = Inserter::open(&shape.postgres).await?;
+        // Nothing is inserted, and PostgreSQL has read what it has to know of the tables.
+        inserter.insert(&[]).await?;
         let Some(message) = shape.follow_on.clone() else {
             return Ok(Self { inserter, follow_on: None, _connection: None });
         };

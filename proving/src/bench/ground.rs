@@ -23,6 +23,8 @@ const CHUNK: usize = 256;
 const LINGER: Duration = Duration::from_millis(10);
 const PREFETCH: u16 = 1024;
 const FRAME_MAX: u32 = 16_384;
+/// What consumes [`ROUTINE`].
+const LANE: &str = "submissions.routine";
 
 /// The stack and what is asked of it every round.
 pub struct Ground {
@@ -94,6 +96,28 @@ impl Ground {
         };
         self.empty(site).await?;
         Ok(Cargo { site, messages, rows, follow_on })
+    }
+
+    /// A worker that has its connections and statements, as the bare loop has before it begins, and whose lane is
+    /// paused. Its first submissions are gone again.
+    pub async fn warm_worker(&self, cargo: &Cargo) -> Result<Service> {
+        let some = Arc::new(cargo.messages.iter().take(8 * CHUNK).cloned().collect::<Vec<_>>());
+        let worker = self.stack.worker().await?;
+        publisher::closed(&self.amqp(), &some, 1000).await?;
+        self.stored(some.len()).await?;
+        self.stack.epro(&["pause", LANE, "--reason", "until the queue is full"]).await?;
+        until("the lane to be paused", Duration::from_secs(30), || async {
+            Ok(worker.output().contains("lane stopped consuming").then_some(()))
+        })
+        .await?;
+        self.empty(cargo.site).await?;
+        Ok(worker)
+    }
+
+    /// Lets the lane of a warm worker go on.
+    pub async fn resume(&self) -> Result<()> {
+        self.stack.epro(&["resume", LANE, "--reason", "the queue is full"]).await?;
+        Ok(())
     }
 
     /// Puts messages on the queue and waits until the broker has done what it does behind its confirms.

@@ -113,11 +113,13 @@ async fn worker(
     figures: &mut Figures,
 ) -> Result<()> {
     let count = cargo.messages.len();
+    let mut worker = ground.warm_worker(cargo).await?;
     ground.fill(&cargo.messages).await?;
-    let mut worker = ground.stack.worker().await?;
+    let before = worker.cpu_seconds()?;
+    ground.resume().await?;
     ground.stored(count).await?;
     let [pace, cpu, rss] = names;
-    figures.note(cpu, worker.cpu_seconds()? * 10_000.0 / count as f64);
+    figures.note(cpu, (worker.cpu_seconds()? - before) * 10_000.0 / count as f64);
     figures.note(rss, worker.peak_rss_mib()?);
     ground.finish(&mut worker).await?;
     figures.note(pace, ground.pace(count).await?);
