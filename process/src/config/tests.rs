@@ -70,7 +70,7 @@ auth:
   leeway: 1h
   keys: [ { kid: a, algorithm: none, file: f }, { algorithm: HS256, file: f }, 7, { kid: b, algorithm: HS256, file: f, use: sig }, { kid: b, algorithm: EdDSA, file: g } ]
 intake: { listen: 'localhost:80', outstanding: 1, confirm_timeout: 2 }
-worker: { lanes: [submissions, beds, submissions], chunk: 600, linger: -1s }
+worker: { lanes: [submissions, beds, submissions], chunk: 1200, linger: -1s }
 ",
         &[("EPRO__WORKER__PREFETCH", "lots"), ("EPRO__", "x"), ("EPRO__ADMIN__LISTEN__X", "1"), ("EPRO__COLOR", "red")],
     );
