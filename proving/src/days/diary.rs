@@ -68,7 +68,7 @@ mod tests {
         let diary = Diary(vec![0.6, 0.9, 1.2, 1.5, 4.0]);
         assert_eq!(diary.busiest(1.0), 4);
         assert_eq!(diary.quietest(1.0, 0.0, 4.5), 0);
-        assert_eq!(diary.quietest(1.0, 0.5, 1.6), 4);
+        assert_eq!(diary.quietest(1.0, 0.5, 1.6), 3);
         assert!((diary.shortest_gap().unwrap() - 0.3).abs() < 1e-9);
         assert_eq!((diary.first_after(1.5), diary.between(0.9, 1.5).len()), (Some(4.0), 2));
     }
