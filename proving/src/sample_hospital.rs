@@ -10,6 +10,7 @@ mod fhir_rules;
 mod hl7;
 mod hl7_rules;
 mod records;
+mod searches;
 
 use std::net::SocketAddr;
 
@@ -21,11 +22,13 @@ use tokio_rustls::TlsAcceptor;
 
 pub use access::{Access, Client};
 pub use records::Stored;
+pub use searches::Searches;
 
 use crate::foreign::manner::Manner;
 use crate::foreign::{Call, Calls, Door, Mannered, control, http_door};
 use access::Gate;
 use records::Records;
+use searches::Charts;
 
 /// Where a hospital is and whom it lets in.
 #[derive(Clone)]
@@ -65,6 +68,7 @@ struct Shared {
     manner: Mannered,
     calls: Calls,
     records: Records,
+    charts: Charts,
     gate: Gate,
 }
 
@@ -131,6 +135,11 @@ impl SampleHospital {
     /// Lets in whom this says from now on; tokens that were given out are worth nothing any more.
     pub fn access(&self, access: Access) {
         self.shared.gate.set(access);
+    }
+
+    /// From now on searches for that kind of resource (`Observation vital-signs`, `MedicationRequest`) are answered so.
+    pub fn searches(&self, what: &str, searches: Searches) {
+        self.shared.charts.set(what, searches);
     }
 
     /// Every call so far.

@@ -16,7 +16,7 @@ pub struct Call {
     pub micros: u64,
     /// When, by the wall clock, RFC 3339 in UTC.
     pub at: String,
-    /// `fhir`, `token`, `hl7`, `sms`, `risk`.
+    /// `fhir`, `search`, `page`, `token`, `hl7`, `sms`, `risk`.
     pub kind: &'static str,
     /// What the call names: an identifier, MSH-10, an idempotency key. Empty until it is read.
     pub names: String,
@@ -24,6 +24,8 @@ pub struct Call {
     pub did: String,
     /// Whether an answer went out. One that the caller didn't wait for did not.
     pub answered: bool,
+    /// Whether the caller closed the connection before its answer.
+    pub hung_up: bool,
     /// Microseconds from the call to its answer.
     pub took_micros: Option<u64>,
 }
@@ -63,7 +65,17 @@ impl Calls {
         let number = self.with(|calls| {
             let number = calls.len();
             let (names, did) = (String::new(), String::new());
-            calls.push(Call { number, micros, at, kind, names, did, answered: false, took_micros: None });
+            calls.push(Call {
+                number,
+                micros,
+                at,
+                kind,
+                names,
+                did,
+                answered: false,
+                hung_up: false,
+                took_micros: None,
+            });
             number
         });
         Going { log: self.clone(), number, began }
@@ -96,6 +108,13 @@ impl Going {
 
     fn change(&self, f: impl FnOnce(&mut Call)) {
         self.log.with(|calls| calls.get_mut(self.number).map(f));
+    }
+}
+
+/// Whoever serves a call drops it with its connection.
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.change(|call| call.hung_up = !call.answered);
     }
 }
 

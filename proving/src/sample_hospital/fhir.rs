@@ -3,22 +3,27 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde_json::{Value, json};
 
 use super::fhir_rules::{Entry, Issue, understand};
 use super::records::{self, Wrote};
-use super::{Shared, access};
+use super::{Shared, access, searches};
 use crate::foreign::calls::Going;
 use crate::foreign::http_door;
 
 /// The largest transaction that it reads.
 const MOST: usize = 4 * 1024 * 1024;
-const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+pub(super) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 
 pub(super) fn routes(hospital: &Shared) -> Router {
-    Router::new().route("/fhir", post(transaction)).route("/token", post(token)).with_state(hospital.clone())
+    Router::new()
+        .route("/fhir", post(transaction))
+        .route("/fhir/{kind}/_search", post(searches::first))
+        .route("/fhir/pages/{token}", get(searches::further))
+        .route("/token", post(token))
+        .with_state(hospital.clone())
 }
 
 async fn token(State(hospital): State<Shared>, headers: HeaderMap, form: Form<access::Asked>) -> Response {
@@ -86,7 +91,7 @@ impl Shared {
 }
 
 /// What is wrong; its free text holds what no log of ours may repeat.
-fn outcome(status: StatusCode, issues: &[Issue]) -> Response {
+pub(super) fn outcome(status: StatusCode, issues: &[Issue]) -> Response {
     let issue = |issue: &Issue| {
         json!({
             "severity": "error", "code": issue.code, "expression": [issue.path],
