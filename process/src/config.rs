@@ -18,6 +18,7 @@ mod places;
 mod postgres;
 mod printable;
 mod problem;
+mod reports;
 mod risk;
 mod secret;
 mod section;
@@ -44,6 +45,7 @@ pub use log::{LogConfig, LogFormat, LogLevel};
 pub use places::{Profile, SiteConfig, StudyConfig};
 pub use postgres::PostgresConfig;
 pub use problem::{EXIT_CODE, Problem, refuse};
+pub use reports::ReportsConfig;
 pub use risk::RiskConfig;
 pub use secret::Secret;
 use section::{Findings, Section};
@@ -88,6 +90,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The lanes and their measures.
     pub worker: WorkerConfig,
+    /// Comprehensive reports.
+    pub reports: ReportsConfig,
 }
 
 impl Config {
@@ -165,6 +169,7 @@ impl Config {
             intake: IntakeConfig::read(root.section("intake"), insecure),
             admin: AdminConfig::read(root.section("admin")),
             worker: WorkerConfig::read(root.section("worker")),
+            reports: ReportsConfig::read(root.section("reports")),
         };
         root.finish();
         config

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epro_broker::{BrokerUrl, Publisher};
-use epro_process::config::{Config, Problem};
+use epro_process::config::{Config, Problem, ReportsConfig};
 use epro_process::health::Part;
 use epro_schemas::instrument::Instruments;
 use epro_schemas::pseudonym::PseudonymKey;
@@ -24,6 +24,8 @@ const REQUESTS_A_SLOT: usize = 8;
 
 /// FHIR clients that may wait for the store for each connection to it.
 const WAITERS_A_CONNECTION: usize = 4;
+/// Clients that may wait for a report for each connection to the store: each looks four times a second.
+const REPORT_WAITERS_A_CONNECTION: usize = 16;
 
 /// What the configuration and its files say, read before anything is opened.
 pub(crate) struct Setup {
@@ -107,6 +109,12 @@ pub(crate) struct Door {
     pub(crate) batch_width: usize,
     /// FHIR clients that may wait for the store at a time; further ones are answered without.
     pub(crate) waiters: Semaphore,
+    /// Clients that may wait for a report at a time; further ones are answered without.
+    pub(crate) report_waiters: Semaphore,
+    /// The sites whose hospital is configured.
+    pub(crate) hospitals: BTreeSet<String>,
+    /// How long reports may take.
+    pub(crate) reports: ReportsConfig,
 }
 
 impl Door {
@@ -133,6 +141,9 @@ impl Door {
             batch_slots: Semaphore::new(batch_width),
             batch_width,
             waiters: Semaphore::new(pool.saturating_mul(WAITERS_A_CONNECTION)),
+            report_waiters: Semaphore::new(pool.saturating_mul(REPORT_WAITERS_A_CONNECTION)),
+            hospitals: config.hospitals.into_keys().collect(),
+            reports: config.reports,
         }
     }
 }

@@ -16,6 +16,7 @@ mod intake;
 mod openapi;
 mod readiness;
 mod refusal;
+mod reports;
 mod router;
 mod server;
 mod status;

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: paths by hand, schemas from the types.
 
 mod fhir;
+mod reports;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -46,7 +47,7 @@ fn document() -> Value {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "Claims: iss, aud, exp, nbf; sub; scope (submit: for oneself, sub is the patient; \
                     submit:any: for the patient in subject_id; read:site: status of whatever belongs to the \
-                    token's studies and sites; acknowledge: their alerts); study and site, each a text or a list, which a submission must match.",
+                    token's studies and sites; acknowledge: their alerts; report: what their hospitals know of a patient); study and site, each a text or a list, which a submission must match.",
             }},
         },
     })
@@ -58,6 +59,8 @@ fn operation(route: Route, schemas: &mut SchemaGenerator) -> Value {
         Route::Batch => batch(schemas),
         Route::Status => status(schemas),
         Route::Acknowledge => acknowledge(schemas),
+        Route::ReportRequest => reports::request(schemas),
+        Route::Report => reports::read(schemas),
         Route::FhirCreate => fhir::create(schemas),
         Route::FhirBatch => fhir::batch(schemas),
         Route::FhirRead => fhir::read(schemas),
@@ -186,20 +189,26 @@ fn refusals(schemas: &mut SchemaGenerator, route: Route) -> Map<String, Value> {
 fn answers(kind: Kind, route: Route) -> bool {
     let fhir = matches!(route, Route::FhirCreate | Route::FhirBatch);
     let intake = fhir || matches!(route, Route::Submit | Route::Batch);
-    let publishes = intake || route == Route::Acknowledge;
+    let publishes = intake || matches!(route, Route::Acknowledge | Route::ReportRequest);
+    let report = route == Route::ReportRequest;
     match kind {
-        Kind::NotJson | Kind::Invalid => fhir || route == Route::Submit,
-        Kind::StudyForbidden | Kind::SiteForbidden | Kind::SubjectForbidden => {
-            matches!(route, Route::Submit | Route::FhirCreate)
+        Kind::NotJson | Kind::Invalid => fhir || report || route == Route::Submit,
+        Kind::StudyForbidden | Kind::SiteForbidden => {
+            report || matches!(route, Route::Submit | Route::FhirCreate)
         }
+        Kind::SubjectForbidden => matches!(route, Route::Submit | Route::FhirCreate),
         Kind::NotABatch => route == Route::Batch,
         Kind::TooMany | Kind::NotTried => matches!(route, Route::Batch | Route::FhirBatch),
         Kind::Conflict | Kind::SetAside | Kind::ConditionUnsupported => route == Route::FhirCreate,
         Kind::TransactionUnsupported => route == Route::FhirBatch,
-        Kind::IdMalformed => matches!(route, Route::Status | Route::Acknowledge | Route::FhirRead),
-        Kind::SubmissionUnknown | Kind::StoreAway => matches!(route, Route::Status | Route::FhirRead),
+        Kind::IdMalformed => {
+            matches!(route, Route::Status | Route::Acknowledge | Route::FhirRead | Route::Report)
+        }
+        Kind::SubmissionUnknown => matches!(route, Route::Status | Route::FhirRead),
+        Kind::StoreAway => matches!(route, Route::Status | Route::FhirRead | Route::Report),
+        Kind::ReportUnknown => route == Route::Report,
         Kind::AlertUnknown => route == Route::Acknowledge,
-        Kind::BodySlow | Kind::BodyBroken | Kind::TooLarge | Kind::MediaType => intake,
+        Kind::BodySlow | Kind::BodyBroken | Kind::TooLarge | Kind::MediaType => intake || report,
         Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => publishes,
         Kind::Misrouted | Kind::Unconfirmed => publishes,
         Kind::TokenMissing | Kind::TokenMalformed | Kind::TokenUnknownKey | Kind::TokenAlgorithm => true,

@@ -72,6 +72,8 @@ kinds! {
         "Nothing of this submission is stored; if it was answered with 202, it may still be queued" None;
     AlertUnknown 404 "alert_unknown"
         "There is no such alert for this token; one that was told while the database was away is known a little later" None;
+    ReportUnknown 404 "report_unknown"
+        "There is no such report for this token; one that was asked for may still be queued, an expired one is gone" None;
     MethodUnknown 405 "method_unknown" "The method is not allowed here" None;
     Conflict 409 "conflict"
         "Other content is stored under this identifier, or the base was amended before: this was set aside for a person" None;
@@ -83,7 +85,7 @@ kinds! {
     TooLarge 413 "too_large" "The body is too large" None;
     TooMany 413 "too_many" "The batch has too many items" None;
     MediaType 415 "media_type" "The content type is not one that is read here" None;
-    Invalid 422 "invalid" "The submission breaks rules" None;
+    Invalid 422 "invalid" "The body breaks rules" None;
     TransactionUnsupported 422 "transaction_unsupported"
         "A transaction of several entries is not supported: send them as a batch" None;
     Panicked 500 "panicked" "Something went wrong here; it is noted" None;

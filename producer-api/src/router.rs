@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::visit::Visit;
-use crate::{acknowledge, batch, docs, fhir, status, submit};
+use crate::{acknowledge, batch, docs, fhir, reports, status, submit};
 
 /// A route of the public door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub(crate) enum Route {
     Status,
     /// Somebody has an alert in hand.
     Acknowledge,
+    /// Staff ask what a hospital knows of a patient.
+    ReportRequest,
+    /// They read it.
+    Report,
     /// One QuestionnaireResponse.
     FhirCreate,
     /// Many.
@@ -48,11 +52,13 @@ pub(crate) enum Route {
 
 impl Route {
     /// The routes that there are.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Submit,
         Self::Batch,
         Self::Status,
         Self::Acknowledge,
+        Self::ReportRequest,
+        Self::Report,
         Self::FhirCreate,
         Self::FhirBatch,
         Self::FhirRead,
@@ -69,6 +75,8 @@ impl Route {
             Self::Batch => "/api/v1/epro/submit/batch",
             Self::Status => "/api/v1/epro/submissions/{id}",
             Self::Acknowledge => "/api/v1/alerts/{id}/acknowledge",
+            Self::ReportRequest => "/api/v1/reports",
+            Self::Report => "/api/v1/reports/{id}",
             Self::FhirCreate => "/fhir/R4/QuestionnaireResponse",
             Self::FhirBatch => "/fhir/R4",
             Self::FhirRead => "/fhir/R4/QuestionnaireResponse/{id}",
@@ -86,6 +94,8 @@ impl Route {
             Self::Submit | Self::Batch | Self::Acknowledge | Self::FhirCreate | Self::FhirBatch => {
                 Method::POST
             }
+            Self::ReportRequest => Method::POST,
+            Self::Report => Method::GET,
             Self::Status | Self::FhirRead | Self::FhirMetadata => Method::GET,
             Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => Method::GET,
         }
@@ -103,6 +113,8 @@ impl Route {
             Self::Batch | Self::FhirBatch => "submission.submit_batch",
             Self::Status | Self::FhirRead => "submission.read",
             Self::Acknowledge => "alert.acknowledge",
+            Self::ReportRequest => "report.request",
+            Self::Report => "report.read",
             Self::FhirMetadata | Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => "request",
         }
     }
@@ -113,6 +125,8 @@ impl Route {
             Self::Batch => post(batch::handle),
             Self::Status => get(status::handle),
             Self::Acknowledge => post(acknowledge::handle),
+            Self::ReportRequest => post(reports::request::handle),
+            Self::Report => get(reports::read::handle),
             Self::FhirCreate => post(fhir::create::handle),
             Self::FhirBatch => post(fhir::batch::handle),
             Self::FhirRead => get(fhir::read::handle),
@@ -124,10 +138,10 @@ impl Route {
     }
 }
 
-/// How long a whole request may take: a body, and twice what a batch is given for its confirms. Each step has
-/// a bound of its own; this one is for what nobody thought of.
+/// How long a whole request may take: a body, twice what a batch is given for its confirms, and a wait for a report.
+/// Each step has a bound of its own; this one is for what nobody thought of.
 fn longest(door: &Door) -> Duration {
-    door.body_timeout + 8 * door.confirm_timeout
+    door.body_timeout + 8 * door.confirm_timeout + door.reports.longest
 }
 
 /// The whole public door.

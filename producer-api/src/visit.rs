@@ -22,13 +22,23 @@ pub(crate) struct Visit<'d> {
     client: Option<Arc<str>>,
     actor: Option<Uuid>,
     submission_id: Option<Uuid>,
+    report_id: Option<Uuid>,
     answered: bool,
 }
 
 impl<'d> Visit<'d> {
     pub(crate) fn begin(door: &'d Door, route: Route) -> Self {
         let started = Instant::now();
-        Self { door, route, started, client: None, actor: None, submission_id: None, answered: false }
+        Self {
+            door,
+            route,
+            started,
+            client: None,
+            actor: None,
+            submission_id: None,
+            report_id: None,
+            answered: false,
+        }
     }
 
     /// A token was believed.
@@ -46,10 +56,26 @@ impl<'d> Visit<'d> {
         self.submission_id = Some(submission_id);
     }
 
+    /// Which report was asked about.
+    pub(crate) fn about_report(&mut self, report_id: Uuid) {
+        self.report_id = Some(report_id);
+    }
+
     /// A note of something that ended within this request, as one item of a batch.
     pub(crate) fn note(&self, outcome: &'static str, status: u16, class: &'static str) {
+        self.note_as(self.route.action(), outcome, status, class);
+    }
+
+    /// The same of something else than the route is for.
+    pub(crate) fn note_as(
+        &self,
+        action: &'static str,
+        outcome: &'static str,
+        status: u16,
+        class: &'static str,
+    ) {
         self.door.notes.add(Event {
-            action: self.route.action(),
+            action,
             outcome,
             route: self.route.path(),
             status,
@@ -57,6 +83,7 @@ impl<'d> Visit<'d> {
             client: self.client.clone(),
             actor: self.actor,
             submission_id: self.submission_id,
+            report_id: self.report_id,
         });
     }
 
@@ -66,7 +93,10 @@ impl<'d> Visit<'d> {
         match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
-                if matches!(self.route, Route::Status | Route::FhirRead) {
+                if matches!(
+                    self.route,
+                    Route::Status | Route::FhirRead | Route::Report | Route::ReportRequest
+                ) {
                     self.note("ok", status, "ok");
                 }
                 self.count(status, "ok");

@@ -114,6 +114,13 @@ impl Client {
         reply(request).await
     }
 
+    /// Asks for a report; `wait` seconds for the report itself. Not logged.
+    pub async fn report(&self, token: &str, asked: &Value, wait: Option<u32>) -> Result<Reply> {
+        let request = self.http.post(format!("{}/api/v1/reports", self.base)).bearer_auth(token).json(asked);
+        let prefer = wait.map(|seconds| format!("wait={seconds}"));
+        reply(prefer.into_iter().fold(request, |request, prefer| request.header("prefer", prefer))).await
+    }
+
     /// A POST of a FHIR resource with more headers, not logged.
     pub async fn post_fhir(
         &self,

@@ -53,6 +53,11 @@ impl Minter {
         self.token(&json!({"sub": who, "scope": "acknowledge", "study": studies, "site": sites}))
     }
 
+    /// A site's staff who may ask hospitals: scope `report`.
+    pub fn reporter(&self, who: &str, studies: &[&str], sites: &[&str]) -> Result<String> {
+        self.token(&json!({"sub": who, "scope": "report", "study": studies, "site": sites}))
+    }
+
     /// The same words under a key that nobody knows.
     pub fn forger(&self) -> Self {
         Self {

@@ -10,8 +10,8 @@ use uuid::Uuid;
 /// times. It names nobody: a token's `sub` only as a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditNote {
-    /// What was asked: `submission.submit`, `submission.submit_batch`, `submission.read`, or
-    /// `request` where no route was reached.
+    /// What was asked: `submission.submit`, `submission.submit_batch`, `submission.read`,
+    /// `report.request`, `report.read`, or `request` where no route was reached.
     pub action: String,
     /// How it ended: `ok` or `refused`.
     pub outcome: String,
@@ -27,6 +27,9 @@ pub struct AuditNote {
     pub actor: Option<Uuid>,
     /// The submission that was asked about, if there was one.
     pub submission_id: Option<Uuid>,
+    /// The report that was asked about, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_id: Option<Uuid>,
     /// How often.
     pub count: u64,
     /// When first.

@@ -11,6 +11,8 @@ pub const DELIVERY: &str = "epro.delivery.v1";
 pub const RISK: &str = "epro.risk.v1";
 /// An [`crate::alert::Acknowledgement`] as JSON.
 pub const ACKNOWLEDGEMENT: &str = "epro.acknowledgement.v1";
+/// A sealed [`crate::report::Job`].
+pub const REPORT: &str = "epro.report.v1";
 /// An entry for the audit trail.
 pub const AUDIT: &str = "epro.audit.v1";
 /// What the seal around a dead letter's body is bound to, where the body came in the clear or broken.
@@ -18,3 +20,5 @@ pub const AUDIT: &str = "epro.audit.v1";
 pub const DEAD_LETTER: &str = "epro.dead-letter.v1";
 /// What the seal around a subject's id is bound to. No message is of this type.
 pub const SUBJECT: &str = "epro.subject.v1";
+/// What the seal around a stored report is bound to. No message is of this type.
+pub const REPORT_BODY: &str = "epro.report-body.v1";

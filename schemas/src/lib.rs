@@ -18,6 +18,7 @@ pub mod kind;
 pub mod phi;
 pub mod pseudonym;
 pub mod receipt;
+pub mod report;
 pub mod seal;
 pub mod submission;
 pub mod violation;

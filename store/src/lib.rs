@@ -21,6 +21,7 @@
 //! | [`pause`] | what an operator, or a lane itself, stopped on purpose |
 //! | [`audit`] | who did what: append-only, each row with the hash of the one before it |
 //! | [`status`] | where a submission stands |
+//! | [`reports`] | what hospitals know of a patient, under a seal, until it expires |
 //! | [`responses`] | what became of one message; a stored response without its patient |
 //! | [`error`] | whose fault a failure is, told by type, never with a value |
 
@@ -37,6 +38,7 @@ pub mod lease;
 pub mod migrate;
 pub mod pause;
 pub mod pool;
+pub mod reports;
 pub mod responses;
 pub mod risk;
 mod session;
@@ -45,6 +47,7 @@ mod step;
 pub mod submissions;
 pub mod suspects;
 mod transaction;
+mod within;
 
 pub use audit::AuditChain;
 pub use error::StoreError;

@@ -1,14 +1,15 @@
 //! Lane `hospitals`: what is stored goes on to the hospital of its site, each at its own pace.
 //!
 //! Once a second a replica renews the leases of the hospitals that it owns and claims free ones, up to
-//! its fair share; for each it owns, [`lane`] consumes the hospital's queue. No call is made but under a
-//! [`lease`], and through the hospital's [`gate`].
+//! its fair share; for each it owns, [`lane`] consumes the hospital's queue and [`questions`] its query queue. No call
+//! is made but under a [`lease`], and through the hospital's [`gate`].
 
 pub(crate) mod answer;
 pub(crate) mod caller;
 mod clock;
 mod deliver;
 pub(crate) mod document;
+mod expiry;
 mod fhir;
 mod gate;
 mod hand;
@@ -18,6 +19,7 @@ mod lease;
 pub(crate) mod lines;
 mod load;
 mod mllp;
+mod questions;
 mod rate_limit;
 mod report;
 mod settle;
@@ -88,10 +90,13 @@ pub(crate) async fn run(office: Arc<Office>, hospitals: Hospitals, part: Part) {
         () = shutdown.requested() => return,
         () = migrated(&rounds.office, &part) => {}
     }
+    let sweeping = Arc::clone(&rounds.office);
+    let mut sweep = std::pin::pin!(expiry::run(&sweeping));
     loop {
         tokio::select! {
             biased;
             () = shutdown.requested() => break,
+            () = &mut sweep => {}
             Some(ended) = rounds.lanes.join_next() => rounds.ended(ended),
             _ = every.tick() => match rounds.round().await {
                 Ok(()) => match rounds.office.lines.trouble() {

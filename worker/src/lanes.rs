@@ -320,6 +320,8 @@ impl Lanes {
             streak: STREAK,
             drain: self.config.worker.drain,
             time_scale: self.config.time_scale,
+            keep_reports: self.config.scaled(self.config.reports.keep),
+            pages: self.config.reports.pages,
         };
         tracing::info!(owner = %office.owner, hospitals = hospitals.len(), "lane hospitals begins");
         running.spawn(hospitals::run(Arc::new(office), hospitals, self.readiness.part(hospitals::NAME)));

@@ -21,6 +21,8 @@ pub struct HospitalConfig {
     pub calls_per_second: f64,
     /// Most calls under way at once.
     pub concurrency: u16,
+    /// The share of the pace that questions for reports may take, above 0, at most 1.
+    pub query_share: f64,
     /// How long one call may take: connecting, a token where one is needed, asking, the answer. Never scaled.
     pub timeout: Duration,
     /// When it is left alone for a while.
@@ -99,6 +101,7 @@ fn read_one(mut section: Section<'_>, insecure: bool, canonical: &str) -> Option
     let word = section.choice("protocol", None, &words);
     let calls_per_second = section.positive("calls_per_second", 10.0, 1000.0);
     let concurrency = section.integer("concurrency", 4, 1, 16);
+    let query_share = section.positive("query_share", 0.5, 1.0);
     let timeout = section.duration("timeout", seconds(2), Duration::from_millis(100));
     if timeout > seconds(60) {
         section.problem("timeout", "has to be at most 60s");
@@ -122,6 +125,7 @@ fn read_one(mut section: Section<'_>, insecure: bool, canonical: &str) -> Option
         protocol: protocol?,
         calls_per_second,
         concurrency: u16::try_from(concurrency).unwrap_or(u16::MAX),
+        query_share,
         timeout,
         breaker,
         attempts,

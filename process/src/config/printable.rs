@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    AlertsConfig, BreakerConfig, Config, FhirAuth, HospitalConfig, LogFormat, Person, Protocol, RiskConfig,
-    Secret, TlsConfig, address, duration,
+    AlertsConfig, BreakerConfig, Config, FhirAuth, HospitalConfig, LogFormat, Person, Protocol,
+    ReportsConfig, RiskConfig, Secret, TlsConfig, address, duration,
 };
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
@@ -43,6 +43,16 @@ pub(super) fn tree(config: &Config) -> Value {
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
         "worker": worker(config),
+        "reports": reports(&config.reports),
+    })
+}
+
+fn reports(reports: &ReportsConfig) -> Value {
+    json!({
+        "deadline": duration::print(reports.deadline),
+        "longest": duration::print(reports.longest),
+        "keep": duration::print(reports.keep),
+        "pages": reports.pages,
     })
 }
 
@@ -166,6 +176,7 @@ fn hospital(hospital: &HospitalConfig) -> Value {
     tree["protocol"] = json!(hospital.protocol.as_str());
     tree["calls_per_second"] = json!(hospital.calls_per_second);
     tree["concurrency"] = json!(hospital.concurrency);
+    tree["query_share"] = json!(hospital.query_share);
     tree["timeout"] = json!(duration::print(hospital.timeout));
     tree["breaker"] = breaker(&hospital.breaker);
     tree["attempts"] = json!(hospital.attempts);

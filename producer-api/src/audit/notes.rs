@@ -7,8 +7,8 @@ use epro_schemas::audit_note::AuditNote;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Most kinds of event that are told apart between two flushes. Above it the actor and the
-/// submission are left out; what remains is bounded by the configuration. Nothing is left out
+/// Most kinds of event that are told apart between two flushes. Above it the actor, the
+/// submission and the report are left out; what remains is bounded by the configuration. Nothing is left out
 /// of the count.
 const APART: usize = 1024;
 
@@ -23,6 +23,7 @@ pub(crate) struct Event {
     pub(crate) client: Option<Arc<str>>,
     pub(crate) actor: Option<Uuid>,
     pub(crate) submission_id: Option<Uuid>,
+    pub(crate) report_id: Option<Uuid>,
 }
 
 #[derive(Clone, Copy)]
@@ -42,7 +43,8 @@ impl Notes {
         let now = OffsetDateTime::now_utc();
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = tallies.len() >= APART && !tallies.contains_key(&event);
-        let event = if full { Event { actor: None, submission_id: None, ..event } } else { event };
+        let event =
+            if full { Event { actor: None, submission_id: None, report_id: None, ..event } } else { event };
         let tally = tallies.entry(event).or_insert(Tally { count: 0, first: now, last: now });
         tally.count += 1;
         tally.last = now;
@@ -65,6 +67,7 @@ fn note(event: Event, tally: Tally) -> AuditNote {
         client: event.client.as_deref().map(str::to_owned),
         actor: event.actor,
         submission_id: event.submission_id,
+        report_id: event.report_id,
         count: tally.count,
         first: tally.first,
         last: tally.last,
@@ -85,6 +88,7 @@ mod tests {
             client: None,
             actor,
             submission_id: None,
+            report_id: None,
         }
     }
 

@@ -90,6 +90,7 @@ mod tests {
             may_submit_any: false,
             may_read_site: false,
             may_acknowledge: false,
+            may_report: false,
             studies: Vec::new(),
             sites: Vec::new(),
             client: None,

@@ -23,6 +23,8 @@ pub(crate) struct Caller {
     pub(crate) may_read_site: bool,
     /// Scope `acknowledge`: the alerts of the studies and sites of the token.
     pub(crate) may_acknowledge: bool,
+    /// Scope `report`: what hospitals know of patients of the studies and sites of the token.
+    pub(crate) may_report: bool,
     /// The token's studies.
     pub(crate) studies: Vec<String>,
     /// The token's sites.
@@ -46,6 +48,7 @@ impl Caller {
             may_submit_any: has("submit:any"),
             may_read_site: has("read:site"),
             may_acknowledge: has("acknowledge"),
+            may_report: has("report"),
             client: named.map(label),
             studies: claims.study.0,
             sites: claims.site.0,

@@ -83,7 +83,9 @@ fn code(kind: Kind) -> &'static str {
         Kind::ScopeMissing | Kind::StudyForbidden | Kind::SiteForbidden | Kind::SubjectForbidden => {
             "forbidden"
         }
-        Kind::RouteUnknown | Kind::SubmissionUnknown | Kind::AlertUnknown => "not-found",
+        Kind::RouteUnknown | Kind::SubmissionUnknown | Kind::AlertUnknown | Kind::ReportUnknown => {
+            "not-found"
+        }
         Kind::MethodUnknown | Kind::MediaType => "not-supported",
         Kind::TransactionUnsupported | Kind::ConditionUnsupported => "not-supported",
         Kind::Conflict => "conflict",

@@ -13,6 +13,7 @@ mod outages;
 mod panics;
 mod reading;
 mod refusing;
+mod reports;
 mod slow_clients;
 mod support;
 mod tokens;

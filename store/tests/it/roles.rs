@@ -76,6 +76,8 @@ async fn intake_reads_where_a_submission_stands_and_can_not_write_or_read_what_i
     let response = store.response(row.get(0), &Access::Subject(row.get(1))).await.unwrap();
     assert!(response.is_some_and(|response| response.answers.starts_with('[')));
     assert!(store.fate(row.get(0), row.get(1), row.get(0), &[]).await.unwrap().is_some());
+    let nobody = (&[][..], &[][..]);
+    assert!(store.report(row.get(0), nobody, std::time::Duration::from_secs(5)).await.unwrap().is_none());
 
     let statements = [
         "SELECT sealed FROM identified.submission",
@@ -93,6 +95,8 @@ async fn intake_reads_where_a_submission_stands_and_can_not_write_or_read_what_i
         "UPDATE ops.alert SET state = 'done'",
         "UPDATE ops.delivery SET state = 'done'",
         "DELETE FROM ops.dead_letter",
+        "UPDATE ops.report SET state = 'done'",
+        "DELETE FROM ops.report",
     ];
     refused(&mut database, "epro_intake", &statements).await;
 }
@@ -133,6 +137,7 @@ async fn an_operator_redrives_and_pauses_and_leaves_a_trace_that_no_operator_can
     let statements = [
         "SELECT sealed FROM identified.submission",
         "SELECT subject_sealed FROM identified.subject",
+        "SELECT body FROM ops.report",
         "UPDATE identified.submission SET late = true",
         "DELETE FROM identified.submission",
         "UPDATE audit.event SET outcome = 'other'",

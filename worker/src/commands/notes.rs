@@ -79,6 +79,7 @@ fn event(note: AuditNote) -> AuditEvent {
         received_at: None,
         details: json!({
             "route": note.route,
+            "report": note.report_id,
             "status": note.status,
             "class": note.class,
             "count": note.count,

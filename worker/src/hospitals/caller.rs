@@ -6,7 +6,8 @@ use epro_process::config::{HospitalConfig, Problem, Protocol};
 
 use super::answer::{CallError, Taken};
 use super::document::Document;
-use super::fhir::Fhir;
+use super::fhir::search::{Ask, Search};
+use super::fhir::{Fhir, Page, SearchError};
 use super::mllp::Mllp;
 
 /// Calls one hospital. Any number of calls may be under way; each is bounded by the hospital's timeout.
@@ -55,9 +56,27 @@ impl Caller {
                 Speaks::Mllp(mllp) => mllp.call(document).await,
             }
         };
-        let late =
-            |_| CallError::Silent { note: format!("no answer within {} ms", self.timeout.as_millis()) };
-        tokio::time::timeout(self.timeout, call).await.map_err(late)?
+        tokio::time::timeout(self.timeout, call).await.map_err(|_| self.late())?
+    }
+
+    /// Asks the hospital, if it can be asked. Dropped before its end, the connection is closed.
+    ///
+    /// # Errors
+    /// [`SearchError`] whenever it hasn't given a page of an answer.
+    pub(crate) async fn search(
+        &self,
+        search: Search,
+        ask: &Ask<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<Page, SearchError> {
+        let Speaks::Fhir(fhir) = &self.speaks else { return Err(SearchError::NotSupported) };
+        tokio::time::timeout(self.timeout, fhir.search(search, ask, traceparent))
+            .await
+            .map_err(|_| SearchError::Call(self.late()))?
+    }
+
+    fn late(&self) -> CallError {
+        CallError::Silent { note: format!("no answer within {} ms", self.timeout.as_millis()) }
     }
 }
 

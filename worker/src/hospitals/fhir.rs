@@ -6,6 +6,8 @@ mod observation;
 mod outcome;
 mod questionnaire_response;
 mod reading;
+pub(super) mod search;
+mod searchset;
 mod token;
 
 use epro_process::config::{FhirConfig, Problem};
@@ -17,6 +19,8 @@ use super::document::Document;
 use crate::certificate;
 use crate::http;
 use credentials::Credentials;
+pub(super) use search::SearchError;
+pub(super) use searchset::Page;
 
 const FHIR_JSON: HeaderValue = HeaderValue::from_static("application/fhir+json");
 

@@ -1,6 +1,7 @@
 //! The one door to a hospital: lease, rest that it asked for, calls under way, breaker, pace.
 
 mod permit;
+mod question;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use super::lease::Lease;
 use super::rate_limit::RateLimit;
 use crate::breaker::{Breaker, State, Stop};
 pub(crate) use permit::{Permit, Reported};
+use question::Questions;
 pub(crate) use view::{Counted, Word};
 
 /// How soon to ask again where nobody knows the time.
@@ -26,6 +28,8 @@ const LONGEST_REST: Duration = Duration::from_secs(3600);
 pub(crate) struct Measures {
     pub calls_per_second: f64,
     pub concurrency: u16,
+    /// The share of the pace that questions may take.
+    pub query_share: f64,
     /// With its sleep scaled.
     pub breaker: BreakerConfig,
 }
@@ -35,6 +39,7 @@ pub(crate) struct Gate {
     clock: Clock,
     limit: RateLimit,
     concurrency: u16,
+    questions: Questions,
     window: Duration,
     inside: Mutex<Inside>,
     changed: Notify,
@@ -45,6 +50,10 @@ struct Inside {
     /// The rest that the hospital asked for.
     rest_until: Option<Instant>,
     under_way: u16,
+    /// Questions among them.
+    asking: u16,
+    /// When the next question may be asked.
+    question_at: Option<Instant>,
     well_at: Option<Instant>,
     /// A message was refused since the hospital last took one.
     refused_since_well: bool,
@@ -92,11 +101,14 @@ impl Gate {
             limit: RateLimit::new(measures.calls_per_second, clock.clone()),
             clock,
             concurrency: measures.concurrency,
+            questions: Questions::new(measures),
             window: measures.breaker.window,
             inside: Mutex::new(Inside {
                 breaker: Breaker::new(measures.breaker),
                 rest_until: None,
                 under_way: 0,
+                asking: 0,
+                question_at: None,
                 well_at: None,
                 refused_since_well: false,
                 counted: Counted::default(),
@@ -109,17 +121,8 @@ impl Gate {
     /// Leave to make one call, now.
     pub(crate) fn admit(self: &Arc<Self>, lease: &Lease) -> Result<Permit, NotNow> {
         let mut inside = self.inside();
-        let probe = self.passes(&inside, lease)?;
-        if inside.under_way >= self.concurrency {
-            return Err(NotNow { until: self.clock.now() + SOON, why: Why::Busy });
-        }
-        self.limit.take().map_err(|until| NotNow { until, why: Why::Pace })?;
-        inside.under_way += 1;
-        inside.counted.calls += 1;
-        if probe {
-            inside.breaker.probe();
-        }
-        Ok(Permit::new(Arc::clone(self), probe))
+        let probe = self.enter(&mut inside, lease)?;
+        Ok(Permit::new(Arc::clone(self), probe, false))
     }
 
     /// Why no call would be made now, leaving the pace aside.
@@ -140,6 +143,21 @@ impl Gate {
     /// The same, and it refused none since.
     pub(crate) fn refuses_few(&self) -> bool {
         self.takes_others() && !self.inside().refused_since_well
+    }
+
+    /// Whether the call that enters is a probe.
+    fn enter(&self, inside: &mut Inside, lease: &Lease) -> Result<bool, NotNow> {
+        let probe = self.passes(inside, lease)?;
+        if inside.under_way >= self.concurrency {
+            return Err(NotNow { until: self.clock.now() + SOON, why: Why::Busy });
+        }
+        self.limit.take().map_err(|until| NotNow { until, why: Why::Pace })?;
+        inside.under_way += 1;
+        inside.counted.calls += 1;
+        if probe {
+            inside.breaker.probe();
+        }
+        Ok(probe)
     }
 
     fn passes(&self, inside: &Inside, lease: &Lease) -> Result<bool, NotNow> {

@@ -45,6 +45,10 @@ pub(crate) struct Office {
     pub drain: Duration,
     /// As configured, for the breakers' sleep and the deliveries' age.
     pub time_scale: f64,
+    /// How long a report is kept after its deadline. Scaled.
+    pub keep_reports: Duration,
+    /// Most pages that are read of one search.
+    pub pages: u32,
 }
 
 /// A hospital that may be configured here.
@@ -82,8 +86,12 @@ impl Hospital {
         let scaled = |duration: Duration| duration.mul_f64(office.time_scale);
         let mut breaker = config.breaker;
         breaker.sleep = scaled(breaker.sleep);
-        let measures =
-            Measures { calls_per_second: config.calls_per_second, concurrency: config.concurrency, breaker };
+        let measures = Measures {
+            calls_per_second: config.calls_per_second,
+            concurrency: config.concurrency,
+            query_share: config.query_share,
+            breaker,
+        };
         Arc::new(Self {
             gate: Gate::new(measures, Clock::monotonic()),
             budget: Budget { attempts: config.attempts, age: scaled(config.age) },

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::deliver::{Done, deliver};
 use super::hand::{Hand, Held, Read};
 use super::hospital::Hospital;
+use super::questions;
 use super::report::Reports;
 use super::settle::set_foreign_aside;
 use crate::backoff;
@@ -44,7 +45,7 @@ enum Left {
 pub(crate) async fn run(hospital: Arc<Hospital>) {
     let mut reports = Reports::new();
     tokio::select! {
-        () = consume_until_over(&hospital) => {}
+        ((), ()) = async { tokio::join!(consume_until_over(&hospital), questions::run(&hospital)) } => {}
         () = reports.keep(&hospital) => {}
     }
     let _ = tokio::time::timeout(backoff::LONGEST, reports.tell(&hospital)).await;
@@ -60,12 +61,12 @@ pub(crate) async fn run(hospital: Arc<Hospital>) {
 }
 
 async fn consume_until_over(hospital: &Arc<Hospital>) {
-    let site = hospital.site.as_str();
+    let (site, queue) = (hospital.site.as_str(), topology::his(&hospital.site));
     loop {
         let subscribed = tokio::select! {
             biased;
             () = hospital.over() => return,
-            subscribed = subscribe(hospital) => subscribed,
+            subscribed = subscribe(hospital, &queue, hospital.prefetch()) => subscribed,
         };
         let (line, consumer) = subscribed;
         hospital.leaving.send_replace(false);
@@ -83,9 +84,13 @@ async fn consume_until_over(hospital: &Arc<Hospital>) {
     }
 }
 
-/// Waits until it may consume, and subscribes.
-async fn subscribe(hospital: &Hospital) -> (Arc<Connection>, Consumer) {
-    let (site, queue) = (hospital.site.as_str(), topology::his(&hospital.site));
+/// Waits until it may consume a queue of the hospital's, and subscribes.
+pub(super) async fn subscribe(
+    hospital: &Hospital,
+    queue: &str,
+    prefetch: u16,
+) -> (Arc<Connection>, Consumer) {
+    let site = hospital.site.as_str();
     let (mut delays, said) = (backoff::steady(), Seldom::new());
     loop {
         if let Some(Some(reason)) = hospital.is_paused() {
@@ -96,7 +101,7 @@ async fn subscribe(hospital: &Hospital) -> (Arc<Connection>, Consumer) {
             );
         }
         hospital.resumed().await;
-        match ready(hospital, &queue).await {
+        match ready(hospital, queue, prefetch).await {
             Ok(subscribed) => return subscribed,
             Err(Trouble::Queue(trouble)) if said.is_due() => {
                 tracing::warn!(site, trouble, "can't consume the hospital's queue yet");
@@ -110,11 +115,15 @@ async fn subscribe(hospital: &Hospital) -> (Arc<Connection>, Consumer) {
     }
 }
 
-async fn ready(hospital: &Hospital, queue: &str) -> Result<(Arc<Connection>, Consumer), Trouble> {
+async fn ready(
+    hospital: &Hospital,
+    queue: &str,
+    prefetch: u16,
+) -> Result<(Arc<Connection>, Consumer), Trouble> {
     let away = |error: &dyn std::fmt::Display| Trouble::Service(error.to_string());
     hospital.office.store.ping().await.map_err(|error| away(&error))?;
     let line = hospital.office.lines.line().await.map_err(|error| away(&error))?;
-    match Consumer::subscribe(&line, queue, hospital.prefetch()).await {
+    match Consumer::subscribe(&line, queue, prefetch).await {
         Ok(consumer) => Ok((line, consumer)),
         Err(error @ SubscribeError::Away(_)) => Err(away(&error)),
         Err(error) => Err(Trouble::Queue(error.to_string())),

@@ -203,16 +203,28 @@ impl<'a> Settling<'a> {
 
 /// What lies in the queue of a hospital and is no delivery for it.
 pub(crate) async fn set_foreign_aside(hospital: &Hospital, delivery: Delivery) -> Done {
+    set_unread_aside(hospital, delivery, &Failure::Foreign, Class::Unreadable, None).await
+}
+
+/// What can't be understood, or must not be tried again.
+pub(super) async fn set_unread_aside(
+    hospital: &Hospital,
+    delivery: Delivery,
+    failure: &Failure,
+    class: Class,
+    suspect: Option<Uuid>,
+) -> Done {
     let office = &hospital.office;
-    let failure = Failure::Foreign;
-    let class = Class::Unreadable;
     let Some(dead_letter) = dead_letter(hospital, &delivery, class, failure.stage(), &failure.rule()) else {
         return Done::Undone(delivery);
     };
     let mut chain = office.chains.take().await;
     let dead_letters = [dead_letter];
-    let recorded =
-        until_done!(office.hold, "dead letter", office.store.set_aside(chain.chain(), &dead_letters, None));
+    let recorded = until_done!(
+        office.hold,
+        "dead letter",
+        office.store.set_aside(chain.chain(), &dead_letters, suspect)
+    );
     drop(chain);
     match recorded.as_deref() {
         Ok([receipt, ..]) => {

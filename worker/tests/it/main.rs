@@ -14,6 +14,7 @@ mod load;
 mod pauses;
 mod poison;
 mod redrive;
+mod reports;
 mod restarts;
 mod risk;
 mod seams;

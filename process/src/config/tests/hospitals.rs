@@ -30,6 +30,7 @@ fn the_documented_hospitals_are_accepted_with_their_defaults() {
     for (site, key) in [
         ("H001", "calls_per_second"),
         ("H001", "concurrency"),
+        ("H001", "query_share"),
         ("H001", "timeout"),
         ("H001", "breaker"),
         ("H001", "attempts"),

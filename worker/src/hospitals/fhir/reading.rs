@@ -68,7 +68,7 @@ fn entry_status(entry: &Value) -> Option<StatusCode> {
 }
 
 /// Whose fault a status is.
-fn refusal(status: StatusCode, retry_after: Option<Duration>, told: &str) -> CallError {
+pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, told: &str) -> CallError {
     let line = status_line(status);
     let note = if told.is_empty() { line } else { format!("{line}: {told}") };
     match status.as_u16() {

@@ -11,6 +11,7 @@ use super::{Gate, LONGEST_REST};
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     probe: bool,
+    question: bool,
     open: bool,
 }
 
@@ -19,6 +20,8 @@ pub(crate) struct Permit {
 pub(crate) enum Reported {
     /// The hospital has it.
     Well,
+    /// It answered a question, whatever it said: nothing is known of how it takes messages.
+    Answered,
     /// It refused this message, and answers.
     Refused { note: String },
     /// It failed; with the rest that it asked for.
@@ -28,8 +31,8 @@ pub(crate) enum Reported {
 }
 
 impl Permit {
-    pub(super) fn new(gate: Arc<Gate>, probe: bool) -> Self {
-        Self { gate, probe, open: true }
+    pub(super) fn new(gate: Arc<Gate>, probe: bool, question: bool) -> Self {
+        Self { gate, probe, question, open: true }
     }
 
     /// Says what became of the call.
@@ -38,8 +41,9 @@ impl Permit {
         let now = self.gate.clock.now();
         let mut guard = self.gate.inside();
         let inside = &mut *guard;
-        inside.under_way = inside.under_way.saturating_sub(1);
+        inside.leave(self.question);
         match reported {
+            Reported::Answered => inside.breaker.answered(self.probe, now),
             Reported::Well => {
                 inside.breaker.answered(self.probe, now);
                 inside.well_at = Some(now);
@@ -71,6 +75,11 @@ impl Permit {
 }
 
 impl super::Inside {
+    fn leave(&mut self, question: bool) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.asking = self.asking.saturating_sub(u16::from(question));
+    }
+
     fn fail(&mut self, note: String, now: std::time::Instant) {
         self.counted.failed += 1;
         self.reason = Some(note.clone());
@@ -82,7 +91,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if self.open {
             let mut inside = self.gate.inside();
-            inside.under_way = inside.under_way.saturating_sub(1);
+            inside.leave(self.question);
             if self.probe {
                 inside.breaker.probe_dropped();
             }

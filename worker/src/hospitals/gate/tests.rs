@@ -24,7 +24,7 @@ impl Bench {
             minimum_calls: 5,
             sleep: Duration::from_secs(3),
         };
-        let measures = Measures { calls_per_second: 10.0, concurrency: 4, breaker };
+        let measures = Measures { calls_per_second: 10.0, concurrency: 4, query_share: 0.5, breaker };
         let gate = Gate::new(measures, clock.clone());
         let (renew, lease) = Lease::new(hand.now(), CALL, clock);
         let bench = Self { hand, gate, lease, renew };
@@ -150,4 +150,26 @@ fn what_was_counted_is_told_once() {
     assert_eq!((counted.calls, counted.taken, counted.failed), (2, 1, 1));
     assert_eq!(counted.error.map(|(note, _)| note).as_deref(), Some("503"));
     assert_eq!(bench.gate.look().counted, Counted::default());
+}
+
+#[test]
+fn questions_get_their_share_of_the_pace_and_leave_a_place_free() {
+    let bench = Bench::new();
+    let ask = || bench.gate.admit_question(&bench.lease);
+    let mut under_way = vec![ask().unwrap()];
+    bench.pass(100);
+    assert_eq!(ask().err().unwrap().why, Why::Pace, "half of ten a second is one each 200 ms");
+    assert!(bench.gate.admit(&bench.lease).is_ok(), "what is delivered goes on");
+    for _ in 0..2 {
+        bench.pass(200);
+        under_way.push(ask().unwrap());
+    }
+    bench.pass(200);
+    assert_eq!(ask().err().unwrap().why, Why::Busy, "of four at once one is kept free");
+    let delivery = bench.gate.admit(&bench.lease).unwrap();
+    under_way.remove(0).report(Reported::Answered);
+    delivery.report(Reported::Refused { note: String::new() });
+    assert!(!bench.gate.takes_others(), "an answer to a question says nothing of how messages are taken");
+    bench.pass(200);
+    assert!(ask().is_ok());
 }

@@ -1,0 +1,84 @@
+//! The job in a hospital's query queue.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::phi::Phi;
+
+/// The body, as JSON and under a seal, of a [`crate::kind::REPORT`] message, whose id is the report's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The study in which the patient is known.
+    pub study_id: String,
+    /// The site whose hospital is asked.
+    pub site_id: String,
+    /// The patient.
+    #[serde(with = "exposed")]
+    pub subject_id: Phi<String>,
+    /// When the door took it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub requested_at: OffsetDateTime,
+    /// By when the report has to be there.
+    #[serde(with = "time::serde::rfc3339")]
+    pub deadline: OffsetDateTime,
+    /// Pseudonym of the token's `sub`.
+    pub actor: Uuid,
+    /// The client application, if its name is a configured one; otherwise `other`.
+    pub client: Option<String>,
+    /// The W3C trace id of the request.
+    pub trace_id: Option<String>,
+}
+
+impl Job {
+    /// As it goes under its seal.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // A flat struct of strings, times and UUIDs: nothing in it can fail to serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Job::encode`] wrote; `None` if it is something else.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// Only here, as only here a seal follows.
+mod exposed {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::phi::Phi;
+
+    pub(super) fn serialize<S: Serializer>(value: &Phi<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.expose().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Phi<String>, D::Error> {
+        String::deserialize(deserializer).map(Phi::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_reads_back_and_prints_nobody() {
+        let now = OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
+        let job = Job {
+            study_id: "ONC-301".into(),
+            site_id: "H001".into(),
+            subject_id: Phi::new("Marta Planted".into()),
+            requested_at: now,
+            deadline: now + time::Duration::seconds(10),
+            actor: Uuid::from_u128(7),
+            client: None,
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+        };
+        assert_eq!(Job::decode(&job.encode()), Some(job.clone()));
+        assert!(!format!("{job:?}").contains("Marta"));
+        assert_eq!(Job::decode(b"{}"), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! Comprehensive reports, from the door to a sample hospital and back.
+
+mod crashing;
+mod limits;
+mod missing;
+mod poison;
+mod ward;
+mod whole;
