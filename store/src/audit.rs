@@ -12,7 +12,7 @@
 mod chain;
 
 pub use chain::{AuditChain, VERSION};
-pub(crate) use chain::{Head, Record, microseconds};
+pub(crate) use chain::{Entries, Head, Record, microseconds};
 
 use crate::error::StoreError;
 use crate::pool::Store;

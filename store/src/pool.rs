@@ -2,9 +2,11 @@
 
 use crate::error::StoreError;
 use crate::session::Session;
+use crate::submissions::at_once::Doubt;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::NoTls;
 
@@ -106,6 +108,7 @@ fn program() -> String {
 #[derive(Clone)]
 pub struct Store {
     pub(crate) pool: deadpool_postgres::Pool,
+    pub(crate) doubt: Arc<Doubt>,
 }
 
 impl fmt::Debug for Store {
@@ -131,7 +134,7 @@ impl Store {
             .runtime(Runtime::Tokio1);
         #[expect(clippy::expect_used, reason = "it fails only where timeouts are set without a runtime")]
         let pool = builder.build().expect("a pool with timeouts and a runtime");
-        Self { pool }
+        Self { pool, doubt: Arc::default() }
     }
 
     /// Whether the database answers.

@@ -47,6 +47,38 @@ impl Session {
         Ok(second)
     }
 
+    /// Runs one statement that is a transaction by itself, and returns its rows. Whether the connection
+    /// is alive is asked in the same breath: a server that says nothing to that has left.
+    pub(crate) async fn at_once(store: &Store, step: Step<'_>) -> Result<Vec<Row>, StoreError> {
+        let session = Self::take(store).await?;
+        let client = session.client()?;
+        let statement = session.prepare(step.sql).await?;
+        let parameters = step.references();
+        let alive = async {
+            match timeout(PROBE, client.batch_execute("")).await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(StoreError::SILENT),
+            }
+        };
+        // The first one polled is the first one sent.
+        let answer = futures_util::future::try_join(alive, in_time(client.query(&statement, &parameters))).await;
+        match answer {
+            Ok(((), rows)) => {
+                session.done();
+                Ok(rows)
+            }
+            Err(error @ StoreError::Away { .. }) => {
+                store.pool.retain(|_, _| false);
+                Err(error)
+            }
+            // The server has refused it and rolled it back.
+            Err(error) => {
+                session.done();
+                Err(error)
+            }
+        }
+    }
+
     async fn take(store: &Store) -> Result<Self, StoreError> {
         Ok(Self { connection: Some(store.pool.get().await?), clean: false })
     }

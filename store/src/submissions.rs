@@ -1,5 +1,6 @@
 //! A chunk of submissions in one transaction, with a verdict for each.
 
+pub(crate) mod at_once;
 mod earlier;
 mod plan;
 pub(crate) mod rows;
@@ -247,13 +248,31 @@ impl Store {
         }
         let started = Instant::now();
         let plan = Plan::of(chunk);
-        let mut transaction = Transaction::begin(self, chain).await?;
-        let inserted = transaction.run(rows::identified(&plan)).await?;
-        let verdicts = Verdicts::read(&mut transaction, &plan, &inserted).await?;
-        let earlier = Earlier::read(&mut transaction, &plan, &verdicts).await?;
-        let writing = Writing::of(&plan, &verdicts, &earlier);
-        let committed = transaction.commit(writing.steps(suspect), &writing.records()).await?;
+        let at_once = match suspect {
+            None => at_once::commit(self, chain, &plan).await?,
+            Some(_) => None,
+        };
+        let outcomes = match at_once {
+            Some(outcomes) => outcomes,
+            None => self.commit_in_steps(chain, &plan, suspect).await?,
+        };
         metrics::histogram!("epro_commit_seconds").record(started.elapsed().as_secs_f64());
+        Ok(outcomes)
+    }
+
+    /// A verdict for each, and whatever it leads to.
+    async fn commit_in_steps(
+        &self,
+        chain: &mut AuditChain,
+        plan: &Plan<'_>,
+        suspect: Option<Uuid>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let mut transaction = Transaction::begin(self, chain).await?;
+        let inserted = transaction.run(rows::identified(plan)).await?;
+        let verdicts = Verdicts::read(&mut transaction, plan, &inserted).await?;
+        let earlier = Earlier::read(&mut transaction, plan, &verdicts).await?;
+        let writing = Writing::of(plan, &verdicts, &earlier);
+        let committed = transaction.commit(writing.steps(suspect), &writing.records()).await?;
         Ok(writing.outcomes(&committed))
     }
 }

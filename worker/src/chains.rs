@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use epro_store::AuditChain;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Transactions of one lane at the same time: more would only wait for each other in PostgreSQL.
-const COMMITS: usize = 2;
+/// Transactions of one lane at the same time: while one waits for the disk another one keeps PostgreSQL busy;
+/// more would only wait for each other.
+const COMMITS: usize = 3;
 
 /// Chains that nobody uses now.
 #[derive(Clone)]

@@ -43,7 +43,7 @@ pub struct Shape {
 }
 
 /// Transactions under way at once, as in the worker's lane.
-const COMMITS: usize = 2;
+const COMMITS: usize = 3;
 
 /// A chunk that has its rows: its last tag and what was inserted.
 type Chunk = (u64, Vec<Uuid>);

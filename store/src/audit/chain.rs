@@ -120,6 +120,11 @@ impl AuditChain {
         self.head.take()
     }
 
+    /// The head, if it is known and the chain's writer has its row.
+    pub(crate) fn take_open_head(&mut self) -> Option<Head> {
+        self.head.take_if(|head| head.seq > 0)
+    }
+
     pub(crate) fn give_head(&mut self, head: Head) {
         self.head = Some(head);
     }
@@ -162,6 +167,20 @@ impl Entries<'_> {
     /// The chain's head once these are committed.
     pub(crate) fn head(&self) -> Head {
         self.head
+    }
+
+    /// Columns for a statement that knows the rest of what the records say: who, and the places.
+    pub(crate) fn places<'s>(&'s self, step: Step<'s>) -> Step<'s> {
+        let e = &self.entries[..];
+        step.column(e, |e| e.actor.as_str())
+            .column(e, |e| e.record.facts.client.as_deref())
+            .column(e, |e| e.record.facts.from_network.as_deref())
+            .column(e, |e| e.record.facts.trace_id.as_deref())
+            .column(e, |e| e.prev_hash.as_slice())
+            .column(e, |e| e.hash.as_slice())
+            .with(self.chain.0)
+            .with(e.first().map_or(0, |first| first.seq - 1))
+            .with(self.at)
     }
 
     /// The statements that write them.

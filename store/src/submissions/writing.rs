@@ -182,7 +182,7 @@ fn fates<'a>(plan: &'a Plan<'a>, verdicts: &Verdicts) -> Vec<(&'a NewSubmission,
     each
 }
 
-fn record<'s>(submission: &'s NewSubmission, action: &'static str, outcome: &'static str) -> Record<'s> {
+pub(super) fn record<'s>(submission: &'s NewSubmission, action: &'static str, outcome: &'static str) -> Record<'s> {
     let row = &submission.identified;
     Record {
         action,
@@ -226,7 +226,7 @@ fn dead_letter(submission: &NewSubmission, class: Class) -> DeadLetter {
     }
 }
 
-fn delivery_of(submission: &NewSubmission) -> Option<FollowOn> {
+pub(super) fn delivery_of(submission: &NewSubmission) -> Option<FollowOn> {
     submission.delivery_site.as_ref().map(|site| {
         FollowOn::Delivery(DeliveryFollowOn {
             submission_id: submission.identified.submission_id,
@@ -237,7 +237,7 @@ fn delivery_of(submission: &NewSubmission) -> Option<FollowOn> {
     })
 }
 
-fn risk_of(submission: &NewSubmission) -> Option<FollowOn> {
+pub(super) fn risk_of(submission: &NewSubmission) -> Option<FollowOn> {
     submission.risk.then(|| {
         FollowOn::Risk(RiskFollowOn {
             submission_id: submission.identified.submission_id,

@@ -204,7 +204,7 @@ async fn a_chunk_abandoned_half_way_is_not_committed_by_the_next_one() {
     store.commit_chunk(&mut chain, &before, None).await.unwrap();
     let holder = database.one_more_client().await;
     holder.batch_execute("BEGIN; LOCK TABLE identified.submission IN EXCLUSIVE MODE").await.unwrap();
-    let abandoned = [submission()];
+    let abandoned = [alerting(submission())];
     tokio::select! {
         answer = store.commit_chunk(&mut chain, &abandoned, None) => panic!("{answer:?}"),
         _ = database.waiting(1) => {}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod alerts;
+mod at_once;
 mod audit;
 mod chunks;
 mod dead_letters;

@@ -1,4 +1,4 @@
-//! A TCP relay that can lose what belongs to a COMMIT.
+//! A TCP relay that can lose what belongs to a commit.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// What happens to the next COMMIT, once.
+/// What happens to the next commit, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -27,7 +27,20 @@ pub(crate) struct Relay {
     _accepting: JoinSet<()>,
 }
 
+/// How a commit is told on the wire.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    sent: &'static [u8],
+    done: &'static [u8],
+}
+
+/// A transaction's own word.
+const STEPS: Words = Words { sent: b"COMMIT\0", done: b"COMMIT\0" };
+/// A parameter and the answer of the statement that is a transaction by itself.
+const AT_ONCE: Words = Words { sent: b"submission.stored", done: b"all new" };
+
 struct State {
+    words: Words,
     fault: Mutex<Fault>,
     struck: Notify,
 }
@@ -35,6 +48,15 @@ struct State {
 impl Relay {
     /// Relays to `EPRO_TEST_DATABASE_URL`.
     pub(crate) async fn start() -> Self {
+        Self::watching(STEPS).await
+    }
+
+    /// The same for chunks that one statement commits.
+    pub(crate) async fn for_chunks_at_once() -> Self {
+        Self::watching(AT_ONCE).await
+    }
+
+    async fn watching(words: Words) -> Self {
         let server = std::env::var("EPRO_TEST_DATABASE_URL").unwrap();
         let config: tokio_postgres::Config = server.parse().unwrap();
         let tokio_postgres::config::Host::Tcp(host) = config.get_hosts()[0].clone() else {
@@ -43,7 +65,7 @@ impl Relay {
         let upstream = (host, config.get_ports().first().copied().unwrap_or(5432));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { fault: Mutex::new(Fault::None), struck: Notify::new() });
+        let state = Arc::new(State { words, fault: Mutex::new(Fault::None), struck: Notify::new() });
         let mut accepting = JoinSet::new();
         let shared = Arc::clone(&state);
         accepting.spawn(async move {
@@ -78,7 +100,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) 
                 let Ok(n @ 1..) = read else { return };
                 sent.extend_from_slice(&from_client[..n]);
                 let fault = *state.fault.lock().unwrap();
-                if fault != Fault::None && contains(&sent, b"COMMIT\0") {
+                if fault != Fault::None && contains(&sent, state.words.sent) {
                     *state.fault.lock().unwrap() = Fault::None;
                     if fault == Fault::LoseCommit {
                         state.struck.notify_one();
@@ -92,8 +114,8 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) 
                     }
                     struck = Some(fault);
                 }
-                // Only the end is kept: a COMMIT may come in two pieces.
-                sent.drain(..sent.len().saturating_sub(6));
+                // Only the end is kept: the word may come in two pieces.
+                sent.drain(..sent.len().saturating_sub(state.words.sent.len() - 1));
                 server.write_all(&from_client[..n]).await.unwrap();
             }
             read = server.read(&mut from_server) => {
@@ -102,7 +124,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, state: Arc<State>) 
                     None => client.write_all(&from_server[..n]).await.unwrap(),
                     Some(fault) => {
                         answered.extend_from_slice(&from_server[..n]);
-                        if contains(&answered, b"COMMIT\0") {
+                        if contains(&answered, state.words.done) {
                             state.struck.notify_one();
                             if fault == Fault::LoseAnswer {
                                 return;
