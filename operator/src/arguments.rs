@@ -40,6 +40,12 @@ pub(crate) enum Command {
     Alerts(AlertsCommand),
     /// What is wrong, what follows from it, what to do. Exit code 1 if an operator has to act.
     Doctor,
+    /// Every queue: what waits, since when, what comes and goes, who consumes.
+    Queues {
+        /// Looks again every two seconds, until Ctrl-C.
+        #[arg(long)]
+        watch: bool,
+    },
     /// How each hospital is: gate, owner, what waits, what it last said.
     Hospitals,
     /// Stops a lane on every replica, or what goes to the hospital of one site: `submissions`,

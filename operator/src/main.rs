@@ -14,6 +14,7 @@ mod management;
 mod migrate;
 mod outside;
 mod pause;
+mod queues;
 mod redrive;
 mod screen;
 mod topology;
@@ -66,6 +67,7 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
         Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
         Command::Doctor => doctor::run(&outside, json).await,
+        Command::Queues { watch } => queues::run(&outside, watch, json).await,
         Command::Hospitals => hospitals::run(&outside, json).await,
         Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
         Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,

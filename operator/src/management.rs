@@ -1,4 +1,4 @@
-//! RabbitMQ's management API: policies and bindings, which AMQP can't set or show.
+//! RabbitMQ's management API: policies, bindings and rates, which AMQP can't set or show.
 
 use std::time::Duration;
 
@@ -56,6 +56,20 @@ impl Management {
             .collect())
     }
 
+    /// What the broker counts of every queue.
+    pub(crate) async fn queues(&self) -> anyhow::Result<Vec<Counted>> {
+        let mut at = self.at(&["queues", &self.vhost])?;
+        at.query_pairs_mut().append_pair(
+            "columns",
+            "name,messages_ready,messages_unacknowledged,consumers,message_stats.publish_details.rate,\
+             message_stats.ack_details.rate",
+        );
+        let answer = told(self.client.get(at).send().await, "queues").await?;
+        let queues: Vec<Value> =
+            answer.json().await.map_err(reqwest::Error::without_url).context("the management API")?;
+        Ok(queues.iter().map(Counted::of).collect())
+    }
+
     fn at(&self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = self.base.clone();
         url.path_segments_mut()
@@ -64,6 +78,34 @@ impl Management {
             .push("api")
             .extend(path);
         Ok(url)
+    }
+}
+
+/// A queue as the management API counts it, a few seconds late.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Counted {
+    pub name: String,
+    pub ready: u64,
+    pub unacked: u64,
+    pub consumers: u64,
+    /// Published a second.
+    pub in_rate: f64,
+    /// Acked a second.
+    pub out_rate: f64,
+}
+
+impl Counted {
+    fn of(queue: &Value) -> Self {
+        let count = |key: &str| queue[key].as_u64().unwrap_or_default();
+        let rate = |key: &str| queue["message_stats"][key]["rate"].as_f64().unwrap_or_default();
+        Self {
+            name: queue["name"].as_str().unwrap_or_default().to_owned(),
+            ready: count("messages_ready"),
+            unacked: count("messages_unacknowledged"),
+            consumers: count("consumers"),
+            in_rate: rate("publish_details"),
+            out_rate: rate("ack_details"),
+        }
     }
 }
 

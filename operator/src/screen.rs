@@ -1,6 +1,6 @@
 //! What a command shows: a table for people, JSON for programs. The one place that prints.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -40,6 +40,26 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
         table.add_row(row);
     }
     line(table.to_string())
+}
+
+/// Empties the terminal before what was shown is shown anew. Whatever isn't a terminal keeps it all.
+pub(crate) fn clear() -> anyhow::Result<()> {
+    if io::stdout().is_terminal() {
+        write!(io::stdout(), "\x1b[2J\x1b[H")?;
+    }
+    Ok(())
+}
+
+/// How long ago, in its two largest units: `3 d 4 h`, `12 min 5 s`, `0 s`.
+pub(crate) fn age(age: time::Duration) -> String {
+    let seconds = age.whole_seconds().max(0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
 }
 
 /// Says that a command failed and why, the whole chain of causes.

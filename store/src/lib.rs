@@ -18,6 +18,7 @@
 //! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
 //! | [`suspects`] | deliveries that came back after a crash |
 //! | [`lease`] | ownership that expires |
+//! | [`oldest`] | since when the oldest of each kind of work waits |
 //! | [`pause`] | what an operator, or a lane itself, stopped on purpose |
 //! | [`audit`] | who did what: append-only, each row with the hash of the one before it |
 //! | [`status`] | where a submission stands |
@@ -36,6 +37,7 @@ pub mod follow_ons;
 pub mod hospitals;
 pub mod lease;
 pub mod migrate;
+pub mod oldest;
 pub mod pause;
 pub mod pool;
 pub mod reports;

@@ -41,6 +41,11 @@ impl Pause {
         self.kind == "lane" && (self.key == lane || self.key == kind)
     }
 
+    /// Whether it stops what goes to the hospital of this site.
+    pub fn stops_hospital(&self, site: &str) -> bool {
+        self.stops_lane("hospitals") || (self.kind == "hospital" && self.key == site)
+    }
+
     /// Whether the lane protects itself, rather than an operator stopping it on purpose.
     pub fn is_its_own(&self) -> bool {
         Actor::is_system(&self.by)

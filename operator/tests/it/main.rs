@@ -4,6 +4,7 @@
 
 mod config_check;
 mod dead_letters;
+mod queues;
 mod roles;
 mod screen;
 mod topology;

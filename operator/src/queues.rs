@@ -1,0 +1,203 @@
+//! `epro queues`: what waits in each queue, since when, what comes and goes, and who consumes.
+//!
+//! Counts and rates are the management API's, or, where none is configured, what AMQP tells: ready and consumers.
+//! Nothing is taken out of a queue to look at it, which would change its order and its counters.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use epro_broker::topology::{self, CONSUMED};
+use epro_store::oldest::Oldest;
+use epro_store::pause::Pause;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::management::{Counted, Management};
+use crate::outside::Outside;
+use crate::screen;
+
+/// The management API counts every five seconds; its rates change as slowly.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// A queue with all that is known of it; what isn't known is `None`.
+#[derive(Debug, Serialize)]
+struct Line {
+    queue: String,
+    /// What is done about it: `consumed`, `paused: <reason>`, `no consumer`, `missing`; a queue of a wait tier has none.
+    state: String,
+    ready: Option<u64>,
+    unacked: Option<u64>,
+    in_per_second: Option<f64>,
+    out_per_second: Option<f64>,
+    consumers: Option<u64>,
+    /// Since when the oldest that isn't done waits.
+    #[serde(with = "time::serde::rfc3339::option")]
+    oldest: Option<OffsetDateTime>,
+}
+
+/// What the two services say.
+struct Seen {
+    counted: Vec<(String, Option<Numbers>)>,
+    oldest: Vec<Oldest>,
+    pauses: Vec<Pause>,
+    /// Why the tables say nothing, if they don't.
+    without_tables: Option<String>,
+}
+
+/// What is known of a queue that is there.
+#[derive(Clone, Copy)]
+struct Numbers {
+    ready: u64,
+    consumers: u64,
+    /// Unacked, in and out a second: only the management API knows.
+    more: Option<(u64, f64, f64)>,
+}
+
+/// Shows every queue, once or until Ctrl-C.
+pub(crate) async fn run(outside: &Outside<'_>, watch: bool, json: bool) -> anyhow::Result<ExitCode> {
+    loop {
+        let seen = look(outside).await?;
+        let lines = lines(outside, &seen);
+        if watch && !json {
+            screen::clear()?;
+        }
+        show(&lines, seen.without_tables.as_deref(), json)?;
+        if !watch {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+async fn look(outside: &Outside<'_>) -> anyhow::Result<Seen> {
+    let names = outside.topology().queues();
+    let counted = match Management::of(outside)? {
+        Some(management) => by_management(&names, &management.queues().await?),
+        None => by_amqp(outside, names).await?,
+    };
+    let store = outside.store()?;
+    let tables = async { Ok::<_, epro_store::StoreError>((store.oldest().await?, store.pauses().await?)) };
+    Ok(match tables.await {
+        Ok((oldest, pauses)) => Seen { counted, oldest, pauses, without_tables: None },
+        Err(error) => {
+            let without_tables = Some(error.to_string());
+            Seen { counted, oldest: Vec::new(), pauses: Vec::new(), without_tables }
+        }
+    })
+}
+
+fn by_management(names: &[String], found: &[Counted]) -> Vec<(String, Option<Numbers>)> {
+    let numbers = |counted: &Counted| Numbers {
+        ready: counted.ready,
+        consumers: counted.consumers,
+        more: Some((counted.unacked, counted.in_rate, counted.out_rate)),
+    };
+    let found = |name: &String| found.iter().find(|counted| counted.name == *name).map(numbers);
+    names.iter().map(|name| (name.clone(), found(name))).collect()
+}
+
+async fn by_amqp(
+    outside: &Outside<'_>,
+    names: Vec<String>,
+) -> anyhow::Result<Vec<(String, Option<Numbers>)>> {
+    let connection = outside.broker().await?;
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        let depth = topology::depth(&connection, &name).await?;
+        let numbers = depth.map(|depth| Numbers {
+            ready: depth.ready.into(),
+            consumers: depth.consumers.into(),
+            more: None,
+        });
+        all.push((name, numbers));
+    }
+    connection.close().await;
+    Ok(all)
+}
+
+fn lines(outside: &Outside<'_>, seen: &Seen) -> Vec<Line> {
+    let sites = outside.hospitals();
+    seen.counted.iter().map(|(queue, numbers)| line(queue, *numbers, seen, &sites)).collect()
+}
+
+fn line(queue: &str, numbers: Option<Numbers>, seen: &Seen, sites: &[String]) -> Line {
+    let lane = CONSUMED.iter().find(|(_, consumed)| *consumed == queue).map(|(lane, _)| *lane);
+    let site = sites.iter().find(|site| topology::his(site) == queue || topology::query(site) == queue);
+    let more = numbers.and_then(|numbers| numbers.more);
+    Line {
+        queue: queue.to_owned(),
+        state: state(lane, site, numbers, &seen.pauses),
+        ready: numbers.map(|numbers| numbers.ready),
+        unacked: more.map(|(unacked, _, _)| unacked),
+        in_per_second: more.map(|(_, rate, _)| rate),
+        out_per_second: more.map(|(_, _, rate)| rate),
+        consumers: numbers.map(|numbers| numbers.consumers),
+        oldest: numbers.and_then(|numbers| oldest(queue, site, numbers, &seen.oldest)),
+    }
+}
+
+fn state(lane: Option<&str>, site: Option<&String>, numbers: Option<Numbers>, pauses: &[Pause]) -> String {
+    let stops = |pause: &&Pause| {
+        lane.is_some_and(|lane| pause.stops_lane(lane)) || site.is_some_and(|site| pause.stops_hospital(site))
+    };
+    match (numbers, pauses.iter().find(stops)) {
+        (None, _) => "missing".into(),
+        (Some(_), Some(pause)) => format!("paused: {}", pause.reason),
+        (Some(_), None) if lane.is_none() && site.is_none() => "waits".into(),
+        (Some(Numbers { consumers: 0, .. }), None) => "no consumer".into(),
+        (Some(_), None) => "consumed".into(),
+    }
+}
+
+/// A queue of intake is as old as what was taken from it a moment ago, which nobody knows where nobody consumes.
+fn oldest(queue: &str, site: Option<&String>, numbers: Numbers, oldest: &[Oldest]) -> Option<OffsetDateTime> {
+    let of = |kind: &str| oldest.iter().find(|oldest| oldest.kind == kind && oldest.site_id.is_none())?.since;
+    let waits = numbers.ready > 0 && numbers.consumers > 0;
+    match queue {
+        topology::SUBMISSIONS_ROUTINE => of("routine").filter(|_| waits),
+        topology::SUBMISSIONS_URGENT => of("urgent").filter(|_| waits),
+        topology::ALERTS => of("alert"),
+        topology::RISK => of("risk"),
+        _ => {
+            let site = site.filter(|site| topology::his(site) == queue)?;
+            oldest.iter().find(|oldest| oldest.site_id.as_ref() == Some(site))?.since
+        }
+    }
+}
+
+fn show(lines: &[Line], without_tables: Option<&str>, json: bool) -> anyhow::Result<()> {
+    if json {
+        return screen::json(&lines);
+    }
+    let header = ["queue", "state", "ready", "unacked", "in/s", "out/s", "consumers", "oldest"];
+    screen::table(&header, lines.iter().map(row))?;
+    match without_tables {
+        Some(error) => screen::line(format!("pauses and ages are unknown: {error}")),
+        None => Ok(()),
+    }
+}
+
+fn row(line: &Line) -> Vec<String> {
+    let count = |count: Option<u64>| count.map_or_else(unknown, |count| count.to_string());
+    let rate = |rate: Option<f64>| rate.map_or_else(unknown, |rate| format!("{rate:.1}"));
+    let age = |since: OffsetDateTime| screen::age(OffsetDateTime::now_utc() - since);
+    let nothing = line.ready == Some(0) && line.unacked.unwrap_or(0) == 0;
+    let oldest = line.oldest.map(age).unwrap_or_else(|| if nothing { "-".into() } else { unknown() });
+    vec![
+        line.queue.clone(),
+        line.state.clone(),
+        count(line.ready),
+        count(line.unacked),
+        rate(line.in_per_second),
+        rate(line.out_per_second),
+        count(line.consumers),
+        oldest,
+    ]
+}
+
+fn unknown() -> String {
+    "unknown".into()
+}
