@@ -3,6 +3,7 @@
 use epro_schemas::envelope::Envelope;
 use epro_schemas::instrument::{Instrument, Instruments, Resolved};
 use epro_schemas::submission::Submission;
+use epro_schemas::violation::Violation;
 
 use super::places::Places;
 use crate::failure::Failure;
@@ -16,7 +17,15 @@ pub(super) struct Cleaned<'a> {
 
 /// Parses the bytes as the patient's device sent them.
 pub(super) fn parse(envelope: &Envelope) -> Result<Submission, Failure> {
-    envelope.submission().map_err(Failure::Malformed)
+    let submission = envelope.submission().map_err(Failure::Malformed)?;
+    match &submission.subject_id {
+        // The door never lets this through. Whoever put it here, it must not be stored as anybody's.
+        Some(named) if *named != envelope.subject_id => Err(Failure::Inconsistent(vec![Violation::new(
+            "/subject_id",
+            "must be the patient of the envelope",
+        )])),
+        _ => Ok(submission),
+    }
 }
 
 /// Resolves the answers. What isn't configured here may be on its way (a newer worker knows it).

@@ -386,6 +386,8 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     api.drain(Duration::from_secs(25)).await.unwrap();
     places.add("what the api wrote", api.output());
     places.add("what the worker wrote", worker.output());
+    // Nothing but what was accepted was stored, whenever that was looked at.
+    counts(&link, STORED, 4).await;
     read_tables(&mut places, &stack, "'ops', 'audit', 'identified'").await;
 
     // The search itself can find: what does belong there is found.

@@ -1,9 +1,12 @@
 //! New, duplicate, conflict, stale, base absent; and what of it researchers see.
 
 use epro_proving::client::phq9;
+use epro_proving::hand::plain;
+use epro_proving::sealed::{Envelope, SUBMISSION};
 use epro_proving::{Client, Hand, Service, Stack, conservation, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::support::{
     BOUND, DEFERRED, ROUTINE, SITE, STORED, STUDY, alert_row, alerts_of, amendment, calm, counts, dangerous,
@@ -211,3 +214,26 @@ items:
   - { link_id: d-1, text: In your own words, type: text }
   - { link_id: d-2, text: Was it a serious event?, type: boolean }
 ";
+
+/// The door binds them to each other; whoever else publishes must not give a patient another one's answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_another_patient_than_the_envelopes_are_set_aside() {
+    let stack = hurried().await;
+    let (hand, link) = (Hand::on(&stack).await.unwrap(), link(&stack).await);
+    for named in ["P-1", "P-2"] {
+        let mut submission = calm();
+        submission["subject_id"] = json!(named);
+        let envelope =
+            Envelope { actor: "P-1".into(), subject: "P-1".into(), bytes: submission.to_string().into() };
+        let id = Uuid::now_v7();
+        let body = hand.keys().seal(SUBMISSION, id, &envelope.write().unwrap()).unwrap();
+        hand.publish(&plain(ROUTINE, id, SUBMISSION, body)).await.unwrap();
+    }
+    let _worker = stack.worker().await.unwrap();
+
+    let dead = dead(&link, 1).await;
+
+    assert_eq!((dead[0].class.as_str(), dead[0].stage.as_str()), ("invalid", "clean"));
+    assert_eq!(dead[0].detail, "/subject_id: must be the patient of the envelope");
+    counts(&link, STORED, 1).await;
+}
