@@ -61,7 +61,8 @@ impl Session {
             }
         };
         // The first one polled is the first one sent.
-        let answer = futures_util::future::try_join(alive, in_time(client.query(&statement, &parameters))).await;
+        let answer =
+            futures_util::future::try_join(alive, in_time(client.query(&statement, &parameters))).await;
         match answer {
             Ok(((), rows)) => {
                 session.done();

@@ -80,7 +80,7 @@ impl WorkerConfig {
         let lanes = section.choices("lanes", &Lane::CHOICES.map(|(_, lane)| lane), &Lane::CHOICES);
         let chunk = section.integer("chunk", 256, 1, 10_000);
         let linger = section.duration("linger", Duration::from_millis(10), Duration::ZERO);
-        let prefetch = section.integer("prefetch", 2048, 2, 60_000);
+        let prefetch = section.integer("prefetch", 1536, 2, 60_000);
         if prefetch < 2 * chunk {
             section.problem(
                 "prefetch",

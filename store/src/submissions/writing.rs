@@ -182,7 +182,11 @@ fn fates<'a>(plan: &'a Plan<'a>, verdicts: &Verdicts) -> Vec<(&'a NewSubmission,
     each
 }
 
-pub(super) fn record<'s>(submission: &'s NewSubmission, action: &'static str, outcome: &'static str) -> Record<'s> {
+pub(super) fn record<'s>(
+    submission: &'s NewSubmission,
+    action: &'static str,
+    outcome: &'static str,
+) -> Record<'s> {
     let row = &submission.identified;
     Record {
         action,
