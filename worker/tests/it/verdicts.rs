@@ -234,6 +234,6 @@ async fn answers_of_another_patient_than_the_envelopes_are_set_aside() {
     let dead = dead(&link, 1).await;
 
     assert_eq!((dead[0].class.as_str(), dead[0].stage.as_str()), ("invalid", "clean"));
-    assert_eq!(dead[0].detail, "/subject_id: must be the patient of the envelope");
+    assert_eq!(dead[0].detail, "/subject_id must be the patient of the envelope");
     counts(&link, STORED, 1).await;
 }
