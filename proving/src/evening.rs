@@ -6,6 +6,7 @@ mod judge;
 mod line;
 mod look;
 mod mails;
+mod reports;
 mod send;
 mod table;
 
@@ -18,7 +19,8 @@ pub use deliveries::Delivered;
 pub use judge::Verdict;
 pub use line::{Expect, Line, Lines};
 pub use mails::Told;
-pub use table::{alerts, deliveries, table, try_it};
+pub use reports::Reported;
+pub use table::{alerts, deliveries, reports, table, try_it};
 
 use crate::client::Client;
 use crate::database::Link;
@@ -57,6 +59,8 @@ pub struct Outcome {
     pub alerts: Vec<Told>,
     /// Each delivery's way to its hospital; empty without one.
     pub deliveries: Vec<Delivered>,
+    /// A report of each hospital; empty without one.
+    pub reports: Vec<Reported>,
 }
 
 impl Evening {
@@ -94,6 +98,7 @@ impl Evening {
                 deliveries.push(delivered);
             }
         }
-        Ok(Outcome { verdicts, alerts, deliveries })
+        let reports = reports::all(&client, &deliveries).await?;
+        Ok(Outcome { verdicts, alerts, deliveries, reports })
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use epro_proving::hand::Letter;
 use epro_proving::sealed::Keys;
 use epro_proving::stack::Plan;
-use epro_proving::{Hand, Stack};
+use epro_proving::{Hand, Proxy, Stack, services};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -105,5 +105,21 @@ async fn a_wait_that_was_in_vain_ends_with_202_and_says_that_it_was_granted() ->
     let reply = client.report(&token, &asked(), Some(1)).await?;
     assert_eq!((reply.status, reply.header("preference-applied")), (202, Some("wait=1")));
     assert!(reply.header("location").is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_postgresql_away_a_job_is_taken_and_a_report_can_not_be_read() -> Result<()> {
+    let proxy = Proxy::to(&services::host_port(&services::Services::from_env()?.database)?).await?;
+    let stack = Stack::with(Plan { postgres: Some(proxy.address()), ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let token = stack.minter().reporter("nurse", &[STUDY], &[SITE])?;
+    proxy.cut();
+    let reply = client.report(&token, &asked(), Some(1)).await?;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    let reply = client.get(reply.header("location").context("no location")?, &token).await?;
+    assert_eq!((reply.status, problem(&reply)?.as_str()), (503, "unavailable"));
+    assert!(reply.header("retry-after").is_some());
     Ok(())
 }

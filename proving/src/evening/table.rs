@@ -4,7 +4,7 @@ use anyhow::Result;
 use comfy_table::{ContentArrangement, LineStyle, Table};
 use uuid::Uuid;
 
-use super::{Delivered, Told, Verdict};
+use super::{Delivered, Reported, Told, Verdict};
 use crate::token::Minter;
 
 /// What each line was, what was expected, what became of it.
@@ -63,6 +63,30 @@ pub fn deliveries(delivered: &[Delivered]) -> String {
         };
         let calls = one.calls.to_string();
         table.add_row([&one.line, &one.site, one.protocol, &one.state, &calls, &after, &one.did]);
+    }
+    table.to_string()
+}
+
+/// What each hospital told of a patient, and how long that took.
+pub fn reports(reported: &[Reported]) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
+    table.set_header(["hospital", "by", "vitals", "medication", "laboratory", "missing", "took", ""]);
+    for one in reported {
+        let [vitals, medication, laboratory] = one.found.map(|found| found.to_string());
+        let took = format!("{:.0} ms", one.took_ms);
+        let word = one.surprise.clone().map_or("ok".to_owned(), |surprise| format!("NOT: {surprise}"));
+        let missing = one.missing.join(", ");
+        table.add_row([
+            one.site.as_str(),
+            one.protocol,
+            &vitals,
+            &medication,
+            &laboratory,
+            &missing,
+            &took,
+            &word,
+        ]);
     }
     table.to_string()
 }

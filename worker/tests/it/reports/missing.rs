@@ -1,7 +1,7 @@
 //! What is missing is named with its reason, and what is under way at the deadline is cancelled.
 
 use epro_proving::foreign::manner::Manner;
-use epro_proving::sample_hospital::Searches;
+use epro_proving::sample_hospital::{Access, Client, Searches};
 use epro_proving::{SampleHospital, until};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -102,4 +102,26 @@ async fn a_hospital_that_speaks_hl7_can_not_be_asked() {
     let _worker = ward.worker().await;
     let report = ward.report(20).await;
     assert_eq!((missing(&report), &report["site_id"]), (all_of("not_supported"), &json!(SITE)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_withdrawn_is_fetched_anew_and_a_wrong_secret_is_said() {
+    let sample = SampleHospital::start().await.unwrap();
+    let auth =
+        json!({"kind": "oauth2", "token_url": sample.token_url(), "client_id": "epro", "client_secret": "s"});
+    let ward = Ward::new(json!({"url": sample.fhir_url(), "auth": auth}), json!({})).await;
+    let client = |secret: &str| Client { id: "epro".into(), secret: secret.into(), token_life: 600 };
+    let access = |secret: &str| Access { client: Some(client(secret)), ..Access::default() };
+    let _worker = ward.worker().await;
+    for _ in 0..2 {
+        // Whoever sets it makes worthless what was given out.
+        sample.access(access("s"));
+        assert_eq!(ward.report(20).await["complete"], json!(true));
+    }
+    sample.access(access("another"));
+    let report = ward.report(20).await;
+    let reasons: Vec<&str> = missing(&report).iter().map(|(_, reason)| *reason).collect();
+    assert!(
+        reasons.len() == 3 && reasons.iter().all(|reason| ["failed", "hospital_closed"].contains(reason))
+    );
 }
