@@ -22,10 +22,8 @@ const BATCHES: usize = 4;
 /// Requests at work for each publish that may be outstanding; above it they are turned away.
 const REQUESTS_A_SLOT: usize = 8;
 
-/// FHIR clients that may wait for the store for each connection to it.
+/// Clients that may wait for the store for each connection to it: as many of FHIR, and as many for reports.
 const WAITERS_A_CONNECTION: usize = 4;
-/// Clients that may wait for a report for each connection to the store: each looks four times a second.
-const REPORT_WAITERS_A_CONNECTION: usize = 16;
 
 /// What the configuration and its files say, read before anything is opened.
 pub(crate) struct Setup {
@@ -141,7 +139,7 @@ impl Door {
             batch_slots: Semaphore::new(batch_width),
             batch_width,
             waiters: Semaphore::new(pool.saturating_mul(WAITERS_A_CONNECTION)),
-            report_waiters: Semaphore::new(pool.saturating_mul(REPORT_WAITERS_A_CONNECTION)),
+            report_waiters: Semaphore::new(pool.saturating_mul(WAITERS_A_CONNECTION)),
             hospitals: config.hospitals.into_keys().collect(),
             reports: config.reports,
         }

@@ -91,9 +91,10 @@ pub fn reports(reported: &[Reported]) -> String {
     table.to_string()
 }
 
-/// A token of a sample patient and a ready-made `curl`.
+/// Tokens of a sample patient and of staff, and ready-made `curl`s.
 pub fn try_it(api: &str, minter: &Minter) -> Result<String> {
     let token = minter.patient("P-0001", "ONC-301", "H001")?;
+    let staff = minter.reporter("dr-lee", &["ONC-301"], &["H001"])?;
     let id = Uuid::now_v7();
     let body = format!(
         r#"{{"submission_id":"{id}","study_id":"ONC-301","site_id":"H001","instrument":"phq-9|1.0","answered_at":"{}","answers":{{"44250-9":2,"44255-8":2,"44259-0":2,"44254-1":2,"44251-7":1,"44258-2":1,"44252-5":2,"44253-3":0,"44260-8":0}}}}"#,
@@ -105,6 +106,10 @@ pub fn try_it(api: &str, minter: &Minter) -> Result<String> {
         "A token of patient P-0001 (study ONC-301, site H001), valid for an hour:\n  TOKEN={token}\n\n\
          Send a PHQ-9:\n  curl -si {api}/api/v1/epro/submit -H \"Authorization: Bearer $TOKEN\" \\\n    \
          -H 'Content-Type: application/json' \\\n    -d '{body}'\n\n\
-         Ask what became of it:\n  curl -s {api}/api/v1/epro/submissions/{id} -H \"Authorization: Bearer $TOKEN\"\n"
+         Ask what became of it:\n  curl -s {api}/api/v1/epro/submissions/{id} -H \"Authorization: Bearer $TOKEN\"\n\n\
+         A token of staff of H001, and what their hospital knows of the patient:\n  STAFF={staff}\n  \
+         curl -s {api}/api/v1/reports -H \"Authorization: Bearer $STAFF\" -H 'Prefer: wait=10' \\\n    \
+         -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"study_id\":\"ONC-301\",\"site_id\":\"H001\",\"subject_id\":\"P-0001\"}}'\n"
     ))
 }

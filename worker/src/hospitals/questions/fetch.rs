@@ -14,7 +14,7 @@ use crate::hospitals::gate::{Permit, Reported};
 use crate::hospitals::hospital::Hospital;
 
 /// The most that is kept of one service, in bytes.
-const MOST: usize = 16 << 20;
+const MOST: usize = 8 << 20;
 
 const VITALS: [Search; 1] = [search::of("Observation", Some("vital-signs"))];
 const MEDICATION: [Search; 2] =

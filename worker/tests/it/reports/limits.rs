@@ -1,11 +1,12 @@
 //! The hospital's limit, and PostgreSQL beneath the deadline.
 
+use epro_proving::client::phq9;
 use epro_proving::sample_hospital::Searches;
-use epro_proving::until;
+use epro_proving::{Hand, until};
 use serde_json::json;
 
 use super::ward::{VITALS, Ward, all_of, missing};
-use crate::support::BOUND;
+use crate::support::{BOUND, ROUTINE, SITE, STUDY, counts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_keep_to_their_share_of_the_pace() {
@@ -60,4 +61,25 @@ async fn no_query_of_it_runs_in_postgresql_beyond_the_deadline() {
     blocker.client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(missing(&ward.read(&place).await), all_of("not_started"));
     assert_eq!(ward.questions().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_deliveries_does_not_crowd_out_a_report_nor_reports_the_deliveries() {
+    let ward = Ward::new(json!({"calls_per_second": 20.0}), json!({})).await;
+    let (hand, _storing) = (Hand::on(&ward.stack).await.unwrap(), ward.stack.worker().await.unwrap());
+    let submissions: Vec<_> = (0..150).map(|_| phq9(STUDY, SITE)).collect();
+    for (n, submission) in submissions.iter().enumerate() {
+        hand.put(ROUTINE, &format!("P-{n}"), submission).await.unwrap();
+    }
+    counts(&ward.link, "SELECT count(*) FROM ops.delivery", 150).await;
+    let _worker = ward.worker().await;
+    let deliveries = || ward.hospital.calls().iter().filter(|call| call.kind == "fhir").count();
+    until("the first delivery", BOUND, || async { Ok((deliveries() > 0).then_some(())) }).await.unwrap();
+    let before = deliveries();
+    for _ in 0..3 {
+        assert_eq!(ward.report(10).await["complete"], json!(true));
+    }
+    assert!(deliveries() < 150, "the backlog was there all the time");
+    // Of each two calls one may be a question.
+    assert!(deliveries() - before >= 10, "{} deliveries beside {}", deliveries(), ward.questions().len());
 }

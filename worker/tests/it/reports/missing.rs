@@ -1,6 +1,6 @@
 //! What is missing is named with its reason, and what is under way at the deadline is cancelled.
 
-use epro_proving::foreign::manner::Manner;
+use epro_proving::foreign::manner::{Answer, Manner};
 use epro_proving::sample_hospital::{Access, Client, Searches};
 use epro_proving::{SampleHospital, until};
 use serde_json::json;
@@ -90,7 +90,7 @@ async fn an_answer_about_two_patients_or_none_that_is_fhir_is_in_no_report() {
     ward.hospital.searches(VITALS, Searches { patients: 2, ..Searches::default() });
     let _worker = ward.worker().await;
     assert!(missing(&ward.report(20).await).contains(&("vitals", "ambiguous")));
-    let html = Manner { answer: epro_proving::foreign::manner::Answer::Html, ..Manner::default() };
+    let html = Manner { answer: Answer::Html, ..Manner::default() };
     ward.hospital.searches(VITALS, Searches { manner: html, ..Searches::default() });
     assert_eq!(missing(&ward.report(20).await), [("vitals", "unusable")]);
 }
@@ -124,4 +124,18 @@ async fn a_token_that_was_withdrawn_is_fetched_anew_and_a_wrong_secret_is_said()
     assert!(
         reasons.len() == 3 && reasons.iter().all(|reason| ["failed", "hospital_closed"].contains(reason))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_one_that_breaks_off_and_one_that_drips_are_told_apart() {
+    let ward = Ward::new(json!({}), json!({})).await;
+    for (what, answer) in
+        [(VITALS, Answer::Giant), ("MedicationRequest", Answer::Broken), (REPORTS, Answer::Drip)]
+    {
+        let manner = Manner { answer, ..Manner::default() };
+        ward.hospital.searches(what, Searches { manner, ..Searches::default() });
+    }
+    let _worker = ward.worker().await;
+    let expected = [("vitals", "too_large"), ("medication", "failed"), ("laboratory", "late")];
+    assert_eq!(missing(&ward.report(3).await), expected);
 }
