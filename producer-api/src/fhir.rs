@@ -2,8 +2,10 @@
 
 pub(crate) mod batch;
 pub(crate) mod create;
+mod identified;
 mod incoming;
 pub(crate) mod metadata;
+mod negotiate;
 mod outcome;
 mod prefer;
 pub(crate) mod read;

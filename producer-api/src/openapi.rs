@@ -47,7 +47,7 @@ fn document() -> Value {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "Claims: iss, aud, exp, nbf; sub; scope (submit: for oneself, sub is the patient; \
                     submit:any: for the patient in subject_id; read:site: status of whatever belongs to the \
-                    token's studies and sites; acknowledge: their alerts; report: what their hospitals know of a patient); study and site, each a text or a list, which a submission must match.",
+                    token's studies and sites; read:identified: the same, and FHIR responses with their patient, each reading audited; acknowledge: their alerts; report: what their hospitals know of a patient); study and site, each a text or a list, which a submission must match.",
             }},
         },
     })
@@ -199,6 +199,7 @@ fn answers(kind: Kind, route: Route) -> bool {
         Kind::SubjectForbidden => matches!(route, Route::Submit | Route::FhirCreate),
         Kind::NotABatch => route == Route::Batch,
         Kind::TooMany | Kind::NotTried => matches!(route, Route::Batch | Route::FhirBatch),
+        Kind::NotAcceptable => matches!(route, Route::FhirCreate | Route::FhirBatch | Route::FhirRead),
         Kind::Conflict | Kind::SetAside | Kind::ConditionUnsupported => route == Route::FhirCreate,
         Kind::TransactionUnsupported => route == Route::FhirBatch,
         Kind::IdMalformed => {

@@ -78,6 +78,7 @@ kinds! {
     Conflict 409 "conflict"
         "Other content is stored under this identifier, or the base was amended before: this was set aside for a person" None;
     SetAside 409 "set_aside" "It was taken and then set aside for a person; its status says why" None;
+    NotAcceptable 406 "not_acceptable" "The answer can only be JSON" None;
     ConditionUnsupported 412 "condition_unsupported"
         "If-None-Exist can only be identifier=system|value of the resource itself" None;
     BodySlow 408 "body_slow" "The body did not arrive in time" None;

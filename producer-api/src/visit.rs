@@ -23,6 +23,7 @@ pub(crate) struct Visit<'d> {
     actor: Option<Uuid>,
     submission_id: Option<Uuid>,
     report_id: Option<Uuid>,
+    action: &'static str,
     answered: bool,
 }
 
@@ -37,6 +38,7 @@ impl<'d> Visit<'d> {
             actor: None,
             submission_id: None,
             report_id: None,
+            action: route.action(),
             answered: false,
         }
     }
@@ -61,9 +63,14 @@ impl<'d> Visit<'d> {
         self.report_id = Some(report_id);
     }
 
+    /// It does more than its route says.
+    pub(crate) fn doing(&mut self, action: &'static str) {
+        self.action = action;
+    }
+
     /// A note of something that ended within this request, as one item of a batch.
     pub(crate) fn note(&self, outcome: &'static str, status: u16, class: &'static str) {
-        self.note_as(self.route.action(), outcome, status, class);
+        self.note_as(self.action, outcome, status, class);
     }
 
     /// The same of something else than the route is for.
@@ -141,11 +148,13 @@ fn digits(status: u16) -> &'static str {
         200 => "200",
         201 => "201",
         202 => "202",
+        304 => "304",
         400 => "400",
         401 => "401",
         403 => "403",
         404 => "404",
         405 => "405",
+        406 => "406",
         408 => "408",
         409 => "409",
         412 => "412",

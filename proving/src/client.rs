@@ -140,6 +140,12 @@ impl Client {
         reply(self.http.get(format!("{}{path}", self.base)).bearer_auth(token)).await
     }
 
+    /// A GET with more headers.
+    pub async fn get_with(&self, path: &str, token: &str, headers: &[(&str, &str)]) -> Result<Reply> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(token);
+        reply(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    }
+
     /// A GET without a token.
     pub async fn get_open(&self, path: &str) -> Result<Reply> {
         reply(self.http.get(format!("{}{path}", self.base))).await

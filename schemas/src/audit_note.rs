@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// times. It names nobody: a token's `sub` only as a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditNote {
-    /// What was asked: `submission.submit`, `submission.submit_batch`, `submission.read`,
+    /// What was asked: `submission.submit`, `submission.submit_batch`, `submission.read`, `submission.read_identified`,
     /// `report.request`, `report.read`, or `request` where no route was reached.
     pub action: String,
     /// How it ended: `ok` or `refused`.

@@ -26,6 +26,12 @@ AND ($2::uuid IS NULL OR r.pseudonym = $2) \
 AND ($2 IS NOT NULL OR (r.study_id = ANY ($3::text[]) AND r.site_id = ANY ($4::text[]))) \
 ORDER BY 7 DESC LIMIT 1";
 
+const SEALED: &str = "\
+SELECT s.message_id, s.sealed FROM identified.submission s WHERE s.submission_id = $1 \
+AND ($2::uuid IS NULL OR s.pseudonym = $2) \
+AND ($2 IS NOT NULL OR (s.study_id = ANY ($3::text[]) AND s.site_id = ANY ($4::text[]))) \
+ORDER BY s.stored_at DESC LIMIT 1";
+
 /// What became of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -56,6 +62,15 @@ pub struct StoredResponse {
     pub answers: String,
     /// When it was stored.
     pub stored_at: Option<OffsetDateTime>,
+}
+
+/// A submission as it came, under its seal.
+#[derive(Clone)]
+pub struct SealedSubmission {
+    /// What the seal is bound to.
+    pub message_id: Uuid,
+    /// The envelope.
+    pub sealed: Vec<u8>,
 }
 
 impl Store {
@@ -115,5 +130,22 @@ impl Store {
             answers: row.try_get("answers")?,
             stored_at: row.try_get("stored_at")?,
         }))
+    }
+
+    /// What came from the patient, as far as `access` may see: the newest where several patients used the same id, as
+    /// [`Store::response`] does.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn sealed_submission(
+        &self,
+        submission_id: Uuid,
+        access: &Access,
+    ) -> Result<Option<SealedSubmission>, StoreError> {
+        let session = Session::open(self).await?;
+        let answers = session.pipeline(vec![access.asking(SEALED, submission_id)], false).await?;
+        session.done();
+        let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(None) };
+        Ok(Some(SealedSubmission { message_id: row.try_get("message_id")?, sealed: row.try_get("sealed")? }))
     }
 }

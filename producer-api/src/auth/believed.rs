@@ -89,6 +89,7 @@ mod tests {
             may_submit: true,
             may_submit_any: false,
             may_read_site: false,
+            may_read_identified: false,
             may_acknowledge: false,
             may_report: false,
             studies: Vec::new(),

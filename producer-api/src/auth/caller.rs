@@ -19,8 +19,10 @@ pub(crate) struct Caller {
     pub(crate) may_submit: bool,
     /// Scope `submit:any`: for the patient that the body names.
     pub(crate) may_submit_any: bool,
-    /// Scope `read:site`: whatever belongs to the studies and sites of the token.
+    /// Scope `read:site` or `read:identified`: whatever belongs to the studies and sites of the token.
     pub(crate) may_read_site: bool,
+    /// Scope `read:identified`: the same with the patient in it.
+    pub(crate) may_read_identified: bool,
     /// Scope `acknowledge`: the alerts of the studies and sites of the token.
     pub(crate) may_acknowledge: bool,
     /// Scope `report`: what hospitals know of patients of the studies and sites of the token.
@@ -46,7 +48,8 @@ impl Caller {
         Ok(Self {
             may_submit: has("submit"),
             may_submit_any: has("submit:any"),
-            may_read_site: has("read:site"),
+            may_read_site: has("read:site") || has("read:identified"),
+            may_read_identified: has("read:identified"),
             may_acknowledge: has("acknowledge"),
             may_report: has("report"),
             client: named.map(label),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::prefer::Prefer;
 use super::stored::{self, Expected, PATIENCE};
-use super::{TYPE, TYPES, incoming, location, outcome, resource};
+use super::{TYPE, TYPES, incoming, location, negotiate, outcome, resource};
 use crate::body;
 use crate::door::Door;
 use crate::intake::{self, Arrival};
@@ -46,6 +46,7 @@ async fn create(
     let caller = door.verifier.caller(request.headers())?;
     visit.by(&caller);
     check_scope(door, visit, &caller)?;
+    negotiate::json_will_do(request.uri(), request.headers())?;
     let prefer = Prefer::of(request.headers());
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &TYPES)?;
@@ -120,15 +121,18 @@ async fn created(door: &Door, expected: &Expected, status: StatusCode, prefer: P
     response
 }
 
-/// What is stored never changes: an amendment is another response.
+/// The one version there is: what is stored never changes, an amendment is another response.
+pub(super) const VERSION: &str = "W/\"1\"";
+
+/// Says which version it is, and since when.
 pub(super) fn versioned(response: &mut Response, found: Option<&StoredResponse>) {
-    put(response, header::ETAG, "W/\"1\"");
+    put(response, header::ETAG, VERSION);
     if let Some(at) = found.and_then(resource::changed).and_then(resource::http_date) {
         put(response, header::LAST_MODIFIED, &at);
     }
 }
 
-fn empty(response: &mut Response) {
+pub(super) fn empty(response: &mut Response) {
     *response.body_mut() = Body::empty();
     response.headers_mut().remove(header::CONTENT_TYPE);
 }

@@ -19,11 +19,11 @@ static STATEMENT: LazyLock<Value> = LazyLock::new(|| {
         "format": ["application/fhir+json", "json"],
         "rest": [{
             "mode": "server",
-            "security": {"description": "A bearer token (JWT) with scope submit, submit:any or read:site; see /docs"},
+            "security": {"description": "A bearer token (JWT) with scope submit, submit:any, read:site or read:identified; see /docs"},
             "resource": [{
                 "type": "QuestionnaireResponse",
                 "documentation": "Created, never updated: an amendment is another response. Read back without \
-                    subject and free text.",
+                    subject and free text unless the scope is read:identified.",
                 "interaction": [{"code": "create"}, {"code": "read"}],
                 "versioning": "no-version",
                 "readHistory": false,

@@ -86,7 +86,7 @@ fn code(kind: Kind) -> &'static str {
         Kind::RouteUnknown | Kind::SubmissionUnknown | Kind::AlertUnknown | Kind::ReportUnknown => {
             "not-found"
         }
-        Kind::MethodUnknown | Kind::MediaType => "not-supported",
+        Kind::MethodUnknown | Kind::MediaType | Kind::NotAcceptable => "not-supported",
         Kind::TransactionUnsupported | Kind::ConditionUnsupported => "not-supported",
         Kind::Conflict => "conflict",
         Kind::SetAside => "processing",

@@ -50,7 +50,7 @@ pub(super) fn http_date(at: OffsetDateTime) -> Option<String> {
 }
 
 /// One item for all answers of a linkId, which follow each other.
-fn items(instrument: Option<&Instrument>, rows: &[Value]) -> Vec<Value> {
+pub(super) fn items(instrument: Option<&Instrument>, rows: &[Value]) -> Vec<Value> {
     let of_one = |chunk: &[Value]| {
         let link_id = chunk.first().and_then(|row| row["link_id"].as_str()).unwrap_or_default();
         let answers: Vec<Value> = chunk.iter().map(|row| answer(instrument, link_id, row)).collect();
@@ -66,6 +66,7 @@ fn answer(instrument: Option<&Instrument>, link_id: &str, row: &Value) -> Value 
     let Some(code) = row["code"].as_str() else {
         let name = match (&row["value"], item.map(|item| item.kind)) {
             (Value::Bool(_), _) => "valueBoolean",
+            (Value::String(_), _) => "valueString",
             (_, Some(Kind::Integer)) => "valueInteger",
             _ => "valueDecimal",
         };

@@ -63,12 +63,14 @@ pub(super) fn batch(schemas: &mut SchemaGenerator) -> Value {
 
 pub(super) fn read(schemas: &mut SchemaGenerator) -> Value {
     let mut responses = refusals(schemas, Route::FhirRead);
-    let found = "Its coded and numeric answers, without subject and free text.";
+    let found = "Its coded and numeric answers, without subject and free text; with scope read:identified, all of it.";
+    responses
+        .insert("304".into(), json!({"description": "If-None-Match names its ETag: the client has it."}));
     responses
         .insert("200".into(), json!({"description": found, "content": resource("QuestionnaireResponse")}));
     json!({
         "operationId": "fhirRead",
-        "summary": "Read a stored response, de-identified",
+        "summary": "Read a stored response",
         "description": "For whom the status of the submission is. A study under Safe Harbor has years only. 404 after \
             a 202 means that it is still queued.",
         "parameters": [{

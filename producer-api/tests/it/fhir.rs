@@ -33,7 +33,7 @@ pub(crate) fn codes(outcome: &Value) -> Vec<String> {
 }
 
 /// With a worker, so that something is stored.
-async fn route() -> Result<(Stack, impl Sized, Client)> {
+pub(crate) async fn route() -> Result<(Stack, impl Sized, Client)> {
     let stack = Stack::new().await?;
     // With the rights that the door has in production, and no others.
     let login = stack.database().login("epro_intake").await?;

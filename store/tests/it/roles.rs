@@ -62,7 +62,7 @@ async fn a_worker_commits_but_can_not_change_or_delete_what_is_identified_or_aud
 }
 
 #[tokio::test]
-async fn intake_reads_where_a_submission_stands_and_can_not_write_or_read_what_is_sealed() {
+async fn intake_reads_where_a_submission_stands_and_what_came_under_its_seal_and_writes_nothing() {
     let mut database = Database::new().await;
     a_little_of_everything(&database).await;
     let row = &database
@@ -75,12 +75,13 @@ async fn intake_reads_where_a_submission_stands_and_can_not_write_or_read_what_i
     store.pauses().await.unwrap();
     let response = store.response(row.get(0), &Access::Subject(row.get(1))).await.unwrap();
     assert!(response.is_some_and(|response| response.answers.starts_with('[')));
+    let sealed = store.sealed_submission(row.get(0), &Access::Subject(row.get(1))).await.unwrap();
+    assert!(sealed.is_some_and(|sealed| !sealed.sealed.is_empty()));
     assert!(store.fate(row.get(0), row.get(1), row.get(0), &[]).await.unwrap().is_some());
     let nobody = (&[][..], &[][..]);
     assert!(store.report(row.get(0), nobody, std::time::Duration::from_secs(5)).await.unwrap().is_none());
 
     let statements = [
-        "SELECT sealed FROM identified.submission",
         "SELECT subject_sealed FROM identified.subject",
         "SELECT body FROM ops.dead_letter",
         "SELECT scores FROM research.submission",
