@@ -1,8 +1,12 @@
 //! Many submissions in one request.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use anyhow::Result;
 use epro_proving::client::{Reply, Sent, sha256};
-use epro_proving::{Proxy, Stack, conservation, services, stack::Plan};
+use epro_proving::proxy::{Side, Then, Trigger};
+use epro_proving::{Hand, Proxy, Stack, conservation, services, stack::Plan};
 use serde_json::{Value, json};
 
 use crate::support::{BATCH, ROUTINE, SITE, STUDY, URGENT, alerting, door, phq9, place, problem};
@@ -96,6 +100,54 @@ async fn with_a_silent_broker_a_whole_batch_is_one_503_and_not_a_wait_a_thousand
     let reply = client.post(BATCH, &token, body.clone().into_bytes()).await?;
     assert_eq!((reply.status, problem(&reply)?.as_str()), (503, "unavailable"));
     assert!(reply.header("retry-after").is_some());
+    proxy.cut_once();
+    Ok(())
+}
+
+/// What lies in the routine queue, by submission.
+async fn queued(stack: &Stack) -> Result<HashSet<String>> {
+    let hand = Hand::on(stack).await?;
+    let mut ids = HashSet::new();
+    for letter in hand.lying(ROUTINE).await? {
+        let envelope =
+            hand.keys().open_submission(letter.id.clone().unwrap_or_default().parse()?, &letter.body)?;
+        ids.insert(envelope.submission_id()?.to_string());
+    }
+    Ok(ids)
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_partway_sheds_the_rest_and_loses_no_item_that_was_received() -> Result<()>
+{
+    let amqp = services::Services::from_env()?.amqp;
+    let proxy = Proxy::to(&services::host_port(&amqp)?).await?;
+    let stack = Stack::with(Plan { broker: Some(proxy.address()), ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?.giving_up_after(Duration::from_secs(60))?;
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    let body = (0..1000).map(|_| format!("{}\n", phq9())).collect::<String>();
+    // A message is about a kilobyte: a few hundred of them are confirmed before that.
+    let trip = proxy.arm(Side::Client, Trigger::Bytes(400_000), Then::StallAfter);
+
+    let reply = client.post_as(BATCH, Some(&token), "application/x-ndjson", body.into_bytes()).await?;
+
+    trip.tripped().await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert!(reply.header("retry-after").is_some());
+    let body = reply.json()?;
+    let items = body["items"].as_array().cloned().unwrap_or_default();
+    let (received, shed): (Vec<_>, Vec<_>) = items.iter().partition(|item| item["status"] == 202);
+    assert!(!received.is_empty() && !shed.is_empty() && items.len() == 1000);
+    assert_eq!((&body["received"], &body["refused"]), (&json!(received.len()), &json!(shed.len())));
+    for item in &shed {
+        assert_eq!(item["status"], 503, "{item}");
+        assert!(item["type"].is_string() && item["title"].is_string() && item["submission_id"].is_null());
+    }
+    let queued = queued(&stack).await?;
+    for item in &received {
+        let id = item["submission_id"].as_str().unwrap_or_default();
+        assert!(queued.contains(id), "{id} was received and isn't queued");
+    }
     proxy.cut_once();
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Every refusal of the FHIR routes is an OperationOutcome, by place and rule, never by value.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use epro_proving::client::Reply;
+use epro_proving::proxy::{Side, Then, Trigger};
 use epro_proving::{Proxy, Stack, services, stack::Plan};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -203,6 +206,40 @@ async fn with_a_silent_broker_a_whole_batch_is_one_503() -> Result<()> {
     let reply = client.post_fhir(BUNDLE, &token, &[], &bundle).await?;
     assert_eq!(told(&reply)?.0, 503);
     assert!(reply.header("retry-after").is_some());
+    proxy.cut_once();
+    Ok(())
+}
+
+#[tokio::test]
+async fn entries_that_a_silent_broker_did_not_confirm_are_503_beside_those_that_it_did() -> Result<()> {
+    let amqp = services::Services::from_env()?.amqp;
+    let proxy = Proxy::to(&services::host_port(&amqp)?).await?;
+    let stack = Stack::with(Plan { broker: Some(proxy.address()), ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?.giving_up_after(Duration::from_secs(60))?;
+    let token = stack.minter().patient("P-1", STUDY, SITE)?;
+    let entry =
+        || json!({"resource": response(), "request": {"method": "POST", "url": "QuestionnaireResponse"}});
+    let entries: Vec<Value> = (0..500).map(|_| entry()).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
+    let trip = proxy.arm(Side::Client, Trigger::Bytes(400_000), Then::StallAfter);
+
+    let reply = client.post_fhir(BUNDLE, &token, &[], &bundle).await?;
+
+    trip.tripped().await?;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let body = reply.json()?;
+    let entries = body["entry"].as_array().context("no entries")?;
+    let taken = |entry: &&Value| entry["response"]["status"] == "202 Accepted";
+    let (taken, shed): (Vec<_>, Vec<_>) = entries.iter().partition(taken);
+    assert!(!taken.is_empty() && !shed.is_empty() && entries.len() == 500);
+    for entry in shed {
+        let response = &entry["response"];
+        assert_eq!(response["status"], "503 Service Unavailable", "{response}");
+        let code = response["outcome"]["issue"][0]["code"].as_str().unwrap_or_default();
+        assert!(["transient", "throttled"].contains(&code), "{response}");
+    }
+    assert!(stack.vhost().ready(ROUTINE).await? as usize >= taken.len());
     proxy.cut_once();
     Ok(())
 }
