@@ -6,6 +6,7 @@
 //! each mark, as text, in hexadecimal and in Base64.
 
 mod echoes;
+mod fhir;
 mod marks;
 mod outward;
 mod wire;
@@ -293,6 +294,12 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
         places.add("an answer of the door", answer);
     }
+    let mut head = headers(&mut marks);
+    head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
+    let response = fhir::diary(&mut marks).to_string();
+    let answer = caller.send("POST", fhir::CREATE, &head, response.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    places.add("an answer of the FHIR door", answer);
     // The amendment is the same patient's, or it would wait for ever.
     let author = subject_of(&hand, &stored).await;
     hand.publish(&sealed(&hand, &author, amended.to_string().into_bytes())).await.unwrap();
@@ -302,6 +309,13 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
         let mut head = headers(&mut marks);
         head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
         let answer = caller.send("POST", submit, &head, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
+        places.add(format!("the answer to {what}"), answer);
+    }
+    for (what, path, body) in fhir::refusals(&mut marks) {
+        let mut head = headers(&mut marks);
+        head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
+        let answer = caller.send("POST", path, &head, &body).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
         places.add(format!("the answer to {what}"), answer);
     }
@@ -322,7 +336,7 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     })
     .await
     .unwrap();
-    for (queue, least) in [(ROUTINE, 5), (URGENT, 1), (COMMANDS, 5)] {
+    for (queue, least) in [(ROUTINE, 6), (URGENT, 1), (COMMANDS, 5)] {
         assert!(look(&mut places, &hand, queue).await >= least, "{queue}");
     }
 
@@ -338,7 +352,7 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     let env = [TRACE, ("EPRO_FAULT", &fault), ("EPRO_FAULT_WORDS", &words), ("EPRO__LOG__FORMAT", "json")];
     let mut worker = stack.spawn("epro-worker", &env).unwrap();
     worker.ready().await.unwrap();
-    counts(&link, STORED, 4).await;
+    counts(&link, STORED, 5).await;
     for class in ["refused", "quarantined"] {
         counts(&link, &format!("{DEAD} AND class = '{class}'"), 1).await;
     }
@@ -387,7 +401,7 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     places.add("what the api wrote", api.output());
     places.add("what the worker wrote", worker.output());
     // Nothing but what was accepted was stored, whenever that was looked at.
-    counts(&link, STORED, 4).await;
+    counts(&link, STORED, 5).await;
     read_tables(&mut places, &stack, "'ops', 'audit', 'identified'").await;
 
     // The search itself can find: what does belong there is found.
