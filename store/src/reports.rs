@@ -14,7 +14,7 @@ use crate::submissions::Committed;
 use crate::transaction::Transaction;
 use crate::within::within;
 use serde_json::json;
-use std::time::Duration;
+use std::time::Instant;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -70,17 +70,17 @@ impl ReportFacts {
 }
 
 impl Store {
-    /// Takes a report in hand. Neither we nor the server work on it for longer than `at_most`.
+    /// Takes a report in hand. Neither we nor the server work on it beyond `until`.
     ///
     /// # Errors
     /// As every [`StoreError`]; asked again it answers the same.
     pub async fn begin_report(
         &self,
         report: &ReportFacts,
-        at_most: Duration,
+        until: Instant,
     ) -> Result<BegunReport, StoreError> {
         let steps = vec![report.asks(BEGIN), Step::new(STATE).with(report.report_id)];
-        let answers = within(self, at_most, steps).await?;
+        let answers = within(self, until, steps).await?;
         match answers.last().and_then(|rows| rows.first()).map(|row| row.try_get(0)).transpose()? {
             Some("running") => Ok(BegunReport::Running),
             // What is read is committed: a statement sees nothing else.

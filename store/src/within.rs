@@ -4,35 +4,35 @@ use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
 use crate::step::Step;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio_postgres::Row;
 
 /// Waiting for a lock counts. The setting ends with its transaction; it is in force once it was answered.
 const BOUND: &str = "SELECT set_config('statement_timeout', $1, true)";
 
-/// From here to the end of its transaction no statement takes longer than that.
-pub(crate) fn bound(within: Duration) -> Step<'static> {
+/// From here to the end of its transaction no statement takes longer than there is left now until then. Made when it
+/// is sent: whoever waited for a connection has less.
+pub(crate) fn bound(until: Instant) -> Step<'static> {
+    let left = until.saturating_duration_since(Instant::now());
     // 0 would be no bound at all.
-    Step::new(BOUND).with(within.as_millis().max(1).to_string())
+    Step::new(BOUND).with(left.as_millis().max(1).to_string())
 }
 
-/// Runs `steps` in one transaction that takes `within` at most, connecting included, and returns each one's rows.
+/// Runs `steps` in one transaction that ends by `until`, connecting included, and returns each one's rows.
 pub(crate) async fn within(
     store: &Store,
-    within: Duration,
+    until: Instant,
     steps: Vec<Step<'_>>,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
-    let began = Instant::now();
     let work = async {
         let session = Session::open_with(store, "BEGIN").await?;
-        let left = within.saturating_sub(began.elapsed());
         // By itself: preparing a statement waits for locks, too.
-        session.pipeline(vec![bound(left)], false).await?;
+        session.pipeline(vec![bound(until)], false).await?;
         let mut answers = session.pipeline(steps, true).await?;
         session.done();
         // The COMMIT has no rows.
         answers.pop();
         Ok(answers)
     };
-    tokio::time::timeout(within, work).await.unwrap_or(Err(StoreError::timeout()))
+    tokio::time::timeout_at(until.into(), work).await.unwrap_or(Err(StoreError::timeout()))
 }

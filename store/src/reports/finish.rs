@@ -10,7 +10,7 @@ use crate::transaction::Transaction;
 use crate::within::bound;
 use serde_json::{Value, json};
 use std::fmt;
-use std::time::Duration;
+use std::time::Instant;
 use uuid::Uuid;
 
 const FINISH: &str = "\
@@ -46,7 +46,7 @@ impl fmt::Debug for Finished {
 
 impl Store {
     /// Writes a report down, audited in the same transaction, unless that was done before or it has expired; forgets
-    /// the suspect. No statement takes longer than `at_most`.
+    /// the suspect. No statement runs beyond `until`.
     ///
     /// # Errors
     /// As every [`StoreError`]; asked again it changes nothing more.
@@ -55,14 +55,14 @@ impl Store {
         chain: &mut AuditChain,
         report: &Finished,
         suspect: Option<Uuid>,
-        at_most: Duration,
+        until: Instant,
     ) -> Result<Committed, StoreError> {
         let facts = &report.facts;
         let finish =
             facts.asks(FINISH).with(report.complete).with(&report.missing).with(report.body.as_slice());
         let mut transaction = Transaction::begin(self, chain).await?;
         // By itself: preparing a statement waits for locks, too.
-        transaction.rows(bound(at_most)).await?;
+        transaction.rows(bound(until)).await?;
         let written = !transaction.rows(finish).await?.is_empty();
         let details = json!({ "report": facts.report_id, "missing": report.missing });
         let outcome = if report.complete { "complete" } else { "incomplete" };

@@ -5,7 +5,7 @@ use crate::pool::Store;
 use crate::step::Step;
 use crate::within::within;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const READ: &str = "\
@@ -42,7 +42,7 @@ impl Store {
         at_most: Duration,
     ) -> Result<Option<ReportNow>, StoreError> {
         let read = Step::new(READ).with(report_id).with(studies).with(sites);
-        let answers = within(self, at_most, vec![read]).await?;
+        let answers = within(self, Instant::now() + at_most, vec![read]).await?;
         let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(None) };
         let body: Option<Vec<u8>> = row.try_get("body")?;
         Ok(Some(body.map_or(ReportNow::Running, ReportNow::Done)))

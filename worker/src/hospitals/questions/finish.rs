@@ -32,16 +32,14 @@ pub(super) async fn write_down(
         tracing::error!(site = desk.hospital.site, "a report can't be sealed");
         return Err(GivenUp::HoldOver);
     };
-    let left = || match opened.time.deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => BEYOND,
-        left => left,
-    };
+    let (deadline, now) = (opened.time.deadline, Instant::now);
+    let until = || if now() < deadline { deadline } else { now() + BEYOND };
     fault::at(Seam::BeforeCommit, None);
     let mut chain = office.chains.take().await;
     let receipt = until_done!(
         office.hold,
         "report",
-        office.store.finish_report(chain.chain(), &finished, opened.suspect, left())
+        office.store.finish_report(chain.chain(), &finished, opened.suspect, until().into())
     )?;
     drop(chain);
     fault::at(Seam::AfterCommit, None);

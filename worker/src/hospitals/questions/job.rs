@@ -132,11 +132,7 @@ async fn prepare(desk: &Desk, opened: &Opened) -> Prepared {
                 return Ok(Prepared::Failed(Failure::Quarantined));
             }
         }
-        let begun = until_done!(
-            office.hold,
-            "report",
-            office.store.begin_report(&opened.facts, end.saturating_duration_since(Instant::now()))
-        )?;
+        let begun = until_done!(office.hold, "report", office.store.begin_report(&opened.facts, end.into()))?;
         Ok(match begun {
             BegunReport::Running => Prepared::Ready,
             BegunReport::Over(receipt) => Prepared::Over(receipt),
