@@ -37,7 +37,7 @@ pub const EXPORTS: &str = "epro.exports";
 
 /// The queues that lanes of a worker consume all the time, by lane. A lane's kind goes before its first dot. Those of
 /// hospitals are not among them: each has a consumer while somebody holds its hospital's lease.
-pub const CONSUMED: [(&str, &str); 7] = [
+pub const CONSUMED: [(&str, &str); 8] = [
     ("submissions.urgent", SUBMISSIONS_URGENT),
     ("submissions.routine", SUBMISSIONS_ROUTINE),
     ("submissions.deferred", SUBMISSIONS_DEFERRED),
@@ -45,6 +45,7 @@ pub const CONSUMED: [(&str, &str); 7] = [
     ("commands", COMMANDS),
     ("alerts", ALERTS),
     ("risk", RISK),
+    ("exports", EXPORTS),
 ];
 
 /// Queue of what is to be delivered to the hospital of `site`.

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Dangerous answers: who was told, what nobody has acknowledged.
     #[command(subcommand)]
     Alerts(AlertsCommand),
+    /// Bulk exports: how far each is.
+    #[command(subcommand)]
+    Exports(ExportsCommand),
     /// What is wrong, what follows from it, what to do. Exit code 1 if an operator has to act.
     Doctor,
     /// Every queue: what waits, since when, what comes and goes, who consumes.
@@ -93,6 +96,21 @@ pub(crate) enum AlertsCommand {
     },
     /// Ends one that nobody will acknowledge.
     Close(CloseAlert),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ExportsCommand {
+    /// Lists exports, the newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Shows how far one is until it has ended. Exit code 1 if it wasn't made.
+    Watch {
+        /// Its id, as the door answered it.
+        id: Uuid,
+    },
 }
 
 /// Which alerts.

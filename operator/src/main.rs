@@ -8,6 +8,7 @@ mod arguments;
 mod config_check;
 mod dead_letters;
 mod doctor;
+mod exports;
 mod fault;
 mod hospitals;
 mod management;
@@ -21,7 +22,9 @@ mod topology;
 
 use std::process::ExitCode;
 
-use arguments::{AlertsCommand, Arguments, Command, ConfigCommand, DeadLettersCommand, TopologyCommand};
+use arguments::{
+    AlertsCommand, Arguments, Command, ConfigCommand, DeadLettersCommand, ExportsCommand, TopologyCommand,
+};
 use clap::Parser as _;
 use epro_process::config::{self, Config, Problem};
 use epro_process::telemetry;
@@ -66,6 +69,8 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Alerts(AlertsCommand::List(filter)) => alerts::list(&outside, filter, json).await,
         Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
         Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
+        Command::Exports(ExportsCommand::List { limit }) => exports::list(&outside, limit, json).await,
+        Command::Exports(ExportsCommand::Watch { id }) => exports::watch(&outside, id, json).await,
         Command::Doctor => doctor::run(&outside, json).await,
         Command::Queues { watch } => queues::run(&outside, watch, json).await,
         Command::Hospitals => hospitals::run(&outside, json).await,

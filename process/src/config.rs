@@ -9,6 +9,7 @@ mod auth;
 mod broker;
 mod duration;
 mod environment;
+mod exports;
 mod hospitals;
 mod intake;
 mod key_file;
@@ -36,10 +37,11 @@ pub use alerts::{AlertsConfig, Content, Person, SmsConfig, SmtpConfig, SmtpTls, 
 pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
 pub use broker::BrokerConfig;
 pub use environment::environment;
+pub use exports::{ExportsConfig, ObjectsPlace, S3Config};
 pub use hospitals::{
     BreakerConfig, Charset, FhirAuth, FhirConfig, HospitalConfig, MllpConfig, Party, ProcessingId, Protocol,
 };
-pub use intake::{AdminConfig, IntakeConfig};
+pub use intake::{AdminConfig, IntakeConfig, Serve};
 pub use keys::KeysConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use places::{Profile, SiteConfig, StudyConfig};
@@ -88,6 +90,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// The port for probes and metrics.
     pub admin: AdminConfig,
+    /// Bulk exports.
+    pub exports: ExportsConfig,
     /// The lanes and their measures.
     pub worker: WorkerConfig,
     /// Comprehensive reports.
@@ -168,6 +172,7 @@ impl Config {
             auth: AuthConfig::read(root.section("auth")),
             intake: IntakeConfig::read(root.section("intake"), insecure),
             admin: AdminConfig::read(root.section("admin")),
+            exports: ExportsConfig::read(root.section("exports"), insecure),
             worker: WorkerConfig::read(root.section("worker")),
             reports: ReportsConfig::read(root.section("reports")),
         };

@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod health;
+pub mod objects;
 pub mod panic;
 pub mod shutdown;
 pub mod task;

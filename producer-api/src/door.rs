@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epro_broker::{BrokerUrl, Publisher};
-use epro_process::config::{Config, Problem, ReportsConfig};
+use epro_process::config::{Config, Problem, ReportsConfig, Serve};
 use epro_process::health::Part;
+use epro_process::objects::Objects;
 use epro_schemas::instrument::Instruments;
 use epro_schemas::pseudonym::PseudonymKey;
 use epro_schemas::seal::KeyRing;
@@ -19,6 +20,8 @@ use crate::auth::Verifier;
 
 /// Most batches at work at a time: what they hold in memory is theirs times 8 MiB.
 const BATCHES: usize = 4;
+/// Most files that are fetched at a time: each holds half a MiB.
+const DOWNLOADS: usize = 64;
 /// Requests at work for each publish that may be outstanding; above it they are turned away.
 const REQUESTS_A_SLOT: usize = 8;
 
@@ -34,6 +37,7 @@ pub(crate) struct Setup {
     instruments: Instruments,
     ring: KeyRing,
     pseudonyms: PseudonymKey,
+    objects: Objects,
 }
 
 impl Setup {
@@ -49,14 +53,22 @@ impl Setup {
         let instruments = note(config.instruments(), &mut problems);
         let ring = note(config.keys.ring(), &mut problems);
         let pseudonyms = note(config.keys.pseudonym_key(), &mut problems);
+        let objects = note(Objects::new(&config.exports.place), &mut problems);
         for (path, empty) in [("studies", config.studies.is_empty()), ("sites", config.sites.is_empty())] {
             if empty {
                 problems.push(Problem::new(path, "at least one is required by this process"));
             }
         }
-        let whole = (broker, database, verifier, instruments, ring, pseudonyms);
-        let (Some(broker), Some(database), Some(verifier), Some(instruments), Some(ring), Some(pseudonyms)) =
-            whole
+        let whole = (broker, database, verifier, instruments, ring, pseudonyms, objects);
+        let (
+            Some(broker),
+            Some(database),
+            Some(verifier),
+            Some(instruments),
+            Some(ring),
+            Some(pseudonyms),
+            Some(objects),
+        ) = whole
         else {
             return Err(problems);
         };
@@ -64,7 +76,7 @@ impl Setup {
             return Err(problems);
         }
         let broker = broker.with_frame_max(config.broker.frame_max);
-        Ok(Self { config, broker, database, verifier, instruments, ring, pseudonyms })
+        Ok(Self { config, broker, database, verifier, instruments, ring, pseudonyms, objects })
     }
 }
 
@@ -93,6 +105,12 @@ pub(crate) struct Door {
     pub(crate) notes: Arc<Notes>,
     /// Whether the queues are there; a returned publish says no at once.
     pub(crate) queues: Part,
+    /// Which routes there are.
+    pub(crate) serve: Vec<Serve>,
+    /// Where the files of exports are.
+    pub(crate) objects: Objects,
+    /// Files that are being fetched at a time.
+    pub(crate) downloads: Arc<Semaphore>,
     pub(crate) studies: BTreeSet<String>,
     pub(crate) sites: BTreeSet<String>,
     pub(crate) body_timeout: Duration,
@@ -117,7 +135,7 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(setup: Setup, publisher: Publisher, notes: Arc<Notes>, queues: Part) -> Self {
-        let Setup { config, database, verifier, instruments, ring, pseudonyms, broker: _ } = setup;
+        let Setup { config, database, verifier, instruments, ring, pseudonyms, objects, broker: _ } = setup;
         let pool = usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX);
         let outstanding = config.intake.outstanding;
         let batch_width = (outstanding / 2).max(1);
@@ -130,6 +148,9 @@ impl Door {
             store: Store::open(&database, pool),
             notes,
             queues,
+            serve: config.intake.serve,
+            objects,
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             studies: config.studies.into_keys().collect(),
             sites: config.sites.into_keys().collect(),
             body_timeout: config.intake.body_timeout,

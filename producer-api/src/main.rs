@@ -10,6 +10,7 @@ mod batch;
 mod body;
 mod docs;
 mod door;
+mod exports;
 mod fault;
 mod fhir;
 mod intake;

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document: paths by hand, schemas from the types.
 
+mod exports;
 mod fhir;
 mod reports;
 
@@ -32,8 +33,9 @@ fn document() -> Value {
     let mut paths = Map::new();
     for route in Route::ALL {
         let method = route.method().as_str().to_ascii_lowercase();
-        let operation = Value::Object(Map::from_iter([(method, operation(route, &mut schemas))]));
-        paths.insert(route.path().to_owned(), operation);
+        let operation = operation(route, &mut schemas);
+        let item = paths.entry(route.path()).or_insert_with(|| Value::Object(Map::new()));
+        item[method] = operation;
     }
     json!({
         "openapi": "3.1.0",
@@ -47,7 +49,7 @@ fn document() -> Value {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "Claims: iss, aud, exp, nbf; sub; scope (submit: for oneself, sub is the patient; \
                     submit:any: for the patient in subject_id; read:site: status of whatever belongs to the \
-                    token's studies and sites; read:identified: the same, and FHIR responses with their patient, each reading audited; acknowledge: their alerts; report: what their hospitals know of a patient); study and site, each a text or a list, which a submission must match.",
+                    token's studies and sites; read:identified: the same, and FHIR responses with their patient, each reading audited; acknowledge: their alerts; report: what their hospitals know of a patient; export: responses in bulk; export:identified: with what identifies patients); study and site, each a text or a list, which a submission must match.",
             }},
         },
     })
@@ -61,6 +63,10 @@ fn operation(route: Route, schemas: &mut SchemaGenerator) -> Value {
         Route::Acknowledge => acknowledge(schemas),
         Route::ReportRequest => reports::request(schemas),
         Route::Report => reports::read(schemas),
+        Route::ExportRequest => exports::request(schemas),
+        Route::ExportStatus => exports::status(schemas),
+        Route::ExportCancel => exports::cancel(schemas),
+        Route::ExportFile => exports::file(schemas),
         Route::FhirCreate => fhir::create(schemas),
         Route::FhirBatch => fhir::batch(schemas),
         Route::FhirRead => fhir::read(schemas),
@@ -189,12 +195,20 @@ fn refusals(schemas: &mut SchemaGenerator, route: Route) -> Map<String, Value> {
 fn answers(kind: Kind, route: Route) -> bool {
     let fhir = matches!(route, Route::FhirCreate | Route::FhirBatch);
     let intake = fhir || matches!(route, Route::Submit | Route::Batch);
-    let publishes = intake || matches!(route, Route::Acknowledge | Route::ReportRequest);
-    let report = route == Route::ReportRequest;
+    let exports =
+        matches!(route, Route::ExportRequest | Route::ExportStatus | Route::ExportCancel | Route::ExportFile);
+    let publishes = intake
+        || matches!(
+            route,
+            Route::Acknowledge | Route::ReportRequest | Route::ExportRequest | Route::ExportCancel
+        );
+    let job = matches!(route, Route::ReportRequest | Route::ExportRequest);
     match kind {
-        Kind::NotJson | Kind::Invalid => fhir || report || route == Route::Submit,
+        Kind::NotJson | Kind::Invalid => fhir || job || route == Route::Submit,
+        Kind::ExportUnknown => exports && route != Route::ExportRequest,
+        Kind::ExportFileUnknown | Kind::RangeUnsatisfiable | Kind::FilesAway => route == Route::ExportFile,
         Kind::StudyForbidden | Kind::SiteForbidden => {
-            report || matches!(route, Route::Submit | Route::FhirCreate)
+            job || matches!(route, Route::Submit | Route::FhirCreate)
         }
         Kind::SubjectForbidden => matches!(route, Route::Submit | Route::FhirCreate),
         Kind::NotABatch => route == Route::Batch,
@@ -204,12 +218,14 @@ fn answers(kind: Kind, route: Route) -> bool {
         Kind::TransactionUnsupported => route == Route::FhirBatch,
         Kind::IdMalformed => {
             matches!(route, Route::Status | Route::Acknowledge | Route::FhirRead | Route::Report)
+                || (exports && route != Route::ExportRequest)
         }
         Kind::SubmissionUnknown => matches!(route, Route::Status | Route::FhirRead),
+        Kind::StoreAway if exports => true,
         Kind::StoreAway => matches!(route, Route::Status | Route::FhirRead | Route::Report),
         Kind::ReportUnknown => route == Route::Report,
         Kind::AlertUnknown => route == Route::Acknowledge,
-        Kind::BodySlow | Kind::BodyBroken | Kind::TooLarge | Kind::MediaType => intake || report,
+        Kind::BodySlow | Kind::BodyBroken | Kind::TooLarge | Kind::MediaType => intake || job,
         Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => publishes,
         Kind::Misrouted | Kind::Unconfirmed => publishes,
         Kind::TokenMissing | Kind::TokenMalformed | Kind::TokenUnknownKey | Kind::TokenAlgorithm => true,

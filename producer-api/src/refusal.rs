@@ -74,6 +74,9 @@ kinds! {
         "There is no such alert for this token; one that was told while the database was away is known a little later" None;
     ReportUnknown 404 "report_unknown"
         "There is no such report for this token; one that was asked for may still be queued, an expired one is gone" None;
+    ExportUnknown 404 "export_unknown"
+        "There is no such export for this token; if it was answered with 202, it may still be queued" None;
+    ExportFileUnknown 404 "export_file_unknown" "There is no such file; an export has files once it is done" None;
     MethodUnknown 405 "method_unknown" "The method is not allowed here" None;
     Conflict 409 "conflict"
         "Other content is stored under this identifier, or the base was amended before: this was set aside for a person" None;
@@ -87,6 +90,7 @@ kinds! {
     TooMany 413 "too_many" "The batch has too many items" None;
     MediaType 415 "media_type" "The content type is not one that is read here" None;
     Invalid 422 "invalid" "The body breaks rules" None;
+    RangeUnsatisfiable 416 "range_unsatisfiable" "The file has no such bytes" None;
     TransactionUnsupported 422 "transaction_unsupported"
         "A transaction of several entries is not supported: send them as a batch" None;
     Panicked 500 "panicked" "Something went wrong here; it is noted" None;
@@ -98,6 +102,7 @@ kinds! {
     Busy 503 "busy" "Nothing can be accepted now" Some((1, 3));
     NotTried 503 "not_tried" "Nothing can be accepted now" Some((2, 6));
     Overdue 503 "overdue" "Nothing can be accepted now" Some((2, 6));
+    FilesAway 503 "files_away" "The files can't be read now" Some((5, 15));
     StoreAway 503 "store_away" "Nothing can be looked up now; submissions are still accepted" Some((5, 15));
 }
 

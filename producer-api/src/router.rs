@@ -10,12 +10,13 @@ use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use epro_process::config::Serve;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::visit::Visit;
-use crate::{acknowledge, batch, docs, fhir, reports, status, submit};
+use crate::{acknowledge, batch, docs, exports, fhir, reports, status, submit};
 
 /// A route of the public door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,14 @@ pub(crate) enum Route {
     ReportRequest,
     /// They read it.
     Report,
+    /// A bulk export is asked for.
+    ExportRequest,
+    /// How far one is.
+    ExportStatus,
+    /// One is no longer wanted.
+    ExportCancel,
+    /// A file of one.
+    ExportFile,
     /// One QuestionnaireResponse.
     FhirCreate,
     /// Many.
@@ -52,13 +61,17 @@ pub(crate) enum Route {
 
 impl Route {
     /// The routes that there are.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Submit,
         Self::Batch,
         Self::Status,
         Self::Acknowledge,
         Self::ReportRequest,
         Self::Report,
+        Self::ExportRequest,
+        Self::ExportStatus,
+        Self::ExportCancel,
+        Self::ExportFile,
         Self::FhirCreate,
         Self::FhirBatch,
         Self::FhirRead,
@@ -77,6 +90,9 @@ impl Route {
             Self::Acknowledge => "/api/v1/alerts/{id}/acknowledge",
             Self::ReportRequest => "/api/v1/reports",
             Self::Report => "/api/v1/reports/{id}",
+            Self::ExportRequest => "/api/v1/exports",
+            Self::ExportStatus | Self::ExportCancel => "/api/v1/exports/{id}",
+            Self::ExportFile => "/api/v1/exports/{id}/files/{name}",
             Self::FhirCreate => "/fhir/R4/QuestionnaireResponse",
             Self::FhirBatch => "/fhir/R4",
             Self::FhirRead => "/fhir/R4/QuestionnaireResponse/{id}",
@@ -96,8 +112,26 @@ impl Route {
             }
             Self::ReportRequest => Method::POST,
             Self::Report => Method::GET,
+            Self::ExportRequest => Method::POST,
+            Self::ExportCancel => Method::DELETE,
+            Self::ExportStatus | Self::ExportFile => Method::GET,
             Self::Status | Self::FhirRead | Self::FhirMetadata => Method::GET,
             Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => Method::GET,
+        }
+    }
+
+    /// Whether a door that serves so much has it.
+    fn is_served(self, serve: &[Serve]) -> bool {
+        match self {
+            Self::ExportRequest | Self::ExportStatus | Self::ExportCancel | Self::ExportFile => {
+                serve.contains(&Serve::Jobs)
+            }
+            Self::ReportRequest | Self::Report => serve.contains(&Serve::Jobs),
+            Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => true,
+            Self::Submit | Self::Batch | Self::Status | Self::Acknowledge => serve.contains(&Serve::Intake),
+            Self::FhirCreate | Self::FhirBatch | Self::FhirRead | Self::FhirMetadata => {
+                serve.contains(&Serve::Intake)
+            }
         }
     }
 
@@ -115,6 +149,10 @@ impl Route {
             Self::Acknowledge => "alert.acknowledge",
             Self::ReportRequest => "report.request",
             Self::Report => "report.read",
+            Self::ExportRequest => "export.request",
+            Self::ExportStatus => "export.read",
+            Self::ExportCancel => "export.cancel",
+            Self::ExportFile => "export.download",
             Self::FhirMetadata | Self::OpenApi | Self::Docs | Self::Style | Self::Unknown => "request",
         }
     }
@@ -127,6 +165,11 @@ impl Route {
             Self::Acknowledge => post(acknowledge::handle),
             Self::ReportRequest => post(reports::request::handle),
             Self::Report => get(reports::read::handle),
+            Self::ExportRequest => post(exports::request::handle),
+            Self::ExportStatus | Self::ExportCancel => {
+                get(exports::status::handle).delete(exports::cancel::handle)
+            }
+            Self::ExportFile => get(exports::file::handle),
             Self::FhirCreate => post(fhir::create::handle),
             Self::FhirBatch => post(fhir::batch::handle),
             Self::FhirRead => get(fhir::read::handle),
@@ -151,6 +194,9 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
             Visit::begin(&door, route).answer(Err(Kind::MethodUnknown.into()))
         });
         match route {
+            _ if !route.is_served(&door.serve) => router,
+            // One path, two methods: it is there with the first of them.
+            Route::ExportCancel => router,
             // Clients join a base URL and nothing in either way.
             Route::FhirBatch => router.route("/fhir/R4/", serve.clone()).route(route.path(), serve),
             _ => router.route(route.path(), serve),

@@ -24,6 +24,7 @@ pub(crate) struct Visit<'d> {
     submission_id: Option<Uuid>,
     report_id: Option<Uuid>,
     action: &'static str,
+    export_id: Option<Uuid>,
     answered: bool,
 }
 
@@ -39,6 +40,7 @@ impl<'d> Visit<'d> {
             submission_id: None,
             report_id: None,
             action: route.action(),
+            export_id: None,
             answered: false,
         }
     }
@@ -68,6 +70,11 @@ impl<'d> Visit<'d> {
         self.action = action;
     }
 
+    /// Which export it is about.
+    pub(crate) fn export(&mut self, export_id: Uuid) {
+        self.export_id = Some(export_id);
+    }
+
     /// A note of something that ended within this request, as one item of a batch.
     pub(crate) fn note(&self, outcome: &'static str, status: u16, class: &'static str) {
         self.note_as(self.action, outcome, status, class);
@@ -91,6 +98,7 @@ impl<'d> Visit<'d> {
             actor: self.actor,
             submission_id: self.submission_id,
             report_id: self.report_id,
+            export_id: self.export_id,
         });
     }
 
@@ -102,7 +110,11 @@ impl<'d> Visit<'d> {
                 let status = response.status().as_u16();
                 if matches!(
                     self.route,
-                    Route::Status | Route::FhirRead | Route::Report | Route::ReportRequest
+                    Route::Status
+                        | Route::FhirRead
+                        | Route::Report
+                        | Route::ReportRequest
+                        | Route::ExportFile
                 ) {
                     self.note("ok", status, "ok");
                 }
@@ -148,6 +160,7 @@ fn digits(status: u16) -> &'static str {
         200 => "200",
         201 => "201",
         202 => "202",
+        206 => "206",
         304 => "304",
         400 => "400",
         401 => "401",
@@ -160,6 +173,7 @@ fn digits(status: u16) -> &'static str {
         412 => "412",
         413 => "413",
         415 => "415",
+        416 => "416",
         422 => "422",
         499 => "499",
         500 => "500",

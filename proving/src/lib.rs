@@ -32,6 +32,7 @@ pub mod service;
 pub mod services;
 pub mod sms_gateway;
 pub mod stack;
+pub mod synthetic;
 pub mod tls;
 pub mod token;
 pub mod until;

@@ -30,6 +30,9 @@ pub struct AuditNote {
     /// The report that was asked about, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_id: Option<Uuid>,
+    /// The export that was asked for, read or fetched, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export_id: Option<Uuid>,
     /// How often.
     pub count: u64,
     /// When first.

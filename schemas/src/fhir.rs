@@ -7,8 +7,10 @@ mod bundle;
 mod element;
 mod header;
 mod items;
+mod stored;
 
 pub use bundle::{Bundle, BundleEntry, BundleKind};
+pub use stored::items;
 use time::OffsetDateTime;
 use uuid::Uuid;
 

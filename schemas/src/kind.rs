@@ -13,6 +13,10 @@ pub const RISK: &str = "epro.risk.v1";
 pub const ACKNOWLEDGEMENT: &str = "epro.acknowledgement.v1";
 /// A sealed [`crate::report::Job`].
 pub const REPORT: &str = "epro.report.v1";
+/// A [`crate::export::ExportRequest`] as JSON.
+pub const EXPORT: &str = "epro.export.v1";
+/// A [`crate::export::ExportCancel`] as JSON.
+pub const EXPORT_CANCEL: &str = "epro.export-cancel.v1";
 /// An entry for the audit trail.
 pub const AUDIT: &str = "epro.audit.v1";
 /// What the seal around a dead letter's body is bound to, where the body came in the clear or broken.

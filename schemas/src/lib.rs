@@ -9,6 +9,7 @@ pub mod alert;
 pub mod audit_note;
 pub mod canonical;
 pub mod envelope;
+pub mod export;
 pub mod fhir;
 pub mod instrument;
 mod json;

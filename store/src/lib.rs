@@ -15,6 +15,7 @@
 //! | [`follow_ons`] | alerts, hospital deliveries and risk questions that must still be published |
 //! | [`deliveries`] | what is to go to a hospital, and what became of each call |
 //! | [`risk`] | what a study's risk model is asked, and what it answered |
+//! | [`exports`] | what was asked for in bulk, how far it is, its rows page by page |
 //! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
 //! | [`suspects`] | deliveries that came back after a crash |
 //! | [`lease`] | ownership that expires |
@@ -33,6 +34,7 @@ pub mod conditions;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod error;
+pub mod exports;
 pub mod follow_ons;
 pub mod hospitals;
 pub mod lease;

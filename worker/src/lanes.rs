@@ -6,6 +6,7 @@ use std::time::Duration;
 use epro_broker::{BrokerUrl, Publisher, PublisherOptions, topology};
 use epro_process::config::{Config, Lane as Kind, Problem};
 use epro_process::health::Readiness;
+use epro_process::objects::Objects;
 use epro_process::shutdown::Shutdown;
 use epro_schemas::instrument::Instruments;
 use epro_store::conditions::Thresholds;
@@ -22,6 +23,8 @@ use crate::alerts::teller::Teller;
 use crate::chains::Chains;
 use crate::commands::Commands;
 use crate::conditions::{self, Conditions, Queues};
+use crate::exports::Requests;
+use crate::exports::slots::{self, Desk};
 use crate::hold::Hold;
 use crate::hospitals::hospital::Office;
 use crate::hospitals::lines::Lines;
@@ -62,6 +65,10 @@ const ALERT_CHUNK: usize = 32;
 const RISK_PREFETCH: u16 = 64;
 /// Questions that are asked together: while a model is silent each takes its timeout.
 const RISK_CHUNK: usize = 16;
+/// Unacked requests for exports: each is a row, soon.
+const EXPORT_PREFETCH: u16 = 16;
+/// Requests that are written down one after the other.
+const EXPORT_CHUNK: usize = 8;
 /// How long a delivery rests in hand while its hospital isn't called; then it is parked.
 const REST_IN_HAND: Duration = Duration::from_secs(300);
 
@@ -101,6 +108,8 @@ pub(crate) struct Equipment {
     pub models: Models,
     /// Through which lane `alerts` tells people.
     pub channels: Channels,
+    /// Where the files of exports are.
+    pub objects: Objects,
 }
 
 /// Runs the configured lanes until the process drains. Whether every lane has left in order by then:
@@ -124,7 +133,7 @@ pub(crate) async fn run(
     let (say, paused) = watch::channel(None);
     epro_process::task::spawn("pauses", pauses::watch(store.clone(), say, shutdown.clone()));
 
-    let Equipment { keys, instruments, hospitals, models, channels } = equipment;
+    let Equipment { keys, instruments, hospitals, models, channels, objects } = equipment;
     let places = Places::new(&config);
     let late_after = config.intake.late_after;
     let route = Arc::new(Route { keys, instruments, places, late_after });
@@ -145,6 +154,7 @@ pub(crate) async fn run(
                     lanes.alerts(channels, &mut running);
                 }
             }
+            Kind::Exports => lanes.exports(&mut running, objects.clone()),
             Kind::Risk => lanes.risk(&mut running, models.take().unwrap_or_default()),
             Kind::Hospitals => lanes.hospitals(&mut running, hospitals.take().unwrap_or_default()),
         }
@@ -291,6 +301,44 @@ impl Lanes {
             wait_budget: self.config.scaled(self.config.worker.wait_budget),
         };
         self.start(running, lane, work, false);
+    }
+
+    fn exports(&self, running: &mut JoinSet<()>, objects: Objects) {
+        let exports = &self.config.exports;
+        let lane = Lane {
+            name: "exports",
+            queue: topology::EXPORTS.into(),
+            prefetch: EXPORT_PREFETCH,
+            chunk: EXPORT_CHUNK,
+            linger: Duration::ZERO,
+            streak: None,
+        };
+        let work = Requests {
+            store: self.store.clone(),
+            publisher: self.publisher.clone(),
+            hold: self.hold(),
+            chains: Chains::new("epro-worker/exports"),
+            route: Arc::clone(&self.route),
+        };
+        self.start(running, lane, work, false);
+        let (rest_unit, sweep) = Desk::paces(|duration| self.config.scaled(duration));
+        let desk = Desk {
+            // For each slot a page that is fetched and a word about how far it is.
+            store: Store::open(&self.outside.database, 2 * exports.slots as usize),
+            leases: Store::open(&self.outside.database, 1),
+            objects,
+            chains: Chains::new("epro-worker/export slots"),
+            route: Arc::clone(&self.route),
+            canonical: self.config.canonical.clone(),
+            shutdown: self.shutdown.clone(),
+            owner: Uuid::now_v7(),
+            slots: exports.slots,
+            file_size: exports.file_size,
+            keep: self.config.scaled(exports.keep),
+            rest_unit,
+            sweep,
+        };
+        running.spawn(slots::run(Arc::new(desk), self.readiness.part("export slots")));
     }
 
     fn relay(&self, running: &mut JoinSet<()>) {

@@ -9,6 +9,7 @@ mod certificate;
 mod chains;
 mod commands;
 mod conditions;
+mod exports;
 mod failure;
 mod fault;
 mod hold;
@@ -35,6 +36,7 @@ use alerts::channels::Channels;
 use clap::Parser;
 use epro_process::config::{self, Config};
 use epro_process::health::{self, Readiness};
+use epro_process::objects::Objects;
 use epro_process::shutdown::Shutdown;
 use epro_process::telemetry;
 use lanes::Equipment;
@@ -66,13 +68,23 @@ async fn main() -> ExitCode {
     let channels = Channels::new(&config).map_err(|mut more| problems.append(&mut more));
     let hospitals = hospitals::prepare(&config).map_err(|mut more| problems.append(&mut more));
     let models = risk::prepare(&config).map_err(|mut more| problems.append(&mut more));
-    let (Ok(seal), Ok(pseudonym), Ok(instruments), Ok(outside), Ok(hospitals), Ok(models), Ok(channels), []) =
-        (seal, pseudonym, instruments, outside, hospitals, models, channels, problems.as_slice())
+    let objects = Objects::new(&config.exports.place).map_err(|mut more| problems.append(&mut more));
+    let (
+        Ok(seal),
+        Ok(pseudonym),
+        Ok(instruments),
+        Ok(outside),
+        Ok(hospitals),
+        Ok(models),
+        Ok(channels),
+        Ok(objects),
+        [],
+    ) = (seal, pseudonym, instruments, outside, hospitals, models, channels, objects, problems.as_slice())
     else {
         return config::refuse(&problems);
     };
     let keys = Keys { seal, pseudonym };
-    match run(config, Equipment { keys, instruments, hospitals, models, channels }, outside).await {
+    match run(config, Equipment { keys, instruments, hospitals, models, channels, objects }, outside).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the worker can't run");

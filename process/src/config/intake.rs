@@ -10,11 +10,34 @@ const LONGEST_CONFIRM: Duration = Duration::from_millis(2800);
 
 const ADDRESS: &str = "has to be an address like 127.0.0.1:8080";
 
+/// A kind of route of the public door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serve {
+    /// Submissions, where they stand, alerts that are in hand.
+    Intake,
+    /// Jobs and their files: what reads much, and may be slow.
+    Jobs,
+}
+
+impl Serve {
+    const CHOICES: [(&'static str, Self); 2] = [("intake", Self::Intake), ("jobs", Self::Jobs)];
+
+    /// The kind's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Jobs => "jobs",
+        }
+    }
+}
+
 /// The door for submissions.
 #[derive(Debug, Clone)]
 pub struct IntakeConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Which routes there are.
+    pub serve: Vec<Serve>,
     /// Most publishes without a confirm; above it a request is answered 503.
     pub outstanding: usize,
     /// How long a confirm may take before the answer is 503.
@@ -41,6 +64,7 @@ impl IntakeConfig {
                 "is plain text beyond loopback; set insecure: true behind a proxy that ends TLS",
             );
         }
+        let serve = section.choices("serve", &Serve::CHOICES.map(|(_, serve)| serve), &Serve::CHOICES);
         let outstanding = section.integer("outstanding", 160, 2, 10_000);
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
         if confirm_timeout > LONGEST_CONFIRM {
@@ -55,6 +79,7 @@ impl IntakeConfig {
         let outstanding = usize::try_from(outstanding).unwrap_or(usize::MAX);
         Self {
             listen,
+            serve,
             outstanding,
             confirm_timeout,
             body_timeout,

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    AlertsConfig, BreakerConfig, Config, FhirAuth, HospitalConfig, LogFormat, Person, Protocol,
-    ReportsConfig, RiskConfig, Secret, TlsConfig, address, duration,
+    AlertsConfig, BreakerConfig, Config, ExportsConfig, FhirAuth, HospitalConfig, LogFormat, ObjectsPlace,
+    Person, Protocol, ReportsConfig, RiskConfig, Secret, TlsConfig, address, duration,
 };
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
@@ -42,6 +42,7 @@ pub(super) fn tree(config: &Config) -> Value {
         "auth": auth(config),
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
+        "exports": exports(&config.exports),
         "worker": worker(config),
         "reports": reports(&config.reports),
     })
@@ -53,6 +54,26 @@ fn reports(reports: &ReportsConfig) -> Value {
         "longest": duration::print(reports.longest),
         "keep": duration::print(reports.keep),
         "pages": reports.pages,
+    })
+}
+
+fn exports(exports: &ExportsConfig) -> Value {
+    let (folder, s3) = match &exports.place {
+        ObjectsPlace::Folder(folder) => (Some(path(folder)), None),
+        ObjectsPlace::S3(s3) => (None, Some(s3)),
+    };
+    json!({
+        "slots": exports.slots,
+        "file_mib": exports.file_size >> 20,
+        "keep": duration::print(exports.keep),
+        "folder": folder,
+        "s3": s3.map(|s3| json!({
+            "bucket": s3.bucket,
+            "region": s3.region,
+            "endpoint": s3.endpoint.as_ref().map(url::Url::as_str),
+            "access_key": "[hidden]",
+            "secret_key": secret(&s3.secret_key),
+        })),
     })
 }
 
@@ -127,6 +148,7 @@ fn intake(config: &Config) -> Value {
     let intake = &config.intake;
     json!({
         "listen": intake.listen.to_string(),
+        "serve": intake.serve.iter().map(|serve| serve.as_str()).collect::<Vec<_>>(),
         "outstanding": intake.outstanding,
         "confirm_timeout": duration::print(intake.confirm_timeout),
         "body_timeout": duration::print(intake.body_timeout),

@@ -129,6 +129,11 @@ impl<'f> Section<'f> {
         Some(self.findings.base.join(text))
     }
 
+    /// A place in the configuration file's folder, where nothing says otherwise.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.findings.base.join(name)
+    }
+
     /// A path under a key that is the user's own.
     pub(crate) fn path_named(&mut self, key: &str) -> Option<PathBuf> {
         let text = self.text_named(key)?;

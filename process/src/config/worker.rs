@@ -21,10 +21,12 @@ pub enum Lane {
     Hospitals,
     /// `epro.risk`: asks the risk models of the studies that have one.
     Risk,
+    /// `epro.exports`, and the exports of the slots whose leases this replica holds.
+    Exports,
 }
 
 impl Lane {
-    const CHOICES: [(&'static str, Self); 7] = [
+    const CHOICES: [(&'static str, Self); 8] = [
         ("submissions", Self::Submissions),
         ("dead", Self::Dead),
         ("relay", Self::Relay),
@@ -32,6 +34,7 @@ impl Lane {
         ("alerts", Self::Alerts),
         ("hospitals", Self::Hospitals),
         ("risk", Self::Risk),
+        ("exports", Self::Exports),
     ];
 
     /// The lane's word.
@@ -44,6 +47,7 @@ impl Lane {
             Self::Alerts => "alerts",
             Self::Hospitals => "hospitals",
             Self::Risk => "risk",
+            Self::Exports => "exports",
         }
     }
 

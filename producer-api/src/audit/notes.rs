@@ -24,6 +24,7 @@ pub(crate) struct Event {
     pub(crate) actor: Option<Uuid>,
     pub(crate) submission_id: Option<Uuid>,
     pub(crate) report_id: Option<Uuid>,
+    pub(crate) export_id: Option<Uuid>,
 }
 
 #[derive(Clone, Copy)]
@@ -43,8 +44,11 @@ impl Notes {
         let now = OffsetDateTime::now_utc();
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = tallies.len() >= APART && !tallies.contains_key(&event);
-        let event =
-            if full { Event { actor: None, submission_id: None, report_id: None, ..event } } else { event };
+        let event = if full {
+            Event { actor: None, submission_id: None, report_id: None, export_id: None, ..event }
+        } else {
+            event
+        };
         let tally = tallies.entry(event).or_insert(Tally { count: 0, first: now, last: now });
         tally.count += 1;
         tally.last = now;
@@ -68,6 +72,7 @@ fn note(event: Event, tally: Tally) -> AuditNote {
         actor: event.actor,
         submission_id: event.submission_id,
         report_id: event.report_id,
+        export_id: event.export_id,
         count: tally.count,
         first: tally.first,
         last: tally.last,
@@ -89,6 +94,7 @@ mod tests {
             actor,
             submission_id: None,
             report_id: None,
+            export_id: None,
         }
     }
 

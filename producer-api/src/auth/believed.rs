@@ -92,6 +92,8 @@ mod tests {
             may_read_identified: false,
             may_acknowledge: false,
             may_report: false,
+            may_export: false,
+            may_export_identified: false,
             studies: Vec::new(),
             sites: Vec::new(),
             client: None,

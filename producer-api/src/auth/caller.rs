@@ -27,6 +27,10 @@ pub(crate) struct Caller {
     pub(crate) may_acknowledge: bool,
     /// Scope `report`: what hospitals know of patients of the studies and sites of the token.
     pub(crate) may_report: bool,
+    /// Scope `export`: in bulk, what belongs to the studies and sites of the token.
+    pub(crate) may_export: bool,
+    /// Scope `export:identified`: with what identifies patients.
+    pub(crate) may_export_identified: bool,
     /// The token's studies.
     pub(crate) studies: Vec<String>,
     /// The token's sites.
@@ -52,6 +56,8 @@ impl Caller {
             may_read_identified: has("read:identified"),
             may_acknowledge: has("acknowledge"),
             may_report: has("report"),
+            may_export: has("export"),
+            may_export_identified: has("export:identified"),
             client: named.map(label),
             studies: claims.study.0,
             sites: claims.site.0,

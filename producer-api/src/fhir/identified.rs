@@ -37,7 +37,7 @@ pub(super) fn of(
     let rows: Vec<Value> = resolved.items.iter().flat_map(rows).collect();
     shown["subject"] = json!({"identifier": {"value": envelope.subject_id.expose()}});
     shown["authored"] = json!(submission.answered_at.format(&Rfc3339).map_err(unreadable)?);
-    shown["item"] = json!(resource::items(instrument, &rows));
+    shown["item"] = json!(epro_schemas::fhir::items(instrument, &rows));
     Ok(shown)
 }
 

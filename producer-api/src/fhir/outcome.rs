@@ -86,6 +86,7 @@ fn code(kind: Kind) -> &'static str {
         Kind::RouteUnknown | Kind::SubmissionUnknown | Kind::AlertUnknown | Kind::ReportUnknown => {
             "not-found"
         }
+        Kind::ExportUnknown | Kind::ExportFileUnknown | Kind::RangeUnsatisfiable => "not-found",
         Kind::MethodUnknown | Kind::MediaType | Kind::NotAcceptable => "not-supported",
         Kind::TransactionUnsupported | Kind::ConditionUnsupported => "not-supported",
         Kind::Conflict => "conflict",
@@ -95,7 +96,7 @@ fn code(kind: Kind) -> &'static str {
         Kind::TooMany => "too-costly",
         Kind::Busy | Kind::NotTried => "throttled",
         Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => "transient",
-        Kind::Misrouted | Kind::Unconfirmed | Kind::StoreAway => "transient",
+        Kind::Misrouted | Kind::Unconfirmed | Kind::StoreAway | Kind::FilesAway => "transient",
         Kind::Panicked => "exception",
     }
 }

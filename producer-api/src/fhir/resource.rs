@@ -1,7 +1,6 @@
 //! A stored response as a QuestionnaireResponse without its patient.
 
-use epro_schemas::instrument::Instrument;
-use epro_schemas::instrument::definition::Kind;
+use epro_schemas::fhir;
 use epro_store::responses::StoredResponse;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -32,7 +31,7 @@ pub(super) fn of(door: &Door, id: Uuid, stored: &StoredResponse) -> Value {
         "questionnaire": format!("Questionnaire/{}", stored.instrument),
         "status": if stored.amends.is_some() { "amended" } else { "completed" },
         "authored": authored.unwrap_or_else(|| stored.answered_year.to_string()),
-        "item": items(instrument, &rows),
+        "item": fhir::items(instrument, &rows),
     })
 }
 
@@ -47,41 +46,6 @@ pub(super) fn http_date(at: OffsetDateTime) -> Option<String> {
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
     at.to_offset(time::UtcOffset::UTC).format(&form).ok()
-}
-
-/// One item for all answers of a linkId, which follow each other.
-pub(super) fn items(instrument: Option<&Instrument>, rows: &[Value]) -> Vec<Value> {
-    let of_one = |chunk: &[Value]| {
-        let link_id = chunk.first().and_then(|row| row["link_id"].as_str()).unwrap_or_default();
-        let answers: Vec<Value> = chunk.iter().map(|row| answer(instrument, link_id, row)).collect();
-        json!({"linkId": link_id, "answer": answers})
-    };
-    rows.chunk_by(|a, b| a["link_id"] == b["link_id"]).map(of_one).collect()
-}
-
-fn answer(instrument: Option<&Instrument>, link_id: &str, row: &Value) -> Value {
-    let definition = instrument.map(Instrument::definition);
-    let item =
-        definition.and_then(|definition| definition.items.iter().find(|item| item.link_id == *link_id));
-    let Some(code) = row["code"].as_str() else {
-        let name = match (&row["value"], item.map(|item| item.kind)) {
-            (Value::Bool(_), _) => "valueBoolean",
-            (Value::String(_), _) => "valueString",
-            (_, Some(Kind::Integer)) => "valueInteger",
-            _ => "valueDecimal",
-        };
-        return json!({name: row["value"]});
-    };
-    let list = item.and_then(|item| definition?.lists.get(item.list.as_ref()?));
-    let mut coding = json!({"code": code});
-    if let Some(list) = list {
-        coding["system"] = json!(list.system);
-        let display = list.options.iter().find(|option| option.code == *code);
-        if let Some(display) = display.and_then(|option| option.display.as_ref()) {
-            coding["display"] = json!(display);
-        }
-    }
-    json!({"valueCoding": coding})
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ fn event(note: AuditNote) -> AuditEvent {
             "report": note.report_id,
             "status": note.status,
             "class": note.class,
+            "export": note.export_id,
             "count": note.count,
             "first": note.first.format(&Rfc3339).ok(),
             "last": note.last.format(&Rfc3339).ok(),

@@ -7,6 +7,7 @@ mod commands;
 
 mod crashes;
 mod drain;
+mod exports;
 mod follow_ons;
 mod hospitals;
 mod leaks;

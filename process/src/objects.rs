@@ -1,0 +1,220 @@
+//! Object storage: the folder or the bucket that the files of exports are in.
+//!
+//! An object is there whole or not at all: a folder's files are written beside and renamed, a bucket's parts
+//! become an object when the last one is there.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::aws::AmazonS3Builder;
+use object_store::buffered::BufWriter;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use secrecy::ExposeSecret as _;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::config::{ObjectsPlace, Problem, S3Config};
+
+/// What is sent at once; S3 takes no less but for the last.
+const PIECE: usize = 5 << 20;
+/// Pieces of one object that are under way at once.
+const PIECES: usize = 2;
+/// How long S3 may be asked again for one call before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may take, and a read or a write.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Where objects are. Cheap to clone.
+#[derive(Clone)]
+pub struct Objects {
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Folder(PathBuf),
+    Bucket(Arc<dyn ObjectStore>),
+}
+
+/// Why the storage did not do what it was asked: a kind, never a path or what a server said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectsError {
+    /// The object isn't there.
+    Absent,
+    /// The storage refuses us.
+    Denied,
+    /// No room is left.
+    Full,
+    /// Anything else, by the name of its kind.
+    Away(String),
+}
+
+impl fmt::Display for ObjectsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("the file isn't in the object storage"),
+            Self::Denied => f.write_str("the object storage refuses access"),
+            Self::Full => f.write_str("the object storage is full"),
+            Self::Away(kind) => write!(f, "the object storage can't be used: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for ObjectsError {}
+
+impl From<object_store::Error> for ObjectsError {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error;
+        match &error {
+            Error::NotFound { .. } => return Self::Absent,
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => return Self::Denied,
+            _ => {}
+        }
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(one) = cause {
+            if let Some(io) = one.downcast_ref::<std::io::Error>() {
+                return Self::from_io(io);
+            }
+            cause = one.source();
+        }
+        Self::Away("it doesn't answer, or not as it should".to_owned())
+    }
+}
+
+impl ObjectsError {
+    fn from_io(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, StorageFull};
+        // What the storage itself says may lie within.
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<object_store::Error>())
+            && let Some(io) =
+                std::error::Error::source(inner).and_then(|io| io.downcast_ref::<std::io::Error>())
+        {
+            return Self::from_io(io);
+        }
+        match error.kind() {
+            NotFound => Self::Absent,
+            PermissionDenied => Self::Denied,
+            StorageFull | QuotaExceeded => Self::Full,
+            kind => Self::Away(kind.to_string()),
+        }
+    }
+}
+
+impl Objects {
+    /// Prepares to use a place. A folder is made when something is first written.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration of a bucket.
+    pub fn new(place: &ObjectsPlace) -> Result<Self, Vec<Problem>> {
+        let place = match place {
+            ObjectsPlace::Folder(folder) => Place::Folder(folder.clone()),
+            ObjectsPlace::S3(config) => Place::Bucket(Arc::new(bucket(config)?)),
+        };
+        Ok(Self { place })
+    }
+
+    /// Begins an object; nobody sees it before [`ObjectWriter::finish`].
+    ///
+    /// # Errors
+    /// Why a folder can't be made.
+    pub fn write(&self, object: &str) -> Result<ObjectWriter, ObjectsError> {
+        if let Place::Folder(folder) = &self.place {
+            std::fs::create_dir_all(folder).map_err(|error| ObjectsError::from_io(&error))?;
+        }
+        let writer = BufWriter::with_capacity(self.store()?, Path::from(object), PIECE);
+        Ok(ObjectWriter { writer: writer.with_max_concurrency(PIECES) })
+    }
+
+    /// Some bytes of an object.
+    ///
+    /// # Errors
+    /// [`ObjectsError`].
+    pub async fn read(&self, object: &str, range: Range<u64>) -> Result<Bytes, ObjectsError> {
+        Ok(self.store()?.get_range(&Path::from(object), range).await?)
+    }
+
+    /// Deletes all objects whose path begins with these segments, and what was begun and never finished.
+    ///
+    /// # Errors
+    /// [`ObjectsError`]; some may be gone then.
+    pub async fn delete_all(&self, prefix: &str) -> Result<(), ObjectsError> {
+        match &self.place {
+            Place::Folder(folder) => match tokio::fs::remove_dir_all(folder.join(prefix)).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(ObjectsError::from_io(&error))
+                }
+                _ => Ok(()),
+            },
+            Place::Bucket(store) => {
+                let prefix = Path::from(prefix);
+                let found = store.list(Some(&prefix)).map_ok(|object| object.location).boxed();
+                store.delete_stream(found).try_for_each(async |_| Ok(())).await?;
+                Ok(())
+            }
+        }
+    }
+
+    fn store(&self) -> Result<Arc<dyn ObjectStore>, ObjectsError> {
+        Ok(match &self.place {
+            Place::Folder(folder) => Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)),
+            Place::Bucket(store) => Arc::clone(store),
+        })
+    }
+}
+
+/// An object that isn't there yet.
+pub struct ObjectWriter {
+    writer: BufWriter,
+}
+
+impl ObjectWriter {
+    /// Adds bytes. A few pieces at most are on their way: it waits for a storage that is slower.
+    ///
+    /// # Errors
+    /// [`ObjectsError`]; the object won't be there.
+    pub async fn put(&mut self, bytes: Bytes) -> Result<(), ObjectsError> {
+        Ok(self.writer.put(bytes).await?)
+    }
+
+    /// Makes it visible, whole.
+    ///
+    /// # Errors
+    /// [`ObjectsError`]; it isn't there, or nobody knows.
+    pub async fn finish(mut self) -> Result<(), ObjectsError> {
+        self.writer.shutdown().await.map_err(|error| ObjectsError::from_io(&error))
+    }
+
+    /// Forgets what was written.
+    pub async fn abort(mut self) {
+        // What can't be forgotten now goes with everything else of its export, or by the bucket's own rule.
+        let _ = self.writer.abort().await;
+    }
+}
+
+fn bucket(config: &S3Config) -> Result<object_store::aws::AmazonS3, Vec<Problem>> {
+    let wrong = |path: &str, rule: String| vec![Problem::new(format!("exports.s3.{path}"), rule)];
+    let secret = config.secret_key.read().map_err(|rule| wrong("secret_key_file", rule))?;
+    let options = ClientOptions::new()
+        .with_allow_http(config.plain)
+        .with_connect_timeout(ANSWER)
+        .with_timeout_disabled()
+        .with_read_timeout(ANSWER);
+    let retry = RetryConfig { max_retries: 5, retry_timeout: PATIENCE, ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::new()
+        .with_client_options(options)
+        .with_retry(retry)
+        .with_bucket_name(&config.bucket)
+        .with_region(&config.region)
+        .with_access_key_id(&config.access_key)
+        .with_secret_access_key(secret.expose_secret());
+    if let Some(endpoint) = &config.endpoint {
+        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
+    }
+    builder.build().map_err(|_| wrong("bucket", "can't be used with this region and endpoint".to_owned()))
+}

@@ -1,0 +1,130 @@
+//! `GET /api/v1/exports/{id}`: how far it is, and its files once all of them are there.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use epro_store::exports::{ExportFile, ExportStatus};
+use schemars::JsonSchema;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use super::{LOOK_UP, location, theirs};
+use crate::door::Door;
+use crate::refusal::{Kind, Refusal, json};
+use crate::router::Route;
+use crate::submit::delegate;
+use crate::visit::Visit;
+
+/// How far an export is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExportStatus")]
+pub(crate) struct Answer {
+    export_id: Uuid,
+    /// queued, running, cancelling, done, failed, cancelled or expired.
+    state: String,
+    /// csv, ndjson or documents.
+    format: String,
+    /// With what identifies patients.
+    identified: bool,
+    /// Responses written so far.
+    rows: i64,
+    /// Bytes written so far.
+    bytes: i64,
+    /// How many responses there will be, once that is counted.
+    estimate: Option<i64>,
+    /// RFC 3339.
+    requested_at: Option<String>,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    /// Until when its files can be fetched.
+    expires_at: Option<String>,
+    /// Why it was given up, or why the last try failed.
+    error: Option<String>,
+    /// Once it is done: the manifest, then the files.
+    files: Vec<File>,
+}
+
+/// A file of an export.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExportFile")]
+struct File {
+    name: String,
+    /// Responses in it.
+    rows: i64,
+    bytes: i64,
+    /// In hexadecimal.
+    sha256: String,
+    /// Where to fetch it.
+    href: String,
+}
+
+pub(crate) async fn handle(
+    State(door): State<Arc<Door>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::begin(&door, Route::ExportStatus);
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    let outcome = status(&door, &mut visit, id, &headers).await;
+    visit.answer(outcome)
+}
+
+async fn status(
+    door: &Door,
+    visit: &mut Visit<'_>,
+    id: Option<Uuid>,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let caller = door.verifier.caller(headers)?;
+    visit.by(&caller);
+    visit.actor(delegate(door, &caller));
+    let id = id.ok_or(Kind::IdMalformed)?;
+    visit.export(id);
+    let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
+    let found = theirs(door, &caller, id).await?;
+    let files = if found.state == "done" { files(door, id).await? } else { Vec::new() };
+    Ok(json(200, "application/json", &answer(found, files)))
+}
+
+/// Its finished files.
+pub(super) async fn files(door: &Door, id: Uuid) -> Result<Vec<ExportFile>, Refusal> {
+    let files = tokio::time::timeout(LOOK_UP, door.store.export_files(id)).await;
+    Ok(files.map_err(|_| Kind::StoreAway)?.map_err(|_| Kind::StoreAway)?)
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn answer(found: ExportStatus, files: Vec<ExportFile>) -> Answer {
+    let place = location(found.export_id);
+    let at = |instant: Option<OffsetDateTime>| instant.and_then(|instant| instant.format(&Rfc3339).ok());
+    let file = |file: ExportFile| File {
+        href: format!("{place}/files/{}", file.name),
+        sha256: hex(&file.sha256),
+        name: file.name,
+        rows: file.rows,
+        bytes: file.bytes,
+    };
+    Answer {
+        export_id: found.export_id,
+        state: found.state,
+        format: found.format,
+        identified: found.identified,
+        rows: found.rows,
+        bytes: found.bytes,
+        estimate: found.estimate,
+        requested_at: at(Some(found.requested_at)),
+        started_at: at(found.started_at),
+        finished_at: at(found.finished_at),
+        expires_at: at(found.expires_at),
+        error: found.last_error,
+        files: files.into_iter().map(file).collect(),
+    }
+}

@@ -1,0 +1,148 @@
+//! Lane `exports`: what somebody asks for in bulk becomes a row; the slots make files of it.
+//!
+//! The message is a wake-up: it is acked once its row is committed, however long the export then takes.
+
+mod cell;
+mod csv;
+mod documents;
+mod encoder;
+mod job;
+mod manifest;
+mod ndjson;
+mod open;
+mod pages;
+mod part;
+pub(crate) mod slots;
+mod trouble;
+
+use std::sync::Arc;
+
+use epro_broker::{Delivery, Publisher};
+use epro_schemas::export::{ExportCancel, ExportRequest};
+use epro_schemas::kind;
+use epro_store::Store;
+use uuid::Uuid;
+
+use crate::chains::Chains;
+use crate::failure::{Disposition, Failure};
+use crate::hold::{GivenUp, Hold, until_done};
+use crate::in_flight::{InFlight, guarded};
+use crate::lane::{Chunk, Handled, Work};
+use crate::settling::{MOST_STARTS, Settling};
+use crate::submissions::route::Route;
+
+const LANE: &str = "exports";
+
+/// The work of `epro.exports`.
+pub(crate) struct Requests {
+    pub store: Store,
+    pub publisher: Publisher,
+    pub hold: Hold,
+    pub chains: Chains,
+    pub route: Arc<Route>,
+}
+
+/// What a message asks for.
+enum Asked {
+    Export(ExportRequest),
+    Cancel(ExportCancel),
+}
+
+impl Work for Requests {
+    async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
+        let mut handled = Handled::default();
+        for (place, delivery) in chunk.deliveries.into_iter().filter(Delivery::is_live).enumerate() {
+            let one = InFlight::new(delivery, place, LANE);
+            self.one(one, chunk.suspect, &mut handled).await;
+        }
+        handled
+    }
+}
+
+impl Requests {
+    async fn one(&self, one: InFlight, again: bool, handled: &mut Handled) {
+        let suspect = again.then(|| one.delivery.message_id().unwrap_or(Uuid::nil()));
+        let starts = match suspect {
+            None => 0,
+            Some(key) => match self.settling().start(key).await {
+                Ok(starts) => starts,
+                Err(_) => return handled.undone.push(one.delivery),
+            },
+        };
+        let read = if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) };
+        match read {
+            Ok(asked) => self.write(one, asked, suspect, handled).await,
+            Err(failure) => self.dispose(one, &failure, suspect, handled).await,
+        }
+        if let Some(key) = suspect {
+            self.settling().survived(key).await;
+        }
+    }
+
+    /// The row is committed, then ack.
+    async fn write(&self, one: InFlight, asked: Asked, suspect: Option<Uuid>, handled: &mut Handled) {
+        let mut chain = self.chains.take().await;
+        let written = match &asked {
+            Asked::Export(request) => {
+                let id = request.export_id;
+                until_done!(self.hold, "export", self.store.request_export(chain.chain(), request))
+                    .map(|receipt| (receipt, id, "requested"))
+            }
+            Asked::Cancel(cancel) => {
+                let id = cancel.export_id;
+                until_done!(self.hold, "export", self.store.cancel_export(chain.chain(), cancel))
+                    .map(|(receipt, cancelled)| (receipt, id, cancelled.as_str()))
+            }
+        };
+        drop(chain);
+        match written {
+            Ok((receipt, export, outcome)) => {
+                tracing::info!(%export, outcome, "an export was asked for, or its end");
+                metrics::counter!("epro_export_messages_total", "lane" => LANE, "outcome" => outcome)
+                    .increment(1);
+                one.delivery.ack(&receipt);
+                handled.settled(one.place, None);
+            }
+            Err(GivenUp::Row(error)) => self.dispose(one, &Failure::Refused(error), suspect, handled).await,
+            Err(GivenUp::HoldOver) => handled.undone.push(one.delivery),
+        }
+    }
+
+    async fn dispose(&self, one: InFlight, failure: &Failure, suspect: Option<Uuid>, handled: &mut Handled) {
+        match failure.disposition() {
+            // What it asks for needs nothing that may still come.
+            Disposition::SetAside(class) | Disposition::Wait(class) => {
+                let given_up = self.settling().set_aside(one, failure, class, suspect, handled).await;
+                handled.undone.extend(given_up.map(|one| one.delivery));
+            }
+            Disposition::Requeue => {
+                tracing::warn!(lane = LANE, "gave a delivery back: {}", failure.rule());
+                one.delivery.requeue();
+            }
+        }
+    }
+
+    fn settling(&self) -> Settling<'_> {
+        Settling {
+            lane: LANE,
+            counted: "epro_export_messages_total",
+            route: &self.route,
+            store: &self.store,
+            publisher: &self.publisher,
+            chains: &self.chains,
+            hold: self.hold.clone(),
+            parking: self.hold.clone(),
+        }
+    }
+}
+
+/// What it asks for, by its type.
+fn read(one: &InFlight) -> Result<Asked, Failure> {
+    let body = one.delivery.body();
+    let asked = match one.delivery.kind() {
+        Some(kind::EXPORT) => serde_json::from_slice(&body).map(Asked::Export),
+        Some(kind::EXPORT_CANCEL) => serde_json::from_slice(&body).map(Asked::Cancel),
+        _ => return Err(Failure::Foreign),
+    };
+    asked.map_err(|_| Failure::Foreign)
+}
