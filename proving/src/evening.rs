@@ -2,6 +2,7 @@
 //! written by hand, compared through SQL and HTTP.
 
 mod deliveries;
+mod fhir;
 mod judge;
 mod line;
 mod look;

@@ -117,16 +117,18 @@ async fn created(door: &Door, expected: &Expected, status: StatusCode, prefer: P
     };
     *response.status_mut() = status;
     put(&mut response, header::LOCATION, &location(id));
-    versioned(&mut response, found.as_ref());
+    versioned(&mut response, VERSION, found.as_ref());
     response
 }
 
 /// The one version there is: what is stored never changes, an amendment is another response.
 pub(super) const VERSION: &str = "W/\"1\"";
+/// The same with its patient: whoever has the other form hasn't got this one.
+pub(super) const VERSION_IDENTIFIED: &str = "W/\"1-identified\"";
 
 /// Says which version it is, and since when.
-pub(super) fn versioned(response: &mut Response, found: Option<&StoredResponse>) {
-    put(response, header::ETAG, VERSION);
+pub(super) fn versioned(response: &mut Response, version: &str, found: Option<&StoredResponse>) {
+    put(response, header::ETAG, version);
     if let Some(at) = found.and_then(resource::changed).and_then(resource::http_date) {
         put(response, header::LAST_MODIFIED, &at);
     }

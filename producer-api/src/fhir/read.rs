@@ -50,16 +50,16 @@ async fn read(
     let found = tokio::time::timeout(LOOK_UP, find(door, visit, &caller, id)).await;
     let found = found.map_err(|_| Kind::StoreAway)??;
     let (found, came) = found;
-    let shown = match came {
-        None => resource::of(door, id, &found),
+    let (shown, version) = match came {
+        None => (resource::of(door, id, &found), create::VERSION),
         Some(came) => {
             visit.doing("submission.read_identified");
-            identified::of(door, id, &found, &came)?
+            (identified::of(door, id, &found, &came)?, create::VERSION_IDENTIFIED)
         }
     };
     let mut response = json(200, TYPE, &shown);
-    create::versioned(&mut response, Some(&found));
-    if known(headers) {
+    create::versioned(&mut response, version, Some(&found));
+    if known(headers, version) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         create::empty(&mut response);
     }
@@ -94,10 +94,10 @@ async fn find(
 }
 
 /// Whether the client has it already. Weak comparison: the `W/` says nothing.
-fn known(headers: &HeaderMap) -> bool {
+fn known(headers: &HeaderMap, version: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|tag| tag.trim() == "*" || bare(tag) == bare(create::VERSION))
+    lines.flat_map(|line| line.split(',')).any(|tag| tag.trim() == "*" || bare(tag) == bare(version))
 }
 
 fn away(error: StoreError) -> Kind {

@@ -26,7 +26,7 @@ pub(super) fn create(schemas: &mut SchemaGenerator) -> Value {
         json!({
             "description": description,
             "content": resource("QuestionnaireResponse"),
-            "headers": {"Location": text("Where it is read back."), "ETag": text("Always W/\"1\"."), "Last-Modified": text("When it was stored.")},
+            "headers": {"Location": text("Where it is read back."), "ETag": text("W/\"1\"; another one for the form with its patient."), "Last-Modified": text("When it was stored.")},
         })
     };
     responses.insert("201".into(), stored("It is stored."));

@@ -115,6 +115,9 @@ async fn a_client_that_has_it_gets_304_and_no_body() -> Result<()> {
     }
     let reply = client.get_with(&place, &token, &[("if-none-match", "W/\"2\"")]).await?;
     assert_eq!(reply.status, 200);
+    let more = staff(&stack, "read:identified", STUDY, SITE)?;
+    let reply = client.get_with(&place, &more, &[("if-none-match", &etag)]).await?;
+    assert!(reply.status == 200 && reply.body.contains("P-1"), "who has the other form hasn't got this one");
     Ok(())
 }
 

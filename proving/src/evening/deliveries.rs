@@ -27,7 +27,7 @@ pub struct Delivered {
     pub state: String,
     /// How often the hospital was called about it, as the relay counts.
     pub calls: i64,
-    /// When the call that brought it came to the hospital, in milliseconds after the 202; `None`: never.
+    /// When the call that brought it came to the hospital, in milliseconds after the 202 (or 201); `None`: never.
     pub there_ms: Option<f64>,
     /// What the hospital did about that call.
     pub did: String,
@@ -92,7 +92,7 @@ impl Hospitals {
         let (state, calls) = looker.delivery(gone).await?;
         let root = root(gone, sent);
         let id = looker.delivery_id(&line.study, &line.subject, root);
-        let accepted = gone.copies.iter().filter(|copy| copy.reply.status == 202);
+        let accepted = gone.copies.iter().filter(|copy| copy.taken());
         let answered = accepted.map(|copy| copy.answered).min_by(f64::total_cmp).unwrap_or_default();
         let mut delivered = Delivered {
             line: line.name.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::fhir;
 use super::line::{Hospital, Line, OneOfTwo, Refused, Score, SetAside, Stored};
 use super::look::Looker;
 use super::send::Gone;
@@ -66,6 +67,12 @@ pub(super) async fn judge(gone: &Gone, all: &[Gone], client: &Client, looker: &L
 fn accepted(gone: &Gone, surprises: &mut Surprises) {
     for copy in &gone.copies {
         let reply = &copy.reply;
+        if gone.line.fhir {
+            surprises.unless(copy.taken(), format!("answered {} {}", reply.status, short(&reply.body)));
+            let location = reply.header("location").unwrap_or_default();
+            surprises.unless(location.ends_with(&format!("/{}", gone.id)), "taken without its Location");
+            continue;
+        }
         surprises.unless(reply.status == 202, format!("answered {} {}", reply.status, short(&reply.body)));
         let body = reply.json().unwrap_or(Value::Null);
         surprises.unless(body["status"] == "received", "a 202 that doesn't say received");
@@ -211,12 +218,14 @@ async fn check_refused(
             format!("answered {} {}", reply.status, short(&reply.body)),
         );
         let kind = reply.header("content-type").unwrap_or_default();
-        surprises.unless(kind.starts_with("application/problem+json"), format!("a refusal as {kind:?}"));
+        let wanted = if gone.line.fhir { fhir::TYPE } else { "application/problem+json" };
+        surprises.unless(kind.starts_with(wanted), format!("a refusal as {kind:?}"));
         surprises.unless(!reply.body.contains(&gone.line.subject), "the refusal names the patient");
         if let Some(pointer) = &expected.pointer {
             let body = reply.json().unwrap_or(Value::Null);
             let errors = body["errors"].as_array().cloned().unwrap_or_default();
-            let points = errors.iter().any(|e| e["pointer"].as_str().is_some_and(|p| p.starts_with(pointer)));
+            let points = errors.iter().any(|e| e["pointer"].as_str().is_some_and(|p| p.starts_with(pointer)))
+                || fhir::points_at(&body, pointer);
             surprises.unless(points, format!("no error points at {pointer}: {}", short(&reply.body)));
         }
     }

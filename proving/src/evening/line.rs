@@ -30,6 +30,9 @@ pub struct Line {
     pub answers: Option<Value>,
     /// Totals that the client states.
     pub stated: Option<Value>,
+    /// Goes as a QuestionnaireResponse through the FHIR door; its answers are codes.
+    #[serde(default)]
+    pub fhir: bool,
     /// Which token it comes with.
     #[serde(default)]
     pub token: Token,
@@ -202,6 +205,7 @@ impl Lines {
             include_str!("../../evening/1-known-scores.yaml"),
             include_str!("../../evening/2-again.yaml"),
             include_str!("../../evening/3-refused.yaml"),
+            include_str!("../../evening/4-fhir.yaml"),
         ];
         let mut lines = Vec::new();
         for (number, text) in files.iter().enumerate() {

@@ -42,7 +42,7 @@ impl Looker {
 
     /// Waits until each accepted copy left its trace; gives up silently, the judge will say.
     pub(super) async fn settled(&self, gone: &Gone, patience: Duration) {
-        let accepted = gone.copies.iter().filter(|copy| copy.reply.status == 202).count() as i64;
+        let accepted = gone.copies.iter().filter(|copy| copy.taken()).count() as i64;
         let _ = until(&gone.line.name, patience, || async {
             let traces = self.traces(gone).await?;
             Ok((traces.stored + traces.dead + traces.duplicates >= accepted).then_some(()))

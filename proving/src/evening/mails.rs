@@ -39,7 +39,7 @@ pub(super) async fn told(
     inbox: &Path,
     patience: Duration,
 ) -> Result<Vec<Told>> {
-    let accepted = gone.copies.iter().filter(|copy| copy.reply.status == 202);
+    let accepted = gone.copies.iter().filter(|copy| copy.taken());
     let Some(first) = accepted.map(|copy| copy.answered).min_by(f64::total_cmp) else {
         return Ok(Vec::new());
     };

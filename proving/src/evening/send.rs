@@ -11,6 +11,7 @@ use time::{Duration as Span, OffsetDateTime};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::fhir;
 use super::line::{Line, Lines, Token};
 use super::look::Looker;
 use crate::client::{Client, Reply, sha256};
@@ -33,6 +34,13 @@ pub(super) struct Copy {
     pub(super) reply: Reply,
     /// When the answer was there, in Unix seconds.
     pub(super) answered: f64,
+}
+
+impl Copy {
+    /// Whether the door took it: 202, or 201 where FHIR's client waited until it was stored.
+    pub(super) fn taken(&self) -> bool {
+        matches!(self.reply.status, 201 | 202)
+    }
 }
 
 /// Ids of a run by the line's name.
@@ -94,9 +102,11 @@ async fn post(
     bytes: Vec<u8>,
     at: At,
 ) -> Result<(At, Copy)> {
-    let content_type = line.content_type.as_deref().unwrap_or("application/json");
+    let (path, own) =
+        if line.fhir { (fhir::CREATE, fhir::TYPE) } else { ("/api/v1/epro/submit", "application/json") };
+    let content_type = line.content_type.as_deref().unwrap_or(own);
     let reply = client
-        .post_as("/api/v1/epro/submit", token.as_deref(), content_type, bytes.clone())
+        .post_as(path, token.as_deref(), content_type, bytes.clone())
         .await
         .with_context(|| format!("send {}", line.name))?;
     let answered = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
@@ -112,6 +122,10 @@ fn body(line: &Line, id: Uuid, ids: &Ids, copy: usize) -> Result<Vec<u8>> {
             .into_bytes());
     }
     let answered = now - ago(line.answered.as_deref().unwrap_or("1h"))?;
+    if line.fhir {
+        let base = line.amends.as_ref().and_then(|base| ids.get(base)).copied();
+        return Ok(serde_json::to_vec(&fhir::resource(line, id, base, &answered.format(&Rfc3339)?)?)?);
+    }
     let sent = now + Span::seconds(i64::try_from(copy)?);
     let mut body = Map::new();
     let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);

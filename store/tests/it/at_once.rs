@@ -43,7 +43,7 @@ async fn rows(database: &Database, chunk: &[NewSubmission]) -> Vec<String> {
         ("audit.event", &about),
     ] {
         let sql = format!(
-            "SELECT (to_jsonb(t) - ARRAY['first_seen_at', 'stored_at', 'state_at', 'created_at', 'writer', 'seq', \
+            "SELECT (to_jsonb(t) - ARRAY['first_seen_at', 'stored_at', 'state_at', 'created_at', 'stored_xid', 'writer', 'seq', \
              'at', 'prev_hash', 'hash'])::text FROM {table} t WHERE {which} ORDER BY 1"
         );
         let found = database.rows(&sql).await;
