@@ -9,11 +9,13 @@
 //! | [`publisher`], [`bare_loop`] | the limits: bare confirmed publishing; consume, INSERT, ack |
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
+//! | [`exports`] | a bulk export beside `COPY`, and its memory |
 //! | [`report`] | table and JSON |
 
 pub mod bare_loop;
 mod calm;
 pub mod depth;
+pub mod exports;
 pub mod ground;
 mod inserts;
 pub mod load;

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, LineStyle, Table};
 use serde_json::{Value, json};
 
 use super::depth::Depth;
+use super::exports::Exports;
 use super::measure::median;
 use super::rounds::Figures;
 
@@ -97,6 +98,30 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
         lines.push(memory(api, depth.api, Some(AtMost(48.0))));
     }
     Ok(lines)
+}
+
+/// The lines of a bulk export.
+pub fn of_exports(exports: &Exports) -> Result<Vec<Line>> {
+    let rate = match exports.rows {
+        1_000_000.. => "export: CSV rows of 1,000,000, beside COPY",
+        _ => "export: CSV rows of 200,000, beside COPY",
+    };
+    Ok(vec![
+        Line {
+            figure: rate,
+            ours: (median(&exports.ours)?, "/s"),
+            limit: Some(median(&exports.copy)?),
+            measured: exports.ratio()?,
+            goal: Some(AtLeast(0.5)),
+        },
+        Line {
+            figure: "  its peak RSS, beside that of 10,000 rows",
+            ours: (exports.rss, "MiB"),
+            limit: Some(exports.rss_few),
+            measured: exports.rss / exports.rss_few,
+            goal: Some(AtMost(1.1)),
+        },
+    ])
 }
 
 fn pair(

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
 use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
-use epro_proving::bench::{depth, load, report};
+use epro_proving::bench::{depth, exports, load, report};
 
 #[derive(Parser)]
 #[command(about = "Measures worker, API and the whole beside their limits")]
@@ -29,6 +29,9 @@ struct Arguments {
     /// Queue a million submissions for the memory figures, not 100,000
     #[arg(long)]
     million: bool,
+    /// Leave the export out
+    #[arg(long)]
+    without_export: bool,
     /// Leave the memory figures out
     #[arg(long)]
     without_depth: bool,
@@ -75,7 +78,18 @@ async fn main() -> Result<ExitCode> {
             Some(depth::measure(&ground, template, queued, &supplies.closed).await?)
         }
     };
-    let lines = report::lines(&figures, depth.as_ref())?;
+    let exported = match arguments.without_export {
+        true => None,
+        false => {
+            let rows = if arguments.million { 1_000_000 } else { 200_000 };
+            eprintln!("an export of {rows} submissions");
+            Some(exports::measure(&ground, rows).await?)
+        }
+    };
+    let mut lines = report::lines(&figures, depth.as_ref())?;
+    if let Some(exported) = &exported {
+        lines.extend(report::of_exports(exported)?);
+    }
     println!("{}", report::table(&lines));
     if let Some(file) = &arguments.json {
         let machine = ground.machine().await?;

@@ -5,6 +5,7 @@ mod crashes;
 mod fetching;
 mod formats;
 mod lifetimes;
+mod s3;
 mod storage;
 
 use epro_proving::client::Reply;
