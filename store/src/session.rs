@@ -118,6 +118,12 @@ impl Session {
         in_time(self.client()?.query(&statement, parameters)).await
     }
 
+    /// Runs one statement under a plan for these very parameters, and waits for its rows: for those that take much
+    /// longer under a plan for any.
+    pub(crate) async fn planned_anew(&self, step: &Step<'_>) -> Result<Vec<Row>, StoreError> {
+        in_time(self.client()?.query(step.sql, &step.references())).await
+    }
+
     /// Runs several statements in one round trip, the last of them `COMMIT` if `commit` says so,
     /// and returns each one's rows.
     ///

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::ground::Ground;
 use super::measure::median;
+use crate::Service;
 use crate::client::Client;
 use crate::{synthetic, until};
 
@@ -56,14 +57,14 @@ pub async fn measure(ground: &Ground, rows: usize) -> Result<Exports> {
     let claims = json!({"sub": "bench", "scope": "export", "study": [STUDY], "site": [SITE]});
     let token = ground.stack.minter().token(&claims)?;
     synthetic::responses(&ground.link, STUDY, SITE, FEW).await?;
-    let small = ground.stack.worker().await?;
+    let small = exporting(ground).await?;
     export(ground, &client, &token, FEW).await?;
     let rss_few = small.peak_rss_mib()?;
     drop(small);
     ground.empty(SITE).await?;
     synthetic::responses(&ground.link, STUDY, SITE, rows).await?;
     ground.link.client.batch_execute("VACUUM (ANALYZE) research.submission, identified.submission").await?;
-    let worker = ground.stack.worker().await?;
+    let worker = exporting(ground).await?;
     let mut measured = Exports { rows, ours: Vec::new(), copy: Vec::new(), rss_few, rss: 0.0 };
     for _ in 0..ROUNDS {
         measured.ours.push(export(ground, &client, &token, rows).await?);
@@ -74,6 +75,13 @@ pub async fn measure(ground: &Ground, rows: usize) -> Result<Exports> {
     ground.empty(SITE).await?;
     ground.link.client.batch_execute("TRUNCATE ops.export, ops.export_part").await?;
     Ok(measured)
+}
+
+/// A worker that does nothing else.
+async fn exporting(ground: &Ground) -> Result<Service> {
+    let mut worker = ground.stack.spawn("epro-worker", &[("EPRO__WORKER__LANES", "[exports]")])?;
+    worker.ready().await?;
+    Ok(worker)
 }
 
 /// Asks for one and waits for its end; its rows a second.

@@ -21,6 +21,8 @@ macro_rules! chosen {
     };
 }
 
+/// The rows come in the order of their index, and what they hold is looked up row by row: the OFFSET keeps the
+/// planner from sorting a site anew for each page, as long as it knows the key behind which the page begins.
 macro_rules! page {
     ($more:literal, $limit:literal) => {
         concat!(
@@ -30,9 +32,12 @@ macro_rules! page {
             "CASE WHEN s.amends IS NOT NULL THEN md5(s.pseudonym::text || s.amends::text)::uuid END ",
             "AS amends_response_id, i.answered_offset_s, i.received_at",
             $more,
-            " FROM research.submission s JOIN identified.submission i ",
-            "ON i.submission_id = s.submission_id AND i.pseudonym = s.pseudonym ",
-            "WHERE (s.submission_id, s.pseudonym) > ($1::uuid, $2::uuid) AND ",
+            " FROM (SELECT * FROM research.submission WHERE site_id = $3 ",
+            "AND (submission_id, pseudonym) > ($1::uuid, $2::uuid) ",
+            "ORDER BY submission_id, pseudonym OFFSET 0) s ",
+            "CROSS JOIN LATERAL (SELECT * FROM identified.submission i ",
+            "WHERE i.submission_id = s.submission_id AND i.pseudonym = s.pseudonym LIMIT 1) i ",
+            "WHERE ",
             chosen!(),
             "ORDER BY s.submission_id, s.pseudonym LIMIT ",
             $limit
@@ -123,9 +128,8 @@ impl Store {
     pub async fn export_page(&self, job: &ExportJob, after: PageKey) -> Result<ExportPage, StoreError> {
         let sql = if job.identified { IDENTIFIED } else { PAGE };
         let session = Session::open(self).await?;
-        let answers = session.pipeline(vec![asks(sql, job, after)], false).await?;
+        let rows = session.planned_anew(&asks(sql, job, after)).await?;
         session.done();
-        let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
         let rows = rows.iter().map(|found| row(found, job.identified)).collect::<Result<_, _>>()?;
         Ok(ExportPage { rows })
     }

@@ -9,6 +9,7 @@ use super::{Analyst, made, stack};
 use crate::support::BOUND;
 
 /// Where S3 is, for who has one.
+#[allow(clippy::print_stderr, reason = "whoever reads the tests' output must know what was not tested")]
 fn storage() -> Option<String> {
     let url = std::env::var("EPRO_TEST_S3_URL").ok();
     if url.is_none() {
