@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3Builder;
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
@@ -21,8 +23,10 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::config::{ObjectsPlace, Problem, S3Config};
 
-/// What is sent at once; S3 takes no less but for the last.
-const PIECE: usize = 5 << 20;
+/// What is sent to S3 at once; it takes no less but for the last.
+const SENT: usize = 5 << 20;
+/// What is written to a file at once.
+const WRITTEN: usize = 256 << 10;
 /// Pieces of one object that are under way at once.
 const PIECES: usize = 2;
 /// How long S3 may be asked again for one call before it counts as away.
@@ -76,12 +80,8 @@ impl From<object_store::Error> for ObjectsError {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => return Self::Denied,
             _ => {}
         }
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(one) = cause {
-            if let Some(io) = one.downcast_ref::<std::io::Error>() {
-                return Self::from_io(io);
-            }
-            cause = one.source();
+        if let Some(io) = Self::within(&error) {
+            return io;
         }
         Self::Away("it doesn't answer, or not as it should".to_owned())
     }
@@ -90,18 +90,23 @@ impl From<object_store::Error> for ObjectsError {
 impl ObjectsError {
     fn from_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, StorageFull};
-        // What the storage itself says may lie within.
-        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<object_store::Error>())
-            && let Some(io) =
-                std::error::Error::source(inner).and_then(|io| io.downcast_ref::<std::io::Error>())
-        {
-            return Self::from_io(io);
-        }
         match error.kind() {
             NotFound => Self::Absent,
             PermissionDenied => Self::Denied,
             StorageFull | QuotaExceeded => Self::Full,
-            kind => Self::Away(kind.to_string()),
+            kind => {
+                // What the system itself said may lie within, several layers deep.
+                let within = error.get_ref().and_then(|inner| Self::within(inner));
+                within.unwrap_or_else(|| Self::Away(kind.to_string()))
+            }
+        }
+    }
+
+    /// What the first error of the system in a chain of causes says.
+    fn within(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        match error.downcast_ref::<std::io::Error>() {
+            Some(io) => Some(Self::from_io(io)),
+            None => Self::within(error.source()?),
         }
     }
 }
@@ -124,11 +129,18 @@ impl Objects {
     /// # Errors
     /// Why a folder can't be made.
     pub fn write(&self, object: &str) -> Result<ObjectWriter, ObjectsError> {
-        if let Place::Folder(folder) = &self.place {
-            std::fs::create_dir_all(folder).map_err(|error| ObjectsError::from_io(&error))?;
-        }
-        let writer = BufWriter::with_capacity(self.store()?, Path::from(object), PIECE);
-        Ok(ObjectWriter { writer: writer.with_max_concurrency(PIECES) })
+        let piece = match &self.place {
+            Place::Folder(folder) => {
+                // What identifies patients may lie there: for this user only, unless somebody made it otherwise.
+                let mut private = std::fs::DirBuilder::new();
+                let made = private.recursive(true).mode(0o700).create(folder);
+                made.map_err(|error| ObjectsError::from_io(&error))?;
+                WRITTEN
+            }
+            Place::Bucket(_) => SENT,
+        };
+        let writer = BufWriter::with_capacity(self.store()?, Path::from(object), piece);
+        Ok(ObjectWriter { writer: Some(writer.with_max_concurrency(PIECES)) })
     }
 
     /// Some bytes of an object.
@@ -137,6 +149,14 @@ impl Objects {
     /// [`ObjectsError`].
     pub async fn read(&self, object: &str, range: Range<u64>) -> Result<Bytes, ObjectsError> {
         Ok(self.store()?.get_range(&Path::from(object), range).await?)
+    }
+
+    /// Deletes one object.
+    ///
+    /// # Errors
+    /// [`ObjectsError`].
+    pub async fn delete(&self, object: &str) -> Result<(), ObjectsError> {
+        Ok(self.store()?.delete(&Path::from(object)).await?)
     }
 
     /// Deletes all objects whose path begins with these segments, and what was begun and never finished.
@@ -168,9 +188,10 @@ impl Objects {
     }
 }
 
-/// An object that isn't there yet.
+/// An object that isn't there yet. Dropped unfinished, what was written of it is forgotten.
 pub struct ObjectWriter {
-    writer: BufWriter,
+    /// `None`: it is finished, or nobody knows.
+    writer: Option<BufWriter>,
 }
 
 impl ObjectWriter {
@@ -179,7 +200,8 @@ impl ObjectWriter {
     /// # Errors
     /// [`ObjectsError`]; the object won't be there.
     pub async fn put(&mut self, bytes: Bytes) -> Result<(), ObjectsError> {
-        Ok(self.writer.put(bytes).await?)
+        let writer = self.writer.as_mut().ok_or(ObjectsError::Absent)?;
+        Ok(writer.put(bytes).await?)
     }
 
     /// Makes it visible, whole.
@@ -187,13 +209,20 @@ impl ObjectWriter {
     /// # Errors
     /// [`ObjectsError`]; it isn't there, or nobody knows.
     pub async fn finish(mut self) -> Result<(), ObjectsError> {
-        self.writer.shutdown().await.map_err(|error| ObjectsError::from_io(&error))
+        let mut writer = self.writer.take().ok_or(ObjectsError::Absent)?;
+        writer.shutdown().await.map_err(|error| ObjectsError::from_io(&error))
     }
+}
 
-    /// Forgets what was written.
-    pub async fn abort(mut self) {
-        // What can't be forgotten now goes with everything else of its export, or by the bucket's own rule.
-        let _ = self.writer.abort().await;
+impl Drop for ObjectWriter {
+    fn drop(&mut self) {
+        let Some(mut writer) = self.writer.take() else { return };
+        if tokio::runtime::Handle::try_current().is_ok() {
+            // What can't be forgotten now goes with everything else of its export, or by the bucket's own rule.
+            // The client's own abort panics where it has failed before: that must not end the process.
+            let abort = async move { drop(AssertUnwindSafe(writer.abort()).catch_unwind().await) };
+            crate::task::spawn("a file that is given up", abort);
+        }
     }
 }
 

@@ -4,12 +4,14 @@ mod claim;
 mod look;
 mod page;
 mod progress;
+mod reports;
 mod request;
 
 pub use claim::ExportJob;
 pub use look::{ExportFile, ExportStatus};
 pub use page::{ExportPage, ExportRow, PageKey, Sealed};
 pub use progress::{ExportPart, Going};
+pub use reports::ExportReport;
 pub use request::Cancelled;
 
 /// The kind of the leases of slots.

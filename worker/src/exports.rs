@@ -12,6 +12,7 @@ mod ndjson;
 mod open;
 mod pages;
 mod part;
+mod reports;
 pub(crate) mod slots;
 mod trouble;
 
@@ -70,11 +71,13 @@ impl Requests {
             },
         };
         let read = if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) };
+        // A start that ended in a panic stays counted.
+        let survived = !matches!(&read, Err(failure) if failure.disposition() == Disposition::Requeue);
         match read {
             Ok(asked) => self.write(one, asked, suspect, handled).await,
             Err(failure) => self.dispose(one, &failure, suspect, handled).await,
         }
-        if let Some(key) = suspect {
+        if let Some(key) = suspect.filter(|_| survived) {
             self.settling().survived(key).await;
         }
     }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use epro_process::objects::{Objects, ObjectsError};
 use epro_store::exports::ExportFile;
 use futures_util::stream;
+use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -49,7 +50,7 @@ async fn file(
     visit.export(id);
     let permit = Arc::clone(&door.downloads).try_acquire_owned().map_err(|_| Kind::Busy)?;
     let found = theirs(door, &caller, id).await?;
-    if found.state != "done" {
+    if found.state != "done" || found.expires_at.is_none_or(|at| at <= OffsetDateTime::now_utc()) {
         return Err(Kind::ExportFileUnknown.into());
     }
     let file = status::files(door, id).await?.into_iter().find(|file| file.name == name);

@@ -1,5 +1,6 @@
 //! Taking an export in hand, under the lease of a slot.
 
+use super::ExportPart;
 use crate::error::StoreError;
 use crate::lease::Lease;
 use crate::pool::Store;
@@ -9,13 +10,16 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// The oldest that is due and that nobody works at: queued, or its slot's lease is another's, or over.
+/// The oldest that is due and that nobody works at: queued, or its slot's lease is another's, or over. A slot works at
+/// one after the other: what carries the lease of this one was left, by a claim whose answer was lost or by a last
+/// word that came too late.
 const CLAIM: &str = "\
 WITH job AS (SELECT e.export_id FROM ops.export e \
     WHERE (e.state = 'queued' AND e.next_at <= clock_timestamp()) \
-    OR (e.state IN ('running', 'cancelling') AND NOT EXISTS (SELECT FROM ops.lease l \
-        WHERE l.kind = 'export' AND l.key = e.slot AND l.owner = e.owner AND l.term = e.term \
-        AND l.until > clock_timestamp())) \
+    OR (e.state IN ('running', 'cancelling') AND ((e.slot = $1 AND e.owner = $2 AND e.term = $3) \
+        OR NOT EXISTS (SELECT FROM ops.lease l \
+            WHERE l.kind = 'export' AND l.key = e.slot AND l.owner = e.owner AND l.term = e.term \
+            AND l.until > clock_timestamp()))) \
     ORDER BY e.requested_at LIMIT 1 FOR UPDATE OF e SKIP LOCKED) \
 UPDATE ops.export e SET state = CASE e.state WHEN 'cancelling' THEN e.state ELSE 'running' END, \
     state_at = clock_timestamp(), slot = $1, owner = $2, term = $3, run = e.run + 1, \
@@ -23,7 +27,7 @@ UPDATE ops.export e SET state = CASE e.state WHEN 'cancelling' THEN e.state ELSE
 FROM job WHERE e.export_id = job.export_id RETURNING e.*";
 
 const LAST: &str = "\
-SELECT part, last_submission, last_pseudonym, \
+SELECT part, name, last_submission, last_pseudonym, \
     (SELECT sum(rows)::bigint FROM ops.export_part WHERE export_id = $1) AS rows, \
     (SELECT sum(bytes)::bigint FROM ops.export_part WHERE export_id = $1) AS bytes \
 FROM ops.export_part WHERE export_id = $1 ORDER BY part DESC LIMIT 1";
@@ -71,6 +75,8 @@ pub struct ExportJob {
     pub bytes: i64,
     /// The last key in them.
     pub after: (Uuid, Uuid),
+    /// The last of them holds reports: every submission is written.
+    pub reporting: bool,
 }
 
 impl Store {
@@ -93,6 +99,7 @@ impl Store {
             job.parts = last.try_get("part")?;
             (job.rows, job.bytes) = (last.try_get("rows")?, last.try_get("bytes")?);
             job.after = (last.try_get("last_submission")?, last.try_get("last_pseudonym")?);
+            job.reporting = last.try_get::<_, &str>("name")?.starts_with(ExportPart::REPORTS);
         }
         Ok(Some(job))
     }
@@ -120,5 +127,6 @@ fn job(row: &Row) -> Result<ExportJob, StoreError> {
         rows: 0,
         bytes: 0,
         after: (Uuid::nil(), Uuid::nil()),
+        reporting: false,
     })
 }

@@ -21,8 +21,17 @@ macro_rules! chosen {
     };
 }
 
-/// The rows come in the order of their index, and what they hold is looked up row by row: the OFFSET keeps the
-/// planner from sorting a site anew for each page, as long as it knows the key behind which the page begins.
+/// Rows of the site that one page looks at.
+macro_rules! looked_at {
+    () => {
+        "20000"
+    };
+}
+
+/// The rows come patient by patient, in the order of their index: in the order of submissions' ids, which tell when they
+/// were made, one that keeps years only would stand between neighbours that say its time. What they hold is looked up
+/// row by row. The inner LIMIT keeps the planner from sorting a site anew for each page, as long as it knows the key
+/// behind which the page begins, and a page from taking long where the site has much that isn't asked for.
 macro_rules! page {
     ($more:literal, $limit:literal) => {
         concat!(
@@ -33,13 +42,15 @@ macro_rules! page {
             "AS amends_response_id, i.answered_offset_s, i.received_at",
             $more,
             " FROM (SELECT * FROM research.submission WHERE site_id = $3 ",
-            "AND (submission_id, pseudonym) > ($1::uuid, $2::uuid) ",
-            "ORDER BY submission_id, pseudonym OFFSET 0) s ",
+            "AND (pseudonym, submission_id) > ($2::uuid, $1::uuid) ",
+            "ORDER BY pseudonym, submission_id LIMIT ",
+            looked_at!(),
+            ") s ",
             "CROSS JOIN LATERAL (SELECT * FROM identified.submission i ",
             "WHERE i.submission_id = s.submission_id AND i.pseudonym = s.pseudonym LIMIT 1) i ",
             "WHERE ",
             chosen!(),
-            "ORDER BY s.submission_id, s.pseudonym LIMIT ",
+            "ORDER BY s.pseudonym, s.submission_id LIMIT ",
             $limit
         )
     };
@@ -50,9 +61,20 @@ const PAGE: &str = page!("", "2000");
 /// A sealed body may be 256 KiB: fewer at once.
 const IDENTIFIED: &str = page!(", i.sealed, i.message_id", "64");
 
+/// The last row that a page looks at, if there are so many.
+const LAST: &str = concat!(
+    "SELECT submission_id, pseudonym FROM (SELECT submission_id, pseudonym FROM research.submission ",
+    "WHERE site_id = $3 AND (pseudonym, submission_id) > ($2::uuid, $1::uuid) ",
+    "ORDER BY pseudonym, submission_id LIMIT ",
+    looked_at!(),
+    ") s OFFSET ",
+    looked_at!(),
+    " - 1"
+);
+
 const COUNT: &str = concat!(
     "SELECT count(*) FROM research.submission s ",
-    "WHERE (s.submission_id, s.pseudonym) > ($1::uuid, $2::uuid) AND ",
+    "WHERE (s.pseudonym, s.submission_id) > ($2::uuid, $1::uuid) AND ",
     chosen!()
 );
 
@@ -62,8 +84,10 @@ pub type PageKey = (Uuid, Uuid);
 /// Some rows in the order of their keys.
 #[derive(Debug, Default)]
 pub struct ExportPage {
-    /// The rows; none: there are no more.
+    /// The rows.
     pub rows: Vec<ExportRow>,
+    /// Behind which key the next page begins; `None`: this was the last one.
+    pub next: Option<PageKey>,
 }
 
 /// One response, as researchers may see it.
@@ -126,12 +150,20 @@ impl Store {
     /// # Errors
     /// As every [`StoreError`].
     pub async fn export_page(&self, job: &ExportJob, after: PageKey) -> Result<ExportPage, StoreError> {
-        let sql = if job.identified { IDENTIFIED } else { PAGE };
+        let (sql, full) = if job.identified { (IDENTIFIED, 64) } else { (PAGE, 2000) };
         let session = Session::open(self).await?;
-        let rows = session.planned_anew(&asks(sql, job, after)).await?;
+        let found = session.planned_anew(&asks(sql, job, after)).await?;
+        let looked_at = match found.len() < full {
+            true => session.rows(LAST, &[&after.0, &after.1, &job.site_id]).await?,
+            false => Vec::new(),
+        };
         session.done();
-        let rows = rows.iter().map(|found| row(found, job.identified)).collect::<Result<_, _>>()?;
-        Ok(ExportPage { rows })
+        let rows = found.iter().map(|found| row(found, job.identified)).collect::<Result<Vec<_>, _>>()?;
+        let next = match looked_at.first() {
+            Some(row) => Some((row.try_get(0)?, row.try_get(1)?)),
+            None => rows.last().filter(|_| rows.len() == full).map(|row: &ExportRow| row.key),
+        };
+        Ok(ExportPage { rows, next })
     }
 
     /// How many rows there will be.

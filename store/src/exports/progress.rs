@@ -18,10 +18,12 @@ WHERE export_id = $1 AND run = $2 RETURNING header";
 const PROGRESS: &str = "\
 UPDATE ops.export SET rows = $3, bytes = $4 WHERE export_id = $1 AND run = $2 RETURNING state";
 
+/// A storage that takes a file works again: what failed before it counts no more.
 const PART: &str = "\
+WITH ours AS (UPDATE ops.export SET attempts = 0 \
+    WHERE export_id = $1 AND run = $2 AND state = 'running' RETURNING export_id) \
 INSERT INTO ops.export_part (export_id, part, name, object, rows, bytes, sha256, last_submission, last_pseudonym) \
-SELECT export_id, $3, $4, $5, $6, $7, $8, $9, $10 FROM ops.export \
-WHERE export_id = $1 AND run = $2 AND state = 'running' FOR SHARE \
+SELECT export_id, $3, $4, $5, $6, $7, $8, $9, $10 FROM ours \
 ON CONFLICT (export_id, part) DO UPDATE SET name = excluded.name, object = excluded.object, \
     rows = excluded.rows, bytes = excluded.bytes, sha256 = excluded.sha256, \
     last_submission = excluded.last_submission, last_pseudonym = excluded.last_pseudonym RETURNING part";
@@ -36,17 +38,18 @@ const AGAIN: &str = "\
 UPDATE ops.export SET state = 'queued', state_at = clock_timestamp(), slot = NULL, owner = NULL, \
     attempts = attempts + $3::integer, last_error = COALESCE($4, last_error), \
     next_at = clock_timestamp() + $5::double precision * interval '1 second' \
-WHERE export_id = $1 AND run = $2 AND state = 'running'";
+WHERE export_id = $1 AND run = $2 AND state = 'running' RETURNING export_id";
 
 const FORGET_PARTS: &str = "DELETE FROM ops.export_part WHERE export_id = $1";
 
 const EXPIRED: &str = "\
-SELECT export_id FROM ops.export WHERE state = 'done' AND expires_at <= clock_timestamp() \
+SELECT export_id FROM ops.export WHERE state IN ('done', 'failed') AND expires_at <= clock_timestamp() \
 ORDER BY expires_at LIMIT 10";
 
 const EXPIRE: &str = "\
-UPDATE ops.export SET state = 'expired', state_at = clock_timestamp() \
-WHERE export_id = $1 AND state = 'done' RETURNING site_id";
+UPDATE ops.export SET state = CASE state WHEN 'done' THEN 'expired' ELSE state END, state_at = clock_timestamp(), \
+    expires_at = CASE state WHEN 'done' THEN expires_at END \
+WHERE export_id = $1 AND state IN ('done', 'failed') AND expires_at <= clock_timestamp() RETURNING site_id";
 
 /// Whether to go on with an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +79,11 @@ pub struct ExportPart {
     pub sha256: [u8; 32],
     /// The last key in it.
     pub last: PageKey,
+}
+
+impl ExportPart {
+    /// What the names of files of reports begin with, and no others.
+    pub const REPORTS: &str = "reports-";
 }
 
 impl Store {
@@ -128,7 +136,7 @@ impl Store {
         Ok(!found.is_empty())
     }
 
-    /// Everything is there: it can be fetched from now on, for so long.
+    /// Everything is there: it can be fetched from now on, for so long. Whether it was ours to say.
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -137,19 +145,23 @@ impl Store {
         chain: &mut AuditChain,
         job: &ExportJob,
         keep: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.end_export(chain, job, ("done", None), Some(keep)).await
     }
 
-    /// It was ended on request; its files are gone.
+    /// It was ended on request; its files are gone. Whether it was ours to say.
     ///
     /// # Errors
     /// As every [`StoreError`].
-    pub async fn export_cancelled(&self, chain: &mut AuditChain, job: &ExportJob) -> Result<(), StoreError> {
+    pub async fn export_cancelled(
+        &self,
+        chain: &mut AuditChain,
+        job: &ExportJob,
+    ) -> Result<bool, StoreError> {
         self.end_export(chain, job, ("cancelled", None), None).await
     }
 
-    /// It is given up; its files are gone.
+    /// It is given up; its files are gone, or are to be deleted later. Whether it was ours to say.
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -158,8 +170,10 @@ impl Store {
         chain: &mut AuditChain,
         job: &ExportJob,
         why: &str,
-    ) -> Result<(), StoreError> {
-        self.end_export(chain, job, ("failed", Some(why)), None).await
+        files_left: bool,
+    ) -> Result<bool, StoreError> {
+        let left = files_left.then_some(Duration::ZERO);
+        self.end_export(chain, job, ("failed", Some(why)), left).await
     }
 
     async fn end_export(
@@ -168,7 +182,7 @@ impl Store {
         job: &ExportJob,
         (state, why): (&str, Option<&str>),
         keep: Option<Duration>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let facts = AuditFacts::by(Actor::System("epro-worker".to_owned()));
         let mut transaction = Transaction::begin(self, chain).await?;
         let seconds = keep.map(|keep| keep.as_secs_f64());
@@ -180,12 +194,12 @@ impl Store {
             ..Record::about("export.finished", state, &facts, Some(details.to_string()))
         };
         let records = if ended { vec![record] } else { Vec::new() };
-        let forget = (ended && keep.is_none()).then(|| Step::new(FORGET_PARTS).with(job.export_id));
+        let forget = (ended && state != "done").then(|| Step::new(FORGET_PARTS).with(job.export_id));
         transaction.commit(forget.into_iter().collect(), &records).await?;
-        Ok(())
+        Ok(ended)
     }
 
-    /// Somebody goes on with it after a while. `charged`: a try has failed, and why.
+    /// Somebody goes on with it after a while. `charged`: a try has failed, and why. Whether it was ours to say.
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -194,15 +208,15 @@ impl Store {
         job: &ExportJob,
         charged: Option<&str>,
         after: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let session = Session::open(self).await?;
         let (tries, seconds) = (i32::from(charged.is_some()), after.as_secs_f64());
-        session.rows(AGAIN, &[&job.export_id, &job.run, &tries, &charged, &seconds]).await?;
+        let said = session.rows(AGAIN, &[&job.export_id, &job.run, &tries, &charged, &seconds]).await?;
         session.done();
-        Ok(())
+        Ok(!said.is_empty())
     }
 
-    /// Some exports whose time is over.
+    /// Some exports whose files' time is over.
     ///
     /// # Errors
     /// As every [`StoreError`].

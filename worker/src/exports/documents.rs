@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use epro_schemas::envelope::Envelope;
 use epro_store::exports::ExportRow;
+use time::OffsetDateTime;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -43,6 +44,7 @@ impl Documents {
         Self { zip: ZipWriter::new_stream(written.clone()), written }
     }
 
+    /// A submission as it was received.
     pub(super) fn row(
         &mut self,
         row: &ExportRow,
@@ -50,15 +52,25 @@ impl Documents {
         out: &mut Vec<u8>,
     ) -> Result<(), Trouble> {
         let envelope = envelope.ok_or(Trouble::Row("documents are made of identified exports only"))?;
-        let received = envelope.received_at;
-        let time = DateTime::try_from(time::PrimitiveDateTime::new(received.date(), received.time()));
+        // The submission's id is made on a device; together with the pseudonym it names one.
+        let path = format!("{}/{}/{}.json", row.study_id, row.key.1, row.key.0);
+        self.add(path, envelope.received_at, &envelope.bytes, out)
+    }
+
+    /// One document, as it is.
+    pub(super) fn add(
+        &mut self,
+        path: String,
+        at: OffsetDateTime,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Trouble> {
+        let time = DateTime::try_from(time::PrimitiveDateTime::new(at.date(), at.time()));
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(time.unwrap_or_default());
-        // The submission's id is made on a device; together with the pseudonym it names one.
-        let name = format!("{}/{}/{}.json", row.study_id, row.key.1, row.key.0);
-        self.zip.start_file(name, options).map_err(|_| BROKEN)?;
-        self.zip.write_all(&envelope.bytes).map_err(|_| BROKEN)?;
+        self.zip.start_file(path, options).map_err(|_| BROKEN)?;
+        self.zip.write_all(bytes).map_err(|_| BROKEN)?;
         self.written.take(out);
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::pages::Pages;
 use super::part::{self, File, Progress};
 use super::slots::Desk;
 use super::trouble::Trouble;
-use super::{csv, manifest};
+use super::{csv, manifest, reports};
 use crate::backoff;
 
 /// How often it is looked whether there is something to do, or whether it is still wanted.
@@ -42,7 +42,7 @@ pub(super) async fn work(desk: Arc<Desk>, slot: Lease, mut stop: watch::Receiver
 async fn one(desk: &Desk, mut job: ExportJob, stop: &mut watch::Receiver<bool>) {
     let export = job.export_id;
     tracing::info!(%export, run = job.run, after_files = job.parts, "an export is taken in hand");
-    let progress = Progress::new(job.rows, job.bytes);
+    let progress = Progress::new(&job);
     let shared = Arc::new(job.clone());
     let made = match job.cancelling {
         true => Err(Trouble::Going(Going::Cancelling)),
@@ -54,6 +54,7 @@ async fn one(desk: &Desk, mut job: ExportJob, stop: &mut watch::Receiver<bool>) 
         },
     };
     job.rows = progress.now().0;
+    job.attempts = progress.attempts();
     let mut ending = std::pin::pin!(end(desk, &job, made));
     tokio::select! {
         () = &mut ending => {}
@@ -81,8 +82,8 @@ async fn said(desk: &Desk, job: &ExportJob, made: &Result<(), Trouble>) -> Resul
     let trouble = match made {
         Ok(()) => {
             let mut chain = desk.chains.take().await;
-            desk.store.export_done(chain.chain(), job, desk.keep).await?;
-            return Ok("done");
+            let said = desk.store.export_done(chain.chain(), job, desk.keep).await?;
+            return Ok(if said { "done" } else { "lost" });
         }
         Err(trouble) => trouble,
     };
@@ -91,21 +92,19 @@ async fn said(desk: &Desk, job: &ExportJob, made: &Result<(), Trouble>) -> Resul
         Trouble::Going(_) => {
             desk.objects.delete_all(&job.export_id.to_string()).await?;
             let mut chain = desk.chains.take().await;
-            desk.store.export_cancelled(chain.chain(), job).await?;
-            return Ok("cancelled");
+            let said = desk.store.export_cancelled(chain.chain(), job).await?;
+            return Ok(if said { "cancelled" } else { "lost" });
         }
         _ => {}
     }
     let why = trouble.to_string();
     if trouble.is_charged() && job.attempts + 1 >= ATTEMPTS {
         tracing::warn!(export = %job.export_id, why, "an export is given up");
-        // A storage that is away keeps its files until somebody takes them away: nobody is shown them.
-        if desk.objects.delete_all(&job.export_id.to_string()).await.is_err() {
-            tracing::warn!(export = %job.export_id, "its files stay in the object storage");
-        }
+        // A storage that is away keeps its files until the sweep can delete them: nobody is shown them.
+        let files_left = desk.objects.delete_all(&job.export_id.to_string()).await.is_err();
         let mut chain = desk.chains.take().await;
-        desk.store.export_failed(chain.chain(), job, &why).await?;
-        return Ok("failed");
+        let said = desk.store.export_failed(chain.chain(), job, &why, files_left).await?;
+        return Ok(if said { "failed" } else { "lost" });
     }
     let charged = trouble.is_charged().then_some(why.as_str());
     let after = if *trouble == Trouble::Stopped {
@@ -116,8 +115,8 @@ async fn said(desk: &Desk, job: &ExportJob, made: &Result<(), Trouble>) -> Resul
     if let Some(why) = charged {
         tracing::warn!(export = %job.export_id, why, "an export waits");
     }
-    desk.store.export_again(job, charged, after).await?;
-    Ok("again")
+    let said = desk.store.export_again(job, charged, after).await?;
+    Ok(if said { "again" } else { "lost" })
 }
 
 /// How long after the first failed try the next one comes.
@@ -134,14 +133,13 @@ async fn make(desk: &Desk, job: &Arc<ExportJob>, progress: &Progress) -> Result<
     };
     let begun = desk.store.begin_export(job, &header, estimate).await?;
     let header = begun.ok_or(Trouble::Going(Going::Lost))?;
-    let mut encoder = Encoder::new(job, header, &desk.route, &desk.canonical)?;
-    let mut pages = Pages::after(&desk.store, job, job.after);
-    let mut number = job.parts;
-    while let Some(first) = pages.next().await? {
-        number += 1;
-        let place = (&desk.objects, &**job, desk.file_size);
-        let part = part::write(place, number, &mut encoder, first, &mut pages, progress).await?;
-        note(desk, job, &part).await?;
+    match job.reporting {
+        true => reports::write(desk, job, job.parts, job.after.0, progress).await?,
+        false => {
+            let encoder = Encoder::new(job, header, &desk.route, &desk.canonical)?;
+            let number = responses(desk, job, encoder, progress).await?;
+            reports::write(desk, job, number, Uuid::nil(), progress).await?;
+        }
     }
     let files = desk.store.export_files(job.export_id).await?;
     let text = manifest::of(job, &files);
@@ -150,18 +148,47 @@ async fn make(desk: &Desk, job: &Arc<ExportJob>, progress: &Progress) -> Result<
     let (bytes, sha256) = file.finish().await?;
     let last = (Uuid::nil(), Uuid::nil());
     let part = ExportPart { part: 0, name: manifest::NAME.to_owned(), object, rows: 0, bytes, sha256, last };
-    note(desk, job, &part).await?;
+    note(desk, job, &part, progress).await?;
     let (rows, bytes) = progress.now();
     desk.store.export_progress(job, rows, bytes).await?;
     Ok(())
 }
 
-async fn note(desk: &Desk, job: &ExportJob, part: &ExportPart) -> Result<(), Trouble> {
+/// Every file of responses behind the last finished one; gives the number of the last.
+async fn responses(
+    desk: &Desk,
+    job: &Arc<ExportJob>,
+    mut encoder: Encoder,
+    progress: &Progress,
+) -> Result<i32, Trouble> {
+    let mut pages = Pages::after(&desk.store, job, job.after);
+    let mut number = job.parts;
+    while let Some(first) = pages.next().await? {
+        number += 1;
+        let place = (&desk.objects, &**job, desk.file_size);
+        let part = part::write(place, number, &mut encoder, first, &mut pages, progress).await?;
+        note(desk, job, &part, progress).await?;
+    }
+    Ok(number)
+}
+
+/// A file is finished.
+pub(super) async fn note(
+    desk: &Desk,
+    job: &ExportJob,
+    part: &ExportPart,
+    progress: &Progress,
+) -> Result<(), Trouble> {
     crate::fault::at(crate::fault::Seam::BeforeCommit, None);
     if !desk.store.export_part(job, part).await? {
+        // Whoever took it over, or ended it, knows nothing of this file.
+        if let Err(error) = desk.objects.delete(&part.object).await {
+            tracing::debug!(%error, "a file that nobody waits for can't be deleted");
+        }
         // Cancelled, or another's: `wanted` says which.
         std::future::pending::<()>().await;
     }
+    progress.went_well();
     metrics::counter!("epro_export_rows_total").increment(u64::try_from(part.rows).unwrap_or(0));
     crate::fault::at(crate::fault::Seam::AfterCommit, None);
     Ok(())

@@ -32,19 +32,21 @@ impl Pages {
 
     /// The next row; `None`: that was the last one.
     pub(super) async fn next(&mut self) -> Result<Option<ExportRow>, Trouble> {
-        if let Some(row) = self.hand.next() {
-            return Ok(Some(row));
+        loop {
+            if let Some(row) = self.hand.next() {
+                return Ok(Some(row));
+            }
+            let page = match self.next.join_next().await {
+                None => return Ok(None),
+                Some(Ok(page)) => page?,
+                Some(Err(_)) => return Err(Trouble::Row("a page of rows can't be read")),
+            };
+            // Nothing of what a page looked at may have been asked for.
+            if let Some(next) = page.next {
+                self.fetch(next);
+            }
+            self.hand = page.rows.into_iter();
         }
-        let page = match self.next.join_next().await {
-            None => return Ok(None),
-            Some(Ok(page)) => page?,
-            Some(Err(_)) => return Err(Trouble::Row("a page of rows can't be read")),
-        };
-        if let Some(last) = page.rows.last() {
-            self.fetch(last.key);
-        }
-        self.hand = page.rows.into_iter();
-        Ok(self.hand.next())
     }
 
     fn fetch(&mut self, after: PageKey) {

@@ -1,6 +1,6 @@
 //! One file of an export, from its first row to its entry in the table.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
@@ -15,18 +15,28 @@ use super::trouble::Trouble;
 const PIECE: usize = 256 * 1024;
 
 /// How far an export is, for those who watch it.
-#[derive(Default)]
 pub(super) struct Progress {
     rows: AtomicI64,
     bytes: AtomicI64,
+    attempts: AtomicI32,
 }
 
 impl Progress {
-    pub(super) fn new(rows: i64, bytes: i64) -> Self {
-        Self { rows: rows.into(), bytes: bytes.into() }
+    pub(super) fn new(job: &ExportJob) -> Self {
+        Self { rows: job.rows.into(), bytes: job.bytes.into(), attempts: job.attempts.into() }
     }
 
-    fn add(&self, rows: i64, bytes: usize) {
+    /// A file is finished: what failed before it counts no more.
+    pub(super) fn went_well(&self) {
+        self.attempts.store(0, Ordering::Relaxed);
+    }
+
+    /// Tries that failed since a file was finished.
+    pub(super) fn attempts(&self) -> i32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, rows: i64, bytes: usize) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
@@ -55,6 +65,11 @@ impl File {
         self.hash.update(&bytes);
         self.bytes += i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         Ok(self.writer.put(Bytes::from(bytes)).await?)
+    }
+
+    /// It has fewer bytes than that.
+    pub(super) fn is_below(&self, size: u64) -> bool {
+        u64::try_from(self.bytes).unwrap_or(u64::MAX) < size
     }
 
     /// Makes it visible: its size and its SHA-256.

@@ -1,6 +1,7 @@
 //! Comprehensive reports, from the door to a sample hospital and back.
 
 mod crashing;
+mod exported;
 mod limits;
 mod missing;
 mod poison;

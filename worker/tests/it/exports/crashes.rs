@@ -14,6 +14,8 @@ async fn each_row_once(ana: &Analyst, status: &Value) {
     let ids: BTreeSet<&str> = lines.iter().map(|line| line.split(',').nth(1).unwrap()).collect();
     assert_eq!((lines.len(), ids.len()), (ROWS, ROWS));
     assert_eq!(status["rows"], json!(ROWS), "{status}");
+    // In the order of ids, a row that keeps years only would have neighbours that say its time.
+    assert!(lines.iter().map(|line| line.split(',').nth(2)).is_sorted(), "patient by patient");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,6 +35,28 @@ async fn killed_before_or_after_a_file_is_noted_another_replica_goes_on_behind_t
         let status = ana.is(&place, "done").await;
         each_row_once(&ana, &status).await;
         assert_eq!(link.count("SELECT run::bigint FROM ops.export").await.unwrap(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_slot_was_given_and_never_heard_of_is_made_and_what_was_cancelled_meanwhile_is_ended() {
+    let stack = stack(json!({})).await;
+    let link = made(&stack, 10).await;
+    let _worker = stack.worker().await.unwrap();
+    let ana = Analyst::of(&stack, "export").await;
+    ana.is(&ana.export(json!({})).await, "done").await;
+    // As a claim leaves it whose answer is lost, and a wish that comes between the last look and the last word.
+    for (state, end) in [("running", "done"), ("cancelling", "cancelled")] {
+        let left = format!(
+            "INSERT INTO ops.export (export_id, study_ids, site_id, instruments, period_from, period_to, format, identified,
+                snapshot, actor, requested_at, state, run, slot, owner, term)
+             SELECT gen_random_uuid(), study_ids, site_id, instruments, period_from, period_to, format, identified,
+                snapshot, e.actor, now(), '{state}', 1, l.key, l.owner, l.term
+             FROM ops.lease l, (SELECT * FROM ops.export LIMIT 1) e WHERE l.kind = 'export' LIMIT 1
+             RETURNING export_id::text"
+        );
+        let id: String = link.client.query_one(&left, &[]).await.unwrap().get(0);
+        ana.is(&format!("/api/v1/exports/{id}"), end).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! Files in a bucket. `EPRO_TEST_S3_URL` names something that speaks S3's protocol and asks for no real key, such
-//! as PyPI's moto: `pip install 'moto[server]' && moto_server -p 5000`. Without it these tests say so and do nothing.
+//! Files in a bucket. `EPRO_TEST_S3_URL` names something that speaks S3's protocol and asks for no real key;
+//! `./dev test` starts PyPI's moto. Without it these tests say so and do nothing.
 
 use epro_proving::{Proxy, Stack, services, until};
 use serde_json::{Value, json};
