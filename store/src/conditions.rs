@@ -60,7 +60,15 @@ WHERE state <> 'done' AND created_at < now() - $3::double precision * interval '
 UNION ALL \
 SELECT 'delivery-overdue', site_id, count(*) || ' that the hospital has not had', count(*) FROM ops.delivery \
 WHERE state IN ('queued', 'unsent', 'waits') \
-    AND created_at < now() - $4::double precision * interval '1 second' GROUP BY site_id";
+    AND created_at < now() - $4::double precision * interval '1 second' GROUP BY site_id \
+UNION ALL \
+SELECT 'export-failing', site_id, count(*) || ' not made: ' || max(last_error), count(*) FROM ops.export \
+WHERE (state IN ('queued', 'running') AND attempts > 1) \
+    OR (state = 'failed' AND state_at > now() - $1::double precision * interval '1 second') GROUP BY site_id \
+UNION ALL \
+SELECT 'export-overdue', site_id, count(*) || ' that nobody has begun', count(*) FROM ops.export \
+WHERE state = 'queued' AND attempts = 0 \
+    AND requested_at < now() - $4::double precision * interval '1 second' GROUP BY site_id";
 
 /// How late what was stored in the last minute was stored, by the median, so that few that waited for their base don't
 /// count; null: nothing was stored for as long as $1.

@@ -6,6 +6,7 @@ mod alerts;
 mod at_once;
 mod audit;
 mod chunks;
+mod conditions;
 mod dead_letters;
 mod deliveries;
 mod faults;

@@ -14,30 +14,68 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// What lies here is stored at once, or something is wrong; what is deferred waits on purpose.
 const STORED: [&str; 2] = [topology::SUBMISSIONS_URGENT, topology::SUBMISSIONS_ROUTINE];
 
+/// A queue that somebody has to consume.
+#[derive(Clone)]
+struct Watched {
+    queue: String,
+    of: Of,
+    /// A lane of this process: it has a consumer here, or something is wrong.
+    own: bool,
+}
+
+#[derive(Clone)]
+enum Of {
+    Lane(&'static str),
+    /// The hospital of a site: consumed while somebody holds its lease.
+    Hospital(String),
+}
+
+impl Watched {
+    fn is_paused(&self, pauses: &[Pause]) -> bool {
+        pauses.iter().any(|pause| match &self.of {
+            Of::Lane(lane) => pause.stops_lane(lane),
+            Of::Hospital(site) => pause.stops_hospital(site),
+        })
+    }
+}
+
 /// A connection to ask the broker for the queues.
 pub(crate) struct Queues {
     url: BrokerUrl,
-    /// The lanes of this process: each has a consumer here, or something is wrong.
-    own: Vec<&'static str>,
+    watched: Vec<Watched>,
     connection: Option<Connection>,
 }
 
 impl Queues {
-    /// For a process that runs these lanes.
-    pub(crate) fn new(url: BrokerUrl, lanes: &[Lane]) -> Self {
-        let runs = |lane: &&str| lanes.iter().any(|kind| kind.has(lane));
-        let own = topology::CONSUMED.iter().map(|(lane, _)| *lane).filter(runs);
-        Self { url, own: own.collect(), connection: None }
+    /// For a process that runs these lanes, and the hospitals of these sites.
+    pub(crate) fn new<'a>(
+        url: BrokerUrl,
+        lanes: &[Lane],
+        sites: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        let own = |lane: &str| lanes.iter().any(|kind| kind.has(lane));
+        let lanes = topology::CONSUMED.iter().map(|&(lane, queue)| Watched {
+            queue: queue.to_owned(),
+            of: Of::Lane(lane),
+            own: own(lane),
+        });
+        let hospitals = sites.into_iter().flat_map(|site| {
+            [topology::his(site), topology::query(site)].map(|queue| Watched {
+                queue,
+                of: Of::Hospital(site.clone()),
+                own: false,
+            })
+        });
+        Self { url, watched: lanes.chain(hospitals).collect(), connection: None }
     }
 
-    /// Looks at each of them; a lane that is paused needs no consumer, one of other processes only if
-    /// something waits for it. `late`: what waits to be stored has waited for too long.
+    /// Looks at each of them; what is paused needs no consumer, what is another process's only if something waits for
+    /// it. `late`: what waits to be stored has waited for too long.
     pub(crate) async fn look(&mut self, pauses: &[Pause], late: bool) -> Vec<Observation> {
-        match tokio::time::timeout(ANSWER, self.depths()).await {
+        match tokio::time::timeout(ANSWER, self.depths(pauses)).await {
             Ok(Some(depths)) => depths
                 .into_iter()
-                .filter(|(lane, ..)| !pauses.iter().any(|pause| pause.stops_lane(lane)))
-                .filter_map(|(lane, queue, depth)| judge(queue, depth, self.own.contains(&lane), late))
+                .filter_map(|(watched, depth)| judge(&watched.queue, depth, watched.own, late))
                 .collect(),
             _ => {
                 self.connection = None;
@@ -47,14 +85,14 @@ impl Queues {
         }
     }
 
-    async fn depths(&mut self) -> Option<Vec<(&'static str, &'static str, Option<Depth>)>> {
+    async fn depths(&mut self, pauses: &[Pause]) -> Option<Vec<(Watched, Option<Depth>)>> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.url, "epro-worker conditions").await.ok()?,
         };
-        let mut depths = Vec::with_capacity(topology::CONSUMED.len());
-        for (lane, queue) in topology::CONSUMED {
-            depths.push((lane, queue, topology::depth(&connection, queue).await.ok()?));
+        let mut depths = Vec::with_capacity(self.watched.len());
+        for watched in self.watched.iter().filter(|watched| !watched.is_paused(pauses)) {
+            depths.push((watched.clone(), topology::depth(&connection, &watched.queue).await.ok()?));
         }
         self.connection = Some(connection);
         Some(depths)

@@ -73,6 +73,20 @@ async fn a_lane_without_a_consumer_is_told_once_when_it_starts_and_once_when_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hospital_that_nobody_asks_is_told_if_something_is_to_be_asked() {
+    let (inbox, hospital) = (Inbox::start().await.unwrap(), SampleHospital::start().await.unwrap());
+    let stack = with_a_hospital(&inbox, json!({"patience": "30s"}), &hospital).await;
+    let _worker = stack.spawn("epro-worker", &[("EPRO__WORKER__LANES", "[alerts]")]).unwrap();
+    let (hand, query) = (Hand::on(&stack).await.unwrap(), format!("epro.query.{SITE}"));
+    let question = epro_proving::hand::plain(&query, uuid(1), "epro.unheard-of.v1", b"{}".to_vec());
+    hand.publish(&question).await.unwrap();
+    let mails = told(&inbox, &format!("trouble: lane-without-consumer {query}")).await;
+    assert_eq!(about(&mails, "epro.his."), 0, "{mails:?}");
+    let _asking = stack.spawn("epro-worker", &[("EPRO__WORKER__LANES", "[hospitals]")]).unwrap();
+    told(&inbox, &format!("cleared: lane-without-consumer {query}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn growing_dead_letters_are_told_with_their_number_and_cleared_with_their_period() {
     let inbox = Inbox::start().await.unwrap();
     let stack = operated(&inbox, json!({"patience": "30s", "dead_letters": 3, "window": "500s"})).await;
