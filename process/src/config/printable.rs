@@ -179,6 +179,7 @@ fn hospital(hospital: &HospitalConfig) -> Value {
             "url": fhir.url.as_str(),
             "auth": fhir_auth(&fhir.auth),
             "tls": tls(&fhir.tls),
+            "medication": fhir.medication.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
         }),
         Protocol::Hl7v2(mllp) => {
             let host = if mllp.host.contains(':') { format!("[{}]", mllp.host) } else { mllp.host.clone() };

@@ -61,7 +61,17 @@ async fn read(
                 Err(()) => Ok(answer::underway(id)),
             }
         }
-        Ok(None) => Err(Kind::ReportUnknown.into()),
+        // Nobody may have taken it in hand yet: whoever waits gets it all the same.
+        Ok(None) => match prefer::wait(headers) {
+            None => Err(Kind::ReportUnknown.into()),
+            Some(seconds) => {
+                let until = Instant::now() + seconds.min(door.reports.longest);
+                match wait::sealed(door, &caller, id, until).await {
+                    Ok(Some(sealed)) => Ok(answer::waited(answer::done(door, id, &sealed)?, seconds)),
+                    Ok(None) | Err(()) => Err(Kind::ReportUnknown.into()),
+                }
+            }
+        },
         Err(error) => {
             tracing::debug!(%error, "a report could not be looked up");
             Err(Kind::StoreAway.into())

@@ -17,6 +17,31 @@ pub struct FhirConfig {
     pub auth: FhirAuth,
     /// Whom we believe, and our certificate.
     pub tls: TlsConfig,
+    /// What it keeps medication as.
+    pub medication: Vec<Medication>,
+}
+
+/// A kind of resource that medication is kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medication {
+    /// What was ordered.
+    Request,
+    /// What is said to be taken. US Core asks no server for it.
+    Statement,
+}
+
+impl Medication {
+    /// The kinds by FHIR's names.
+    pub const WORDS: [(&str, Self); 2] =
+        [("MedicationRequest", Self::Request), ("MedicationStatement", Self::Statement)];
+
+    /// FHIR's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "MedicationRequest",
+            Self::Statement => "MedicationStatement",
+        }
+    }
 }
 
 /// How we say who we are. A client certificate stands in [`FhirConfig::tls`] and goes with each of them.
@@ -69,7 +94,12 @@ impl FhirConfig {
         let url = read_url(section, "url", ("https", "http"), insecure);
         let auth = FhirAuth::read(section.section("auth"), insecure);
         let tls = read_tls(section, url.as_ref(), "http");
-        Some(Self { url: url?, canonical: canonical.to_owned(), auth: auth?, tls })
+        let both = Medication::WORDS.map(|(_, kind)| kind);
+        let medication = section.choices("medication", &both, &Medication::WORDS);
+        if medication.is_empty() {
+            section.problem("medication", "has to name one at least");
+        }
+        Some(Self { url: url?, canonical: canonical.to_owned(), auth: auth?, tls, medication })
     }
 }
 

@@ -123,12 +123,20 @@ fn page(body: &[u8], kind: &str, base: &Url) -> Result<Page, SearchError> {
         let resource = read.filter(|resource| resource.resource_type == kind);
         let subject = resource.ok_or_else(|| unusable("a resource of another type"))?.subject;
         let named = subject.and_then(|subject| {
-            subject.reference.or(subject.identifier.and_then(|identifier| identifier.value))
+            let reference = subject.reference.map(|reference| whom(&reference, base));
+            reference.or(subject.identifier.and_then(|identifier| identifier.value))
         });
         page.patients.push(named.ok_or_else(|| unusable("a resource that names no patient"))?);
         page.resources.push(raw);
     }
     Ok(page)
+}
+
+/// One patient may be named relative to the base or whole, and in one version or any: by the shortest of these.
+fn whom(reference: &str, base: &Url) -> String {
+    let inside = reference.strip_prefix(base.as_str().trim_end_matches('/'));
+    let relative = inside.and_then(|inside| inside.strip_prefix('/')).unwrap_or(reference);
+    relative.split_once("/_history/").map_or(relative, |(whom, _)| whom).to_owned()
 }
 
 /// A relative address is meant from the base, as every one of FHIR.
@@ -145,6 +153,21 @@ fn next(links: &[Link], base: &Url) -> Result<Option<Url>, SearchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_patient_is_one_in_every_spelling() {
+        let base = "https://his.example/fhir/R4/".parse().unwrap();
+        for spelling in [
+            "Patient/1",
+            "Patient/1/_history/7",
+            "https://his.example/fhir/R4/Patient/1",
+            "https://his.example/fhir/R4/Patient/1/_history/7",
+        ] {
+            assert_eq!(whom(spelling, &base), "Patient/1", "{spelling}");
+        }
+        let elsewhere = "https://other.example/fhir/R4/Patient/1";
+        assert_eq!(whom(elsewhere, &base), elsewhere);
+    }
 
     fn read_page(bundle: &str) -> Result<Page, SearchError> {
         page(bundle.as_bytes(), "Observation", &"https://his.example/fhir/R4".parse().unwrap())

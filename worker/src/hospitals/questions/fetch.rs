@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use epro_process::config::Protocol;
 use epro_schemas::report::{Reason, Service};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -17,8 +18,6 @@ use crate::hospitals::hospital::Hospital;
 const MOST: usize = 8 << 20;
 
 const VITALS: [Search; 1] = [search::of("Observation", Some("vital-signs"))];
-const MEDICATION: [Search; 2] =
-    [search::of("MedicationRequest", None), search::of("MedicationStatement", None)];
 const LABORATORY: [Search; 2] =
     [search::of("DiagnosticReport", Some("LAB")), search::of("Observation", Some("laboratory"))];
 
@@ -35,7 +34,7 @@ pub(super) struct Fetched {
 pub(super) struct Fetch<'a> {
     hospital: &'a Hospital,
     opened: &'a Opened,
-    searches: &'static [Search],
+    searches: Vec<Search>,
     /// Why it is missing if the time is over now.
     if_over: Reason,
     fetched: Fetched,
@@ -43,10 +42,10 @@ pub(super) struct Fetch<'a> {
 
 impl<'a> Fetch<'a> {
     pub(super) fn new(hospital: &'a Hospital, opened: &'a Opened, service: Service) -> Self {
-        let searches: &[Search] = match service {
-            Service::Vitals => &VITALS,
-            Service::Medication => &MEDICATION,
-            Service::Laboratory => &LABORATORY,
+        let searches = match service {
+            Service::Vitals => VITALS.to_vec(),
+            Service::Medication => medication(hospital),
+            Service::Laboratory => LABORATORY.to_vec(),
         };
         Self { hospital, opened, searches, if_over: Reason::NotStarted, fetched: Fetched::default() }
     }
@@ -66,14 +65,14 @@ impl<'a> Fetch<'a> {
     }
 
     async fn all(&mut self) -> Result<(), Reason> {
-        for search in self.searches {
+        for search in std::mem::take(&mut self.searches) {
             let (study, subject) = (&self.opened.job.study_id, &self.opened.job.subject_id);
             let mut ask = Ask::First { study, subject };
             for page in 1.. {
                 if page > self.hospital.office.pages {
                     return Err(Reason::TooManyPages);
                 }
-                let Some(next) = self.page(*search, &ask).await? else { break };
+                let Some(next) = self.page(search, &ask).await? else { break };
                 ask = Ask::Next(next);
             }
         }
@@ -137,6 +136,14 @@ impl<'a> Fetch<'a> {
                 () = self.hospital.gate.changed() => {}
             }
         }
+    }
+}
+
+/// What the hospital keeps medication as.
+fn medication(hospital: &Hospital) -> Vec<Search> {
+    match &hospital.known.config.protocol {
+        Protocol::Fhir(fhir) => fhir.medication.iter().map(|kind| search::of(kind.as_str(), None)).collect(),
+        Protocol::Hl7v2(_) => Vec::new(),
     }
 }
 
