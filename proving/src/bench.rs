@@ -10,11 +10,13 @@
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
+//! | [`downloads`] | intake beside clients that download an export |
 //! | [`report`] | table and JSON |
 
 pub mod bare_loop;
 mod calm;
 pub mod depth;
+pub mod downloads;
 pub mod exports;
 pub mod ground;
 mod inserts;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
+use super::downloads::{self, Beside};
 use super::ground::Ground;
 use super::measure::median;
 use crate::Service;
@@ -40,6 +41,8 @@ pub struct Exports {
     pub rss_few: f64,
     /// The same after the large exports.
     pub rss: f64,
+    /// Intake while it is downloaded.
+    pub downloads: Beside,
 }
 
 impl Exports {
@@ -65,13 +68,19 @@ pub async fn measure(ground: &Ground, rows: usize) -> Result<Exports> {
     synthetic::responses(&ground.link, STUDY, SITE, rows).await?;
     ground.link.client.batch_execute("VACUUM (ANALYZE) research.submission, identified.submission").await?;
     let worker = exporting(ground).await?;
-    let mut measured = Exports { rows, ours: Vec::new(), copy: Vec::new(), rss_few, rss: 0.0 };
+    let mut measured =
+        Exports { rows, ours: Vec::new(), copy: Vec::new(), rss_few, rss: 0.0, downloads: Beside::default() };
+    let mut last = String::new();
     for _ in 0..ROUNDS {
-        measured.ours.push(export(ground, &client, &token, rows).await?);
+        let (id, pace) = export(ground, &client, &token, rows).await?;
+        measured.ours.push(pace);
         measured.copy.push(copy(ground, rows).await?);
+        last = id;
     }
     measured.rss = worker.peak_rss_mib()?;
-    drop((api, worker));
+    drop(worker);
+    measured.downloads = downloads::measure(ground, (&api, &client, &token), &last, (STUDY, SITE)).await?;
+    drop(api);
     ground.empty(SITE).await?;
     ground.link.client.batch_execute("TRUNCATE ops.export, ops.export_part").await?;
     Ok(measured)
@@ -84,8 +93,8 @@ async fn exporting(ground: &Ground) -> Result<Service> {
     Ok(worker)
 }
 
-/// Asks for one and waits for its end; its rows a second.
-async fn export(ground: &Ground, client: &Client, token: &str, rows: usize) -> Result<f64> {
+/// Asks for one and waits for its end; its id, and its rows a second.
+async fn export(ground: &Ground, client: &Client, token: &str, rows: usize) -> Result<(String, f64)> {
     let body = json!({
         "site_id": SITE, "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z", "format": "csv",
     });
@@ -105,7 +114,7 @@ async fn export(ground: &Ground, client: &Client, token: &str, rows: usize) -> R
     let row = ground.link.client.query_one(&sql, &[]).await?;
     let (found, seconds): (i64, f64) = (row.get(0), row.get(1));
     ensure!(found == rows as i64, "{found} rows in the export, not {rows}");
-    Ok(rows as f64 / seconds)
+    Ok((id, rows as f64 / seconds))
 }
 
 async fn copy(ground: &Ground, rows: usize) -> Result<f64> {

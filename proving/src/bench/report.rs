@@ -121,6 +121,20 @@ pub fn of_exports(exports: &Exports) -> Result<Vec<Line>> {
             measured: exports.rss / exports.rss_few,
             goal: Some(AtMost(1.1)),
         },
+        Line {
+            figure: "intake: p50 POST -> 202 beside 16 downloads, and without",
+            ours: (median(&exports.downloads.beside)?, "ms"),
+            limit: Some(median(&exports.downloads.alone)?),
+            measured: median(&exports.downloads.beside)? / median(&exports.downloads.alone)?,
+            goal: Some(AtMost(1.2)),
+        },
+        Line {
+            figure: "  p99 of the same",
+            ours: (median(&exports.downloads.beside_p99)?, "ms"),
+            limit: Some(median(&exports.downloads.alone_p99)?),
+            measured: median(&exports.downloads.beside_p99)? / median(&exports.downloads.alone_p99)?,
+            goal: None,
+        },
     ])
 }
 
