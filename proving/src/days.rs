@@ -12,7 +12,6 @@
 //! Two hours are two minutes at a time scale of 1:60; the pace of calls is never scaled.
 
 mod callers;
-mod diary;
 pub mod finding;
 pub mod limit;
 pub mod many;

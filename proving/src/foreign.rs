@@ -5,6 +5,7 @@
 
 pub mod calls;
 pub mod control;
+pub(crate) mod diary;
 pub mod door;
 pub mod http_door;
 pub mod manner;

@@ -17,6 +17,7 @@ pub mod conservation;
 pub mod database;
 pub mod days;
 pub mod evening;
+pub mod faults;
 pub mod foreign;
 pub mod hand;
 pub mod http;

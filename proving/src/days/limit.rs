@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::callers::Callers;
-use super::diary::Diary;
 use super::finding::{Bound, Finding};
 use crate::SampleHospital;
+use crate::foreign::diary::Diary;
 use crate::stack::{Plan, Stack};
 
 const SITE: &str = "H001";

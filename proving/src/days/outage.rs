@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::callers::Callers;
-use super::diary::Diary;
 use super::finding::{Bound, Finding};
 use super::{HURRY, TWO_HOURS};
 use crate::SampleHospital;
 use crate::foreign::Manner;
+use crate::foreign::diary::Diary;
 use crate::own::{Kind, Own};
 use crate::stack::{Plan, Stack};
 

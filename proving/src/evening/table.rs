@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use comfy_table::{ContentArrangement, LineStyle, Table};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Delivered, Reported, Told, Verdict};
@@ -91,10 +92,12 @@ pub fn reports(reported: &[Reported]) -> String {
     table.to_string()
 }
 
-/// Tokens of a sample patient and of staff, and ready-made `curl`s.
+/// Tokens of a sample patient, of staff and of an analyst, and ready-made `curl`s.
 pub fn try_it(api: &str, minter: &Minter) -> Result<String> {
     let token = minter.patient("P-0001", "ONC-301", "H001")?;
     let staff = minter.reporter("dr-lee", &["ONC-301"], &["H001"])?;
+    let analyst = json!({"sub": "ana", "scope": "export", "study": ["ONC-301"], "site": ["H001"]});
+    let analyst = minter.token(&analyst)?;
     let id = Uuid::now_v7();
     let body = format!(
         r#"{{"submission_id":"{id}","study_id":"ONC-301","site_id":"H001","instrument":"phq-9|1.0","answered_at":"{}","answers":{{"44250-9":2,"44255-8":2,"44259-0":2,"44254-1":2,"44251-7":1,"44258-2":1,"44252-5":2,"44253-3":0,"44260-8":0}}}}"#,
@@ -110,6 +113,11 @@ pub fn try_it(api: &str, minter: &Minter) -> Result<String> {
          A token of staff of H001, and what their hospital knows of the patient:\n  STAFF={staff}\n  \
          curl -s {api}/api/v1/reports -H \"Authorization: Bearer $STAFF\" -H 'Prefer: wait=10' \\\n    \
          -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"study_id\":\"ONC-301\",\"site_id\":\"H001\",\"subject_id\":\"P-0001\"}}'\n"
+         -d '{{\"study_id\":\"ONC-301\",\"site_id\":\"H001\",\"subject_id\":\"P-0001\"}}'\n\n\
+         A token of an analyst, and what the patients of H001 answered, as CSV; its status and files are at Location:\n  \
+         ANALYST={analyst}\n  \
+         curl -si {api}/api/v1/exports -H \"Authorization: Bearer $ANALYST\" \\\n    \
+         -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"site_id\":\"H001\",\"from\":\"2026-01-01T00:00:00Z\",\"to\":\"2028-01-01T00:00:00Z\",\"format\":\"csv\"}}'\n"
     ))
 }

@@ -1,52 +1,52 @@
 //! What a foreign system's own log says about its callers.
 
-use crate::foreign::Call;
+use super::Call;
 
 /// When calls came, in seconds since the system was started, in their order.
-pub(super) struct Diary(Vec<f64>);
+pub(crate) struct Diary(Vec<f64>);
 
 impl Diary {
-    pub(super) fn of(calls: &[Call]) -> Self {
+    pub(crate) fn of(calls: &[Call]) -> Self {
         let mut at: Vec<f64> = calls.iter().map(|call| call.micros as f64 / 1e6).collect();
         at.sort_by(f64::total_cmp);
         Self(at)
     }
 
     /// The part of it from `from` until before `to`.
-    pub(super) fn between(&self, from: f64, to: f64) -> Self {
+    pub(crate) fn between(&self, from: f64, to: f64) -> Self {
         Self(self.0.iter().copied().filter(|at| *at >= from && *at < to).collect())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn first(&self) -> Option<f64> {
+    pub(crate) fn first(&self) -> Option<f64> {
         self.0.first().copied()
     }
 
-    pub(super) fn last(&self) -> Option<f64> {
+    pub(crate) fn last(&self) -> Option<f64> {
         self.0.last().copied()
     }
 
     /// The call with that number, counted from 0.
-    pub(super) fn nth(&self, number: usize) -> Option<f64> {
+    pub(crate) fn nth(&self, number: usize) -> Option<f64> {
         self.0.get(number).copied()
     }
 
     /// The first call after that.
-    pub(super) fn first_after(&self, moment: f64) -> Option<f64> {
+    pub(crate) fn first_after(&self, moment: f64) -> Option<f64> {
         self.0.iter().copied().find(|at| *at > moment)
     }
 
     /// The most calls in any window of that many seconds.
-    pub(super) fn busiest(&self, window: f64) -> usize {
+    pub(crate) fn busiest(&self, window: f64) -> usize {
         let from = |(place, first): (usize, &f64)| self.0[place..].partition_point(|at| *at < first + window);
         self.0.iter().enumerate().map(from).max().unwrap_or(0)
     }
 
     /// The fewest calls in any window of that many seconds that lies whole between `from` and `to`.
-    pub(super) fn quietest(&self, window: f64, from: f64, to: f64) -> usize {
+    pub(crate) fn quietest(&self, window: f64, from: f64, to: f64) -> usize {
         // A window is quietest just behind a call.
         let starts = std::iter::once(from).chain(self.0.iter().map(|at| at + 1e-6));
         let whole = starts.filter(|start| *start >= from && start + window <= to);
@@ -54,7 +54,7 @@ impl Diary {
     }
 
     /// The shortest time between two neighbours.
-    pub(super) fn shortest_gap(&self) -> Option<f64> {
+    pub(crate) fn shortest_gap(&self) -> Option<f64> {
         self.0.windows(2).map(|pair| pair[1] - pair[0]).min_by(f64::total_cmp)
     }
 }

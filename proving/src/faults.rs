@@ -1,0 +1,20 @@
+//! Faults struck at random into a whole epro-relay under load, and an oracle that judges it afterwards.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`plan`] | what is struck when: made of a seed alone, so that it can be struck again |
+//! | [`field`] | everything that runs: services of its own, doors, workers, a hospital, a mail server, hops between them |
+//! | `strike` | one fault: done, and undone |
+//! | `patients` | who sends meanwhile, as an app does |
+//! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
+//! | [`run`] | one run from its seed to its verdict |
+//!
+//! Everything is on loopback; the services are private ones that end with the run.
+
+mod dice;
+pub mod field;
+mod judge;
+mod patients;
+pub mod plan;
+pub mod run;
+mod strike;
