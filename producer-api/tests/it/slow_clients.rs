@@ -56,18 +56,20 @@ async fn a_connection_stays_for_the_next_request_and_an_idle_one_is_closed_in_th
 async fn a_body_that_does_not_end_is_408_and_the_connection_closed() -> Result<()> {
     let (stack, api) = hasty().await?;
     let token = stack.minter().patient("P-1", STUDY, SITE)?;
-    let body = phq9().to_string();
-    let mut stream = TcpStream::connect(api.listen()).await?;
-    let head = format!(
-        "POST {SUBMIT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&body.as_bytes()[..100]).await?;
-    let answer = rest(&mut stream).await?;
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains("/docs#body_slow"), "{answer}");
+    for (door, word) in
+        [(SUBMIT, "/docs#body_slow"), ("/fhir/R4/QuestionnaireResponse", "\"code\":\"timeout\"")]
+    {
+        let mut stream = TcpStream::connect(api.listen()).await?;
+        let head = format!(
+            "POST {door} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&phq9().to_string().as_bytes()[..100]).await?;
+        let answer = rest(&mut stream).await?;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains(word), "{answer}");
+    }
     Ok(())
 }
 
