@@ -66,10 +66,16 @@ pub fn init_log(config: &LogConfig) -> Result<(), TelemetryError> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = match config.format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
-        LogFormat::Text => layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Text => layer.with_ansi(coloured()).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter.and(cap))).try_init()?;
     Ok(())
+}
+
+/// On a terminal, unless `NO_COLOR` says otherwise (no-color.org).
+fn coloured() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::io::IsTerminal::is_terminal(&std::io::stderr())
 }
 
 /// Whether a target may speak at a level at all, before anybody asks what is wanted.
