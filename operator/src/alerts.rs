@@ -6,13 +6,11 @@ use anyhow::Context as _;
 use epro_store::AuditChain;
 use epro_store::alerts::{AlertNow, Ended};
 use serde_json::json;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::arguments::{AlertFilter, CloseAlert};
 use crate::outside::Outside;
-use crate::screen;
+use crate::{instant, screen};
 
 /// Lists alerts, the newest first.
 pub(crate) async fn list(outside: &Outside<'_>, filter: AlertFilter, json: bool) -> anyhow::Result<ExitCode> {
@@ -48,7 +46,7 @@ pub(crate) async fn show(outside: &Outside<'_>, id: Uuid, json: bool) -> anyhow:
     )?;
     let rows = notices.into_iter().map(|notice| {
         let error = notice.error.unwrap_or_else(|| "-".into());
-        let at = instant(notice.last_at);
+        let at = instant::shown(notice.last_at);
         vec![notice.channel, notice.recipient, notice.state, notice.tries.to_string(), at, error]
     });
     screen::table(&["channel", "recipient", "state", "tries", "last", "error"], rows)?;
@@ -85,7 +83,7 @@ fn row(alert: &AlertNow) -> Vec<String> {
         alert.rule.clone(),
         alert.site_id.clone(),
         alert.study_id.clone(),
-        instant(alert.received_at.unwrap_or(alert.created_at)),
+        instant::shown(alert.received_at.unwrap_or(alert.created_at)),
         alert.level.to_string(),
         alert.told.to_string(),
         alert.untold.to_string(),
@@ -102,8 +100,4 @@ fn standing(alert: &AlertNow) -> &'static str {
         AlertNow { withdrawn_by: Some(_), .. } => "withdrawn, not acknowledged",
         _ => "not acknowledged",
     }
-}
-
-fn instant(at: OffsetDateTime) -> String {
-    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }

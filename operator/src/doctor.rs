@@ -1,9 +1,14 @@
 //! `epro doctor`: what is wrong, what follows from it, and what to do. Exit code 1 if an operator has to do it.
 
+mod addresses;
+mod broker;
 mod channels;
+mod database;
 mod hospitals;
+mod lost;
 mod queues;
 mod tables;
+mod validity;
 
 use std::process::ExitCode;
 
@@ -41,7 +46,12 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
     let store = outside.store()?;
     let mut findings = tables::look(outside, &store).await;
     findings.extend(queues::look(outside, &store).await);
+    findings.extend(broker::look(outside).await);
+    findings.extend(lost::look(outside, &store).await);
     findings.extend(channels::look(outside.config).await);
+    findings.extend(addresses::look(outside.config).await);
+    // What has to be done comes first.
+    findings.sort_by_key(|finding| !finding.act);
     if json {
         screen::json(&findings)?;
     } else if findings.is_empty() {

@@ -1,22 +1,18 @@
 //! `epro exports`: how far bulk exports are.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use epro_store::exports::ExportStatus;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::outside::Outside;
-use crate::screen;
+use crate::{instant, screen};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
-/// Characters of the bar.
-const WIDTH: usize = 30;
 
 /// Lists the newest.
 pub(crate) async fn list(outside: &Outside<'_>, limit: u32, json: bool) -> anyhow::Result<ExitCode> {
@@ -51,7 +47,7 @@ fn row(found: &ExportStatus) -> Vec<String> {
 /// A bar on a terminal, a line a change elsewhere, until it has ended.
 pub(crate) async fn watch(outside: &Outside<'_>, id: Uuid, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let bar = !json && std::io::stdout().is_terminal();
+    let bar = !json && screen::is_terminal();
     let mut shown = String::new();
     loop {
         let found = store.export_status(id).await?;
@@ -59,8 +55,7 @@ pub(crate) async fn watch(outside: &Outside<'_>, id: Uuid, json: bool) -> anyhow
             found.context("there is no such export; one that was just asked for may still be queued")?;
         let line = if json { serde_json::to_string(&found)? } else { progress(&found) };
         if bar {
-            write!(std::io::stdout(), "\r\x1b[2K{line}")?;
-            std::io::stdout().flush()?;
+            screen::again(&line)?;
         } else if line != shown {
             screen::line(&line)?;
         }
@@ -77,14 +72,7 @@ pub(crate) async fn watch(outside: &Outside<'_>, id: Uuid, json: bool) -> anyhow
 
 fn progress(found: &ExportStatus) -> String {
     let done = found.estimate.filter(|rows| *rows > 0).map(|rows| (found.rows as f64 / rows as f64).min(1.0));
-    let bar = match done {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and WIDTH")]
-        Some(done) => {
-            let full = (done * WIDTH as f64) as usize;
-            format!("[{}{}] {:>3.0} %", "#".repeat(full), ".".repeat(WIDTH - full), done * 100.0)
-        }
-        None => format!("[{}]", ".".repeat(WIDTH)),
-    };
+    let bar = screen::bar(done);
     let of = found.estimate.map(|rows| format!(" of {rows}")).unwrap_or_default();
     let error = found.last_error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
     format!(
@@ -95,7 +83,6 @@ fn progress(found: &ExportStatus) -> String {
     )
 }
 
-fn at(instant: Option<OffsetDateTime>) -> String {
-    let text = instant.and_then(|instant| instant.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
-    text.unwrap_or_else(|| "-".into())
+fn at(at: Option<OffsetDateTime>) -> String {
+    at.map_or_else(|| "-".into(), instant::shown)
 }

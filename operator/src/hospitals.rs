@@ -6,10 +6,9 @@ use epro_process::config::Config;
 use epro_store::hospitals::HospitalStatus;
 use serde_json::json;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::outside::Outside;
-use crate::screen;
+use crate::{instant, screen};
 
 /// Shows every hospital of the configuration.
 pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
@@ -32,6 +31,7 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
             "owner",
             "waiting",
             "oldest",
+            "calls/s",
             "taken",
             "refused",
             "failed",
@@ -52,6 +52,7 @@ fn row(config: &Config, found: &HospitalStatus) -> Vec<String> {
         found.owner.map_or_else(|| "nobody".into(), |owner| owner.to_string()),
         found.waiting.to_string(),
         at(found.oldest),
+        pace(config, found),
         found.taken.to_string(),
         found.refused.to_string(),
         found.failed.to_string(),
@@ -73,9 +74,15 @@ fn state(found: &HospitalStatus) -> String {
     }
 }
 
-fn at(instant: Option<OffsetDateTime>) -> String {
-    let text = instant.and_then(|instant| instant.replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
-    text.unwrap_or_else(|| "-".into())
+fn at(at: Option<OffsetDateTime>) -> String {
+    at.map_or_else(|| "-".into(), instant::shown)
+}
+
+/// What it gets, of what it allows.
+fn pace(config: &Config, found: &HospitalStatus) -> String {
+    let allowed = config.hospitals.get(&found.site_id).map(|hospital| hospital.calls_per_second);
+    let allowed = allowed.map_or_else(|| "?".into(), |allowed| allowed.to_string());
+    format!("{:.1} of {allowed}", found.calls_per_second)
 }
 
 fn protocol(config: &Config, site: &str) -> &'static str {

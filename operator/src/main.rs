@@ -1,32 +1,35 @@
 //! `epro`: what a human, or a Job, runs.
 //!
-//! Exit codes: 0 done; 1 not done, or something is missing; 2 the command line is wrong; 3 done in part;
-//! 64 the configuration is wrong.
+//! Exit codes: `epro --help` says them.
 
 mod alerts;
 mod arguments;
 mod config_check;
 mod dead_letters;
+mod discard;
 mod doctor;
 mod exports;
 mod fault;
 mod hospitals;
+mod instant;
 mod management;
 mod migrate;
 mod outside;
 mod pause;
 mod queues;
+mod reconcile;
 mod redrive;
 mod screen;
 mod topology;
+mod trace;
 
 use std::process::ExitCode;
 
 use arguments::{
     AlertsCommand, Arguments, Command, ConfigCommand, DeadLettersCommand, ExportsCommand, TopologyCommand,
 };
-use clap::Parser as _;
-use epro_process::config::{self, Config, Problem};
+use clap::{CommandFactory as _, Parser as _};
+use epro_process::config::{self, Config, LogConfig, LogLevel, Problem};
 use epro_process::telemetry;
 use outside::Outside;
 
@@ -34,12 +37,17 @@ use outside::Outside;
 async fn main() -> ExitCode {
     epro_process::tls::install();
     let arguments = Arguments::parse();
+    if let Command::Completions { shell } = arguments.command {
+        return completions(shell);
+    }
     let (config, problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
     let checks = matches!(arguments.command, Command::Config(ConfigCommand::Check));
     if !problems.is_empty() && !checks {
         return config::refuse(&problems);
     }
-    if let Err(error) = telemetry::init_log(&config.log) {
+    // What went well is said by the command itself.
+    let log = LogConfig { level: LogLevel::Warn, ..config.log };
+    if let Err(error) = telemetry::init_log(&log) {
         return screen::failed(&error.into());
     }
     match run(arguments, &config, problems).await {
@@ -59,13 +67,7 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Migrate => migrate::run(&outside, json).await,
         Command::Topology(TopologyCommand::Apply) => topology::apply(&outside, json).await,
         Command::Topology(TopologyCommand::Check) => topology::check(&outside, json).await,
-        Command::DeadLetters(DeadLettersCommand::List(filter)) => {
-            dead_letters::list(&outside, filter, json).await
-        }
-        Command::DeadLetters(DeadLettersCommand::Show { id }) => dead_letters::show(&outside, id, json).await,
-        Command::DeadLetters(DeadLettersCommand::Redrive(wanted)) => {
-            redrive::run(&outside, wanted, json).await
-        }
+        Command::DeadLetters(command) => about_dead_letters(&outside, command, json).await,
         Command::Alerts(AlertsCommand::List(filter)) => alerts::list(&outside, filter, json).await,
         Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
         Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
@@ -74,7 +76,33 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Doctor => doctor::run(&outside, json).await,
         Command::Queues { watch } => queues::run(&outside, watch, json).await,
         Command::Hospitals => hospitals::run(&outside, json).await,
+        Command::Completions { shell } => Ok(completions(shell)),
+        Command::Trace { submission } => trace::run(&outside, submission, json).await,
+        Command::Reconcile(wanted) => reconcile::run(&outside, &wanted, json).await,
         Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
         Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,
+    }
+}
+
+/// Needs no configuration.
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "epro", &mut script);
+    match screen::line(String::from_utf8_lossy(&script).trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => screen::failed(&error),
+    }
+}
+
+async fn about_dead_letters(
+    outside: &Outside<'_>,
+    command: DeadLettersCommand,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        DeadLettersCommand::List(wanted) => dead_letters::list(outside, &wanted, json).await,
+        DeadLettersCommand::Show(wanted) => dead_letters::show(outside, &wanted, json).await,
+        DeadLettersCommand::Redrive(wanted) => redrive::run(outside, &wanted, json).await,
+        DeadLettersCommand::Discard(wanted) => discard::run(outside, &wanted, json).await,
     }
 }

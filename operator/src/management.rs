@@ -70,6 +70,26 @@ impl Management {
         Ok(queues.iter().map(Counted::of).collect())
     }
 
+    /// Type, arguments and policy of every queue.
+    pub(crate) async fn settings(&self) -> anyhow::Result<Vec<Value>> {
+        let mut at = self.at(&["queues", &self.vhost])?;
+        at.query_pairs_mut().append_pair("columns", "name,arguments,effective_policy_definition");
+        let answer = told(self.client.get(at).send().await, "queues").await?;
+        answer.json().await.map_err(reqwest::Error::without_url).context("the management API")
+    }
+
+    /// What stands there; `None` if our user may not see it, or nothing does.
+    pub(crate) async fn seen(&self, path: &[&str]) -> anyhow::Result<Option<Value>> {
+        let answer = self.client.get(self.at(path)?).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url).context("the management API")?;
+        if matches!(answer.status().as_u16(), 401 | 403 | 404) && path != ["overview"] {
+            return Ok(None);
+        }
+        let answer = told(Ok(answer), path.first().copied().unwrap_or_default()).await?;
+        let value = answer.json().await.map_err(reqwest::Error::without_url).context("the management API")?;
+        Ok(Some(value))
+    }
+
     fn at(&self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = self.base.clone();
         url.path_segments_mut()

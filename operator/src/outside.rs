@@ -46,6 +46,12 @@ impl<'a> Outside<'a> {
         Ok(self.broker_url()?.vhost().to_owned())
     }
 
+    /// Who we are at the broker.
+    pub(crate) fn broker_user(&self) -> anyhow::Result<String> {
+        let url = reqwest::Url::parse(self.config.broker.url.expose_secret()).context("broker.url")?;
+        Ok(if url.username().is_empty() { "guest".to_owned() } else { url.username().to_owned() })
+    }
+
     fn broker_url(&self) -> anyhow::Result<BrokerUrl> {
         let url = self.config.broker.url.expose_secret().parse::<BrokerUrl>();
         Ok(url.map_err(|error| Misconfigured(vec![Problem::new("broker.url", error.to_string())]))?)

@@ -1,25 +1,15 @@
 //! `epro pause|resume`: kept in PostgreSQL, obeyed by every replica within two seconds.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use epro_broker::topology::CONSUMED;
 use epro_store::AuditChain;
 use serde_json::json;
 
 use crate::arguments::Paused;
 use crate::outside::Outside;
 use crate::screen;
-
-const LANES: [&str; 9] = [
-    "submissions",
-    "submissions.urgent",
-    "submissions.routine",
-    "submissions.deferred",
-    "dead",
-    "commands",
-    "alerts",
-    "hospitals",
-    "risk",
-];
 
 /// Pauses a lane, or what goes to one hospital.
 pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
@@ -48,13 +38,23 @@ fn told((kind, key): (&str, &str), json: bool, changed: bool, outcome: &str) -> 
 
 /// `lane` or `hospital`. A site that is called like a lane can't be paused by its name.
 fn kind(outside: &Outside<'_>, what: &str) -> anyhow::Result<&'static str> {
-    if LANES.contains(&what) {
+    let lanes = lanes();
+    if lanes.contains(&what) {
         return Ok("lane");
     }
     anyhow::ensure!(
         outside.config.hospitals.contains_key(what),
         "there is no such lane, and no site of that name has a hospital; the lanes are {}",
-        LANES.join(", ")
+        lanes.join(", ")
     );
     Ok("hospital")
+}
+
+/// Every lane that can be paused, by its own name and by that of its kind.
+fn lanes() -> Vec<&'static str> {
+    let names = CONSUMED.iter().flat_map(|&(lane, _)| [lane.split('.').next().unwrap_or(lane), lane]);
+    let mut lanes: Vec<&str> = names.chain(["hospitals"]).collect();
+    let mut seen = BTreeSet::new();
+    lanes.retain(|lane| seen.insert(*lane));
+    lanes
 }

@@ -73,11 +73,7 @@ pub(crate) async fn run(outside: &Outside<'_>, watch: bool, json: bool) -> anyho
 }
 
 async fn look(outside: &Outside<'_>) -> anyhow::Result<Seen> {
-    let names = outside.topology().queues();
-    let counted = match Management::of(outside)? {
-        Some(management) => by_management(&names, &management.queues().await?),
-        None => by_amqp(outside, names).await?,
-    };
+    let counted = counted(outside).await?;
     let store = outside.store()?;
     let tables = async { Ok::<_, epro_store::StoreError>((store.oldest().await?, store.pauses().await?)) };
     Ok(match tables.await {
@@ -87,6 +83,21 @@ async fn look(outside: &Outside<'_>) -> anyhow::Result<Seen> {
             Seen { counted, oldest: Vec::new(), pauses: Vec::new(), without_tables }
         }
     })
+}
+
+/// Messages of every queue, ready and unacked as far as that is known; `None`: it is missing.
+pub(crate) async fn depths(outside: &Outside<'_>) -> anyhow::Result<Vec<(String, Option<u64>)>> {
+    let counted = counted(outside).await?;
+    let all = |numbers: Numbers| numbers.ready + numbers.more.map_or(0, |(unacked, _, _)| unacked);
+    Ok(counted.into_iter().map(|(name, numbers)| (name, numbers.map(all))).collect())
+}
+
+async fn counted(outside: &Outside<'_>) -> anyhow::Result<Vec<(String, Option<Numbers>)>> {
+    let names = outside.topology().queues();
+    match Management::of(outside)? {
+        Some(management) => Ok(by_management(&names, &management.queues().await?)),
+        None => by_amqp(outside, names).await,
+    }
 }
 
 fn by_management(names: &[String], found: &[Counted]) -> Vec<(String, Option<Numbers>)> {

@@ -1,12 +1,15 @@
 //! What was set aside with a reason: searchable, sealed, redriven by an operator.
 
 mod class;
+mod reveal;
 mod rows;
+mod settle;
 
 pub use class::{Class, DeadLetterState, UnknownClass};
-pub(crate) use rows::insert;
+pub(crate) use rows::{insert, matching, narrowed};
+pub use settle::{Discarded, Mark, Redriven};
 
-use crate::audit::{Actor, AuditChain, AuditFacts, Record};
+use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -79,6 +82,8 @@ pub struct DeadLetterSummary {
     pub kind: Option<String>,
     /// How often the same message was set aside for the same reason.
     pub times: i32,
+    /// It was redriven, and failed the same way.
+    pub failed_again: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub first_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -123,7 +128,7 @@ impl fmt::Debug for DeadLetterRow {
 }
 
 /// Which dead letters; an empty filter means all of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     /// Only of this lane.
     pub lane: Option<String>,
@@ -135,30 +140,33 @@ pub struct Filter {
     pub site_id: Option<String>,
     /// Only of this study.
     pub study_id: Option<String>,
+    /// Only of this instrument, as `id|version`.
+    pub instrument: Option<String>,
+    /// Only those that this stage gave up on.
+    pub stage: Option<String>,
     /// Only of this submission.
     pub submission_id: Option<Uuid>,
     /// Only in this state.
     pub state: Option<DeadLetterState>,
+    /// Only those that were last set aside at this instant or later.
+    pub since: Option<OffsetDateTime>,
+    /// Only those that were last set aside before this instant.
+    pub until: Option<OffsetDateTime>,
+    /// Only these, if any are named.
+    pub ids: Vec<i64>,
     /// Only those with a greater id: the next page.
     pub after: Option<i64>,
     /// At most so many; `None` is 100.
     pub limit: Option<u32>,
 }
 
-/// What marking a dead letter as redriven found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redriven {
-    /// Marked now.
-    Now,
-    /// It was no longer open: redriven, or discarded, at this time.
-    Already {
-        /// Since when.
-        at: OffsetDateTime,
-    },
-    /// It was set aside again since it was looked at: it stays open.
-    CameBack,
-    /// There is no such dead letter.
-    Absent,
+/// How many dead letters of one class belong to one queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)] // as in DeadLetter
+pub struct Counted {
+    pub class: Class,
+    pub queue: String,
+    pub count: i64,
 }
 
 impl DeadLetter {
@@ -206,9 +214,20 @@ impl Store {
     /// As every [`StoreError`].
     pub async fn dead_letters(&self, filter: &Filter) -> Result<Vec<DeadLetterSummary>, StoreError> {
         let session = Session::open(self).await?;
-        let answers = session.pipeline(vec![rows::list(filter)], false).await?;
+        let found = session.planned_anew(&rows::list(filter)).await?;
         session.done();
-        answers.iter().flatten().map(rows::summary).collect()
+        found.iter().map(rows::summary).collect()
+    }
+
+    /// Counts dead letters by class and queue, the first ones by id if the filter has a limit.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn count_dead_letters(&self, filter: &Filter) -> Result<Vec<Counted>, StoreError> {
+        let session = Session::open(self).await?;
+        let found = session.planned_anew(&rows::counts(filter)).await?;
+        session.done();
+        found.iter().map(rows::count).collect()
     }
 
     /// One dead letter with its body.
@@ -220,50 +239,5 @@ impl Store {
         let answers = session.pipeline(vec![rows::show(id)], false).await?;
         session.done();
         answers.iter().flatten().next().map(rows::whole).transpose()
-    }
-
-    /// Marks a dead letter as redriven by `by` for `reason`, audited in the same transaction. Call
-    /// it after the message was confirmed: between the two, a second redrive publishes it again,
-    /// which is stored once. `times` is [`DeadLetterSummary::times`] as it was before the message was
-    /// published: if it is another by now, the same message has failed again, and that is not settled.
-    ///
-    /// # Errors
-    /// As every [`StoreError`].
-    pub async fn mark_redriven(
-        &self,
-        chain: &mut AuditChain,
-        id: i64,
-        times: i32,
-        by: impl Into<Actor>,
-        reason: &str,
-    ) -> Result<Redriven, StoreError> {
-        let by = by.into();
-        let facts = AuditFacts::by(by.clone());
-        let mut transaction = Transaction::begin(self, chain).await?;
-        let found = transaction.rows(rows::lock(id)).await?;
-        let Some(row) = found.first() else {
-            transaction.commit(Vec::new(), &[]).await?;
-            return Ok(Redriven::Absent);
-        };
-        if rows::state(row)? != DeadLetterState::Open {
-            let at = row.try_get("settled_at")?;
-            transaction.commit(Vec::new(), &[]).await?;
-            return Ok(Redriven::Already { at });
-        }
-        if row.try_get::<_, i32>("times")? != times {
-            transaction.commit(Vec::new(), &[]).await?;
-            return Ok(Redriven::CameBack);
-        }
-        let details = json!({ "dead_letter": id, "reason": reason });
-        let record = Record {
-            submission_id: row.try_get("submission_id")?,
-            pseudonym: row.try_get("pseudonym")?,
-            site_id: row.try_get("site_id")?,
-            study_id: row.try_get("study_id")?,
-            ..Record::about("dead_letter.redriven", "ok", &facts, Some(details.to_string()))
-        };
-        let settle = rows::settle(id, DeadLetterState::Redriven, &by, reason);
-        transaction.commit(vec![settle], &[record]).await?;
-        Ok(Redriven::Now)
     }
 }

@@ -30,7 +30,7 @@ const LIST: &str = "\
 SELECT k.key AS site_id, CASE WHEN l.until > clock_timestamp() THEN l.owner END AS owner, \
     h.gate, h.gate_reason, h.gate_since, COALESCE(h.calls, 0) AS calls, COALESCE(h.taken, 0) AS taken, \
     COALESCE(h.refused, 0) AS refused, COALESCE(h.failed, 0) AS failed, h.well_at, h.last_error, \
-    h.last_error_at, p.reason AS paused, p.paused_by, \
+    h.last_error_at, p.reason AS paused, p.paused_by, COALESCE(r.rate, 0) AS calls_per_second, \
     (SELECT count(*) FROM ops.delivery d WHERE d.site_id = k.key \
         AND d.state IN ('queued', 'unsent', 'waits')) AS waiting, \
     (SELECT min(d.created_at) FROM ops.delivery d WHERE d.site_id = k.key \
@@ -43,6 +43,8 @@ FROM unnest($1::text[]) AS k (key) \
 LEFT JOIN ops.lease l ON l.kind = 'hospital' AND l.key = k.key \
 LEFT JOIN ops.hospital_state h ON h.site_id = k.key \
 LEFT JOIN ops.pause p ON p.kind = 'hospital' AND p.key = k.key \
+LEFT JOIN (SELECT site_id, count(*)::double precision / 10 AS rate FROM ops.delivery_attempt \
+    WHERE at > now() - interval '10 seconds' GROUP BY site_id) AS r ON r.site_id = k.key \
 ORDER BY k.key";
 
 /// What an owner has to tell of a hospital since it last did.
@@ -92,6 +94,8 @@ pub struct HospitalStatus {
     pub failed: i64,
     #[serde(with = "time::serde::rfc3339::option")]
     pub well_at: Option<OffsetDateTime>,
+    /// Calls about deliveries a second, over the last ten seconds.
+    pub calls_per_second: f64,
     pub last_error: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_error_at: Option<OffsetDateTime>,
@@ -157,6 +161,7 @@ impl HospitalStatus {
             refused: row.try_get("refused")?,
             failed: row.try_get("failed")?,
             well_at: row.try_get("well_at")?,
+            calls_per_second: row.try_get("calls_per_second")?,
             last_error: row.try_get("last_error")?,
             last_error_at: row.try_get("last_error_at")?,
             paused: row.try_get("paused")?,

@@ -17,6 +17,10 @@
 //! | [`risk`] | what a study's risk model is asked, and what it answered |
 //! | [`exports`] | what was asked for in bulk, how far it is, its rows page by page |
 //! | [`hospitals`] | how each hospital is, as the owner of its lease sees it |
+//! | [`trace`] | what became of a submission, step by step |
+//! | [`reconcile`] | what a lost queue held is published once more |
+//! | [`redrives`] | redrives as jobs: how far each is, what becomes of each dead letter |
+//! | [`server`] | how the database server is: clock, connections, who may change what |
 //! | [`suspects`] | deliveries that came back after a crash |
 //! | [`lease`] | ownership that expires |
 //! | [`oldest`] | since when the oldest of each kind of work waits |
@@ -42,14 +46,18 @@ pub mod migrate;
 pub mod oldest;
 pub mod pause;
 pub mod pool;
+pub mod reconcile;
+pub mod redrives;
 pub mod reports;
 pub mod responses;
 pub mod risk;
+pub mod server;
 mod session;
 pub mod status;
 mod step;
 pub mod submissions;
 pub mod suspects;
+pub mod trace;
 mod transaction;
 mod within;
 

@@ -5,7 +5,7 @@ use epro_store::conditions::Condition;
 use epro_store::{Store, StoreError};
 use time::OffsetDateTime;
 
-use super::{Finding, hospitals};
+use super::{Finding, database, hospitals};
 use crate::outside::Outside;
 
 /// Follow-ons that are counted at most.
@@ -33,6 +33,7 @@ async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, Sto
         )]);
     }
     let mut findings = alerts(outside.config, store).await?;
+    findings.extend(database::found(outside, store).await?);
     findings.extend(hospitals::found(outside, store).await?);
     let unsent = store.unsent(MOST).await?.len();
     if unsent > 0 {

@@ -1,7 +1,7 @@
 //! `epro dead-letters` with more of them than fit on a screen.
 
 use epro_proving::Stack;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const MANY: &str = "\
 INSERT INTO ops.dead_letter (lane, queue, message_id, content_sha256, class, body, wrapped, headers, times)
@@ -9,7 +9,7 @@ SELECT 'dead', 'epro.submissions.routine', gen_random_uuid(), sha256('x'), 'unre
 FROM generate_series(1, 1203)";
 
 #[tokio::test]
-async fn a_redrive_of_all_means_all_and_a_limit_means_so_many() {
+async fn a_redrive_of_all_means_all_up_to_its_limit() {
     let stack = Stack::new().await.unwrap();
     let link = stack.database().connect().await.unwrap();
     link.client.batch_execute(MANY).await.unwrap();
@@ -17,7 +17,11 @@ async fn a_redrive_of_all_means_all_and_a_limit_means_so_many() {
     let count = async |limit: &[&str]| {
         let line: Vec<&str> = redrive.iter().chain(limit).copied().collect();
         let said: Value = serde_json::from_str(&stack.epro(&line).await.unwrap()).unwrap();
-        said.as_array().unwrap().len()
+        assert_eq!(
+            (&said["would_redrive"][0]["class"], &said["redrive"]),
+            (&json!("unreadable"), &json!(null))
+        );
+        said["would_redrive"][0]["count"].as_i64().unwrap()
     };
     assert_eq!(count(&[]).await, 1203);
     assert_eq!(count(&["--limit", "501"]).await, 501);

@@ -4,7 +4,9 @@
 
 mod config_check;
 mod dead_letters;
+mod doctor;
 mod queues;
+mod redrives;
 mod roles;
 mod screen;
 mod topology;

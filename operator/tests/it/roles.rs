@@ -11,6 +11,7 @@ async fn an_operator_needs_no_more_than_the_role_epro_operator() {
     let stack = Stack::new().await.unwrap();
     let link = stack.database().connect().await.unwrap();
     link.client.batch_execute(ONE).await.unwrap();
+    link.client.batch_execute(ONE).await.unwrap();
     let login = stack.database().login("epro_operator").await.unwrap();
     let env = [("EPRO__POSTGRES__URL", login.url())];
     for line in [
@@ -19,6 +20,9 @@ async fn an_operator_needs_no_more_than_the_role_epro_operator() {
         &["dead-letters", "list"],
         &["dead-letters", "show", "1"],
         &["dead-letters", "redrive", "1", "--yes", "--reason", "again"],
+        &["dead-letters", "redrive", "list"],
+        &["dead-letters", "show", "2", "--reveal", "--reason", "a look"],
+        &["dead-letters", "discard", "2", "--yes", "--reason", "of no use"],
         &["hospitals"],
         &["alerts", "list"],
         &["topology", "check"],
@@ -33,5 +37,5 @@ async fn an_operator_needs_no_more_than_the_role_epro_operator() {
     let settled = "SELECT count(*) FROM ops.dead_letter WHERE state = 'redriven'";
     assert_eq!(link.count(settled).await.unwrap(), 1);
     let audited = "SELECT count(*) FROM audit.event WHERE actor LIKE 'operator:%'";
-    assert_eq!(link.count(audited).await.unwrap(), 3);
+    assert_eq!(link.count(audited).await.unwrap(), 6, "the redrive and its dead letter count as two");
 }

@@ -1,6 +1,6 @@
 //! The table `ops.dead_letter` and its rows.
 
-use super::{Class, DeadLetter, DeadLetterRow, DeadLetterState, DeadLetterSummary, Filter};
+use super::{Class, Counted, DeadLetter, DeadLetterRow, DeadLetterState, DeadLetterSummary, Filter};
 use crate::audit::Actor;
 use crate::error::StoreError;
 use crate::step::Step;
@@ -8,13 +8,19 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// A repeat counts and opens the row again: it was redriven, or discarded, and came back.
+/// A repeat counts and opens the row again: it was redriven, or discarded, and came back. A follow-on is redriven as
+/// another message, and comes again in no other way: its repeat is another row, maybe before the first is marked.
 const INSERT: &str = "\
 INSERT INTO ops.dead_letter AS d (lane, queue, message_id, content_sha256, class, stage, detail, \
-    submission_id, pseudonym, site_id, study_id, instrument, received_at, kind, headers, wrapped, body, times) \
+    submission_id, pseudonym, site_id, study_id, instrument, received_at, kind, headers, wrapped, body, times, \
+    failed_again) \
 SELECT n.lane, n.queue, n.message_id, n.content_sha256, n.class, n.stage, n.detail, n.submission_id, \
     n.pseudonym, n.site_id, n.study_id, n.instrument, n.received_at, n.kind, n.headers::jsonb, n.wrapped, \
-    n.body, n.times \
+    n.body, n.times, \
+    EXISTS (SELECT FROM ops.dead_letter e WHERE e.submission_id = n.submission_id \
+        AND (e.state = 'redriven' OR n.lane IN ('hospitals', 'risk')) \
+        AND e.lane = n.lane AND e.class = n.class AND e.pseudonym IS NOT DISTINCT FROM n.pseudonym \
+        AND e.stage IS NOT DISTINCT FROM n.stage AND e.detail IS NOT DISTINCT FROM n.detail) \
 FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::text[], $6::text[], $7::text[], \
     $8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::text[], \
     $15::text[], $16::boolean[], $17::bytea[], $18::integer[]) \
@@ -22,36 +28,63 @@ FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::text[], $6::tex
     study_id, instrument, received_at, kind, headers, wrapped, body, times) \
 ON CONFLICT (lane, COALESCE(message_id, '00000000-0000-0000-0000-000000000000'), content_sha256, class) \
 DO UPDATE SET times = d.times + excluded.times, last_at = now(), state = 'open', \
+    failed_again = (d.failed_again OR d.state = 'redriven') \
+        AND d.stage IS NOT DISTINCT FROM excluded.stage AND d.detail IS NOT DISTINCT FROM excluded.detail, \
+    stage = excluded.stage, detail = excluded.detail, \
     settled_by = NULL, settled_at = NULL, settled_reason = NULL";
 
 macro_rules! summary {
     ($rest:literal) => {
         concat!(
             "SELECT id, lane, queue, message_id, class, stage, detail, submission_id, site_id, study_id, ",
-            "instrument, kind, times, first_at, last_at, state, settled_by, settled_at, settled_reason",
+            "instrument, kind, times, failed_again, first_at, last_at, state, settled_by, settled_at, settled_reason",
             $rest
         )
     };
 }
 
-const LIST: &str = summary!(
-    " FROM ops.dead_letter \
-     WHERE ($1::text IS NULL OR lane = $1) AND ($2::text IS NULL OR queue = $2) \
-     AND ($3::text IS NULL OR class = $3) AND ($4::text IS NULL OR site_id = $4) \
-     AND ($5::text IS NULL OR study_id = $5) AND ($6::uuid IS NULL OR submission_id = $6) \
-     AND ($7::text IS NULL OR state = $7) AND ($8::bigint IS NULL OR id > $8) \
-     ORDER BY id LIMIT $9::bigint"
+/// What [`narrowed`] fills in.
+macro_rules! matching {
+    () => {
+        " ($1::text IS NULL OR lane = $1) AND ($2::text IS NULL OR queue = $2) \
+         AND ($3::text IS NULL OR class = $3) AND ($4::text IS NULL OR site_id = $4) \
+         AND ($5::text IS NULL OR study_id = $5) AND ($6::text IS NULL OR instrument = $6) \
+         AND ($7::text IS NULL OR stage = $7) AND ($8::uuid IS NULL OR submission_id = $8) \
+         AND ($9::text IS NULL OR state = $9) AND ($10::timestamptz IS NULL OR last_at >= $10) \
+         AND ($11::timestamptz IS NULL OR last_at < $11) AND ($12::bigint[] IS NULL OR id = ANY ($12)) "
+    };
+}
+pub(crate) use matching;
+
+const LIST: &str = concat!(
+    summary!(" FROM ops.dead_letter WHERE"),
+    matching!(),
+    "AND ($13::bigint IS NULL OR id > $13) ORDER BY id LIMIT $14::bigint"
 );
 
-const SHOW: &str = summary!(", content_sha256, body, wrapped, headers FROM ops.dead_letter WHERE id = $1");
+const COUNTS: &str = concat!(
+    "SELECT class, queue, count(*) FROM (SELECT class, queue FROM ops.dead_letter WHERE",
+    matching!(),
+    "ORDER BY id LIMIT $13::bigint) AS found GROUP BY class, queue ORDER BY count(*) DESC, class, queue"
+);
+
+const SHOW: &str =
+    summary!(", pseudonym, content_sha256, body, wrapped, headers FROM ops.dead_letter WHERE id = $1");
 
 const LOCK: &str = "\
-SELECT state, times, settled_at, submission_id, pseudonym, site_id, study_id \
+SELECT state, times, stage, detail, settled_at, submission_id, pseudonym, site_id, study_id \
 FROM ops.dead_letter WHERE id = $1 FOR UPDATE";
+
+const FAILED_AGAIN: &str = "UPDATE ops.dead_letter SET failed_again = true WHERE id = $1";
 
 const SETTLE: &str = "\
 UPDATE ops.dead_letter SET state = $2, settled_by = $3, settled_reason = $4, settled_at = clock_timestamp() \
 WHERE id = $1";
+
+const DISCARD: &str = "\
+UPDATE ops.dead_letter SET state = 'discarded', settled_by = $2, settled_reason = $3, \
+    settled_at = clock_timestamp() \
+WHERE id = ANY ($1) AND state = 'open' RETURNING id, submission_id, pseudonym, site_id, study_id";
 
 /// The key of a row.
 type Key<'d> = (&'d str, Option<Uuid>, [u8; 32], &'static str);
@@ -94,17 +127,38 @@ fn columns<'d>(letters: &[&'d DeadLetter]) -> Step<'d> {
         .with(each(letters, |l| l.body.as_slice()))
 }
 
-pub(super) fn list(filter: &Filter) -> Step<'_> {
-    Step::new(LIST)
+/// The parameters of [`matching`].
+pub(crate) fn narrowed<'f>(sql: &'static str, filter: &'f Filter) -> Step<'f> {
+    Step::new(sql)
         .with(filter.lane.as_deref())
         .with(filter.queue.as_deref())
         .with(filter.class.map(Class::as_str))
         .with(filter.site_id.as_deref())
         .with(filter.study_id.as_deref())
+        .with(filter.instrument.as_deref())
+        .with(filter.stage.as_deref())
         .with(filter.submission_id)
         .with(filter.state.map(DeadLetterState::as_str))
-        .with(filter.after)
-        .with(i64::from(filter.limit.unwrap_or(100)))
+        .with(filter.since)
+        .with(filter.until)
+        .with((!filter.ids.is_empty()).then_some(&filter.ids))
+}
+
+pub(super) fn list(filter: &Filter) -> Step<'_> {
+    narrowed(LIST, filter).with(filter.after).with(i64::from(filter.limit.unwrap_or(100)))
+}
+
+pub(super) fn counts(filter: &Filter) -> Step<'_> {
+    narrowed(COUNTS, filter).with(filter.limit.map(i64::from))
+}
+
+pub(super) fn count(row: &Row) -> Result<Counted, StoreError> {
+    let class: &str = row.try_get(0)?;
+    Ok(Counted {
+        class: class.parse().map_err(|_| StoreError::internal())?,
+        queue: row.try_get(1)?,
+        count: row.try_get(2)?,
+    })
 }
 
 pub(super) fn show(id: i64) -> Step<'static> {
@@ -113,6 +167,14 @@ pub(super) fn show(id: i64) -> Step<'static> {
 
 pub(super) fn lock(id: i64) -> Step<'static> {
     Step::new(LOCK).with(id)
+}
+
+pub(super) fn failed_again(id: i64) -> Step<'static> {
+    Step::new(FAILED_AGAIN).with(id)
+}
+
+pub(super) fn discard<'s>(ids: &'s [i64], by: &Actor, reason: &'s str) -> Step<'s> {
+    Step::new(DISCARD).with(ids).with(by.to_string()).with(reason)
 }
 
 pub(super) fn settle<'s>(id: i64, state: DeadLetterState, by: &Actor, reason: &'s str) -> Step<'s> {
@@ -144,6 +206,7 @@ pub(super) fn summary(row: &Row) -> Result<DeadLetterSummary, StoreError> {
         instrument: row.try_get("instrument")?,
         kind: row.try_get("kind")?,
         times: row.try_get("times")?,
+        failed_again: row.try_get("failed_again")?,
         first_at: row.try_get("first_at")?,
         last_at: row.try_get("last_at")?,
         state: state(row)?,

@@ -3,8 +3,11 @@
 use crate::support::chain;
 use crate::support::database::Database;
 use epro_store::AuditChain;
+use epro_store::Store;
 use epro_store::audit::{Actor, AuditFacts};
-use epro_store::dead_letters::{Class, DeadLetter, DeadLetterState, Filter, Redriven};
+use epro_store::dead_letters::{
+    Class, DeadLetter, DeadLetterState, DeadLetterSummary, Filter, Mark, Redriven,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -29,6 +32,19 @@ fn unreadable() -> DeadLetter {
         headers: json!({"epro-attempt": 2}),
         audit: AuditFacts::by(Actor::Unknown),
     }
+}
+
+/// As a redrive marks one that it has published.
+pub(crate) async fn mark(
+    store: &Store,
+    chain: &mut AuditChain,
+    seen: &DeadLetterSummary,
+    by: &str,
+    reason: &str,
+) -> Redriven {
+    let by = Actor::from(by);
+    let mark = Mark { redrive_id: 1, seen, by: &by, reason, published: true, outcome: "redriven" };
+    store.mark_redriven(chain, &mark).await.unwrap()
 }
 
 #[tokio::test]
@@ -121,24 +137,45 @@ async fn a_second_redrive_says_since_when_and_a_return_opens_it_again() {
     let (store, mut chain) = (database.store(), AuditChain::new("test"));
     let letter = unreadable();
     store.set_aside(&mut chain, std::slice::from_ref(&letter), None).await.unwrap();
-    let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
+    let seen = store.dead_letters(&Filter::default()).await.unwrap().remove(0);
+    let id = seen.id;
 
-    assert_eq!(
-        store.mark_redriven(&mut chain, id, 1, "anna", "the key is back").await.unwrap(),
-        Redriven::Now
-    );
+    assert_eq!(mark(&store, &mut chain, &seen, "anna", "the key is back").await, Redriven::Now);
     let shown = store.dead_letter(id).await.unwrap().unwrap().summary;
     assert_eq!(shown.settled_by.as_deref(), Some("operator:anna"));
     assert_eq!(shown.settled_reason.as_deref(), Some("the key is back"));
-    let again = store.mark_redriven(&mut chain, id, 1, "ben", "why not").await.unwrap();
+    let again = mark(&store, &mut chain, &seen, "ben", "why not").await;
     assert_eq!(again, Redriven::Already { at: shown.settled_at.unwrap() });
     assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 1);
-    assert_eq!(store.mark_redriven(&mut chain, id + 1, 1, "anna", "x").await.unwrap(), Redriven::Absent);
+    let absent = DeadLetterSummary { id: id + 1, ..seen };
+    assert_eq!(mark(&store, &mut chain, &absent, "anna", "x").await, Redriven::Absent);
 
     store.set_aside(&mut chain, &[letter], None).await.unwrap();
-    assert_eq!(store.dead_letter(id).await.unwrap().unwrap().summary.state, DeadLetterState::Open);
-    assert_eq!(store.mark_redriven(&mut chain, id, 2, "anna", "once more").await.unwrap(), Redriven::Now);
+    let again = store.dead_letter(id).await.unwrap().unwrap().summary;
+    assert_eq!((again.state, again.times, again.failed_again), (DeadLetterState::Open, 2, true));
+    assert_eq!(mark(&store, &mut chain, &again, "anna", "once more").await, Redriven::Now);
     chain::unbroken(&database).await;
+}
+
+#[tokio::test]
+async fn what_was_redriven_and_fails_otherwise_or_as_another_message_is_told_apart() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store_as("epro_worker"), AuditChain::new("test"));
+    let operator = database.store_as("epro_operator");
+    let delivery = DeadLetter { submission_id: Some(Uuid::now_v7()), ..unreadable() };
+    let submission = unreadable();
+    store.set_aside(&mut chain, &[delivery.clone(), submission.clone()], None).await.unwrap();
+    for seen in operator.dead_letters(&Filter::default()).await.unwrap() {
+        assert!(!seen.failed_again);
+        mark(&operator, &mut AuditChain::new("epro"), &seen, "anna", "mended").await;
+    }
+    let renewed = DeadLetter { message_id: Some(Uuid::now_v7()), content_sha256: [9; 32], ..delivery };
+    let otherwise = DeadLetter { detail: Some("another rule".into()), ..submission };
+    store.set_aside(&mut chain, &[renewed.clone(), otherwise], None).await.unwrap();
+    let open = Filter { state: Some(DeadLetterState::Open), ..Filter::default() };
+    for found in operator.dead_letters(&open).await.unwrap() {
+        assert_eq!(found.failed_again, found.message_id == renewed.message_id, "{found:?}");
+    }
 }
 
 #[tokio::test]
@@ -149,10 +186,10 @@ async fn what_was_set_aside_again_since_it_was_looked_at_is_not_settled() {
     store.set_aside(&mut chain, std::slice::from_ref(&letter), None).await.unwrap();
     let seen = store.dead_letters(&Filter::default()).await.unwrap().remove(0);
     store.set_aside(&mut chain, &[letter], None).await.unwrap();
-    let marked = store.mark_redriven(&mut chain, seen.id, seen.times, "anna", "fixed").await.unwrap();
-    assert_eq!(marked, Redriven::CameBack);
+    assert_eq!(mark(&store, &mut chain, &seen, "anna", "fixed").await, Redriven::CameBack);
     let shown = store.dead_letter(seen.id).await.unwrap().unwrap().summary;
     assert_eq!((shown.state, shown.times, shown.settled_by), (DeadLetterState::Open, 2, None));
+    assert!(shown.failed_again);
     assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 0);
 }
 
@@ -162,7 +199,7 @@ async fn of_two_redrives_at_once_one_is_the_first() {
     let store = database.store();
     let (mut one, mut two) = (AuditChain::new("one"), AuditChain::new("two"));
     store.set_aside(&mut one, &[unreadable()], None).await.unwrap();
-    let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
+    let seen = store.dead_letters(&Filter::default()).await.unwrap().remove(0);
     let holder = database.one_more_client().await;
     holder.batch_execute("BEGIN; SELECT FROM ops.dead_letter FOR UPDATE").await.unwrap();
     let release = async {
@@ -170,11 +207,11 @@ async fn of_two_redrives_at_once_one_is_the_first() {
         holder.batch_execute("COMMIT").await.unwrap();
     };
     let (first, second, ()) = tokio::join!(
-        store.mark_redriven(&mut one, id, 1, "anna", "x"),
-        store.mark_redriven(&mut two, id, 1, "ben", "y"),
+        mark(&store, &mut one, &seen, "anna", "x"),
+        mark(&store, &mut two, &seen, "ben", "y"),
         release
     );
-    let outcomes = [first.unwrap(), second.unwrap()];
+    let outcomes = [first, second];
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Redriven::Now).count(), 1, "{outcomes:?}");
     assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 1);
 }

@@ -1,5 +1,6 @@
 //! What each role may not do, and that it may do what it needs.
 
+use crate::dead_letters::mark;
 use crate::support::database::Database;
 use crate::support::sample::{alerting, amendment, other_content, submission, words};
 use epro_store::AuditChain;
@@ -128,9 +129,9 @@ async fn an_operator_redrives_and_pauses_and_leaves_a_trace_that_no_operator_can
     a_little_of_everything(&database).await;
     let store = database.store_as("epro_operator");
     let mut chain = AuditChain::new("epro");
-    let id = store.dead_letters(&Filter::default()).await.unwrap()[0].id;
-    assert!(store.dead_letter(id).await.unwrap().is_some());
-    assert_eq!(store.mark_redriven(&mut chain, id, 1, "anna", "fixed").await.unwrap(), Redriven::Now);
+    let seen = store.dead_letters(&Filter::default()).await.unwrap().remove(0);
+    assert!(store.dead_letter(seen.id).await.unwrap().is_some());
+    assert_eq!(mark(&store, &mut chain, &seen, "anna", "fixed").await, Redriven::Now);
     assert!(store.pause(&mut chain, "lane", "submissions", "anna", "storm").await.unwrap());
     assert!(store.resume(&mut chain, "lane", "submissions", "anna", "over").await.unwrap());
     assert_eq!(database.count("audit.event WHERE actor = 'operator:anna'").await, 3);

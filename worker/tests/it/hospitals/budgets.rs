@@ -46,7 +46,7 @@ async fn a_dead_letter_is_redriven_as_a_new_generation_with_new_budgets() {
     assert_eq!(stand.number(renewed).await, 1);
     assert_eq!((stand.desk(ONE).kept().len(), stand.dead().await), (1, 0));
     let audited = "SELECT count(*) FROM audit.event WHERE details::text LIKE '%they mended their rule%'";
-    assert_eq!(stand.number(audited).await, 2, "the delivery's row and the dead letter's");
+    assert_eq!(stand.number(audited).await, 3, "the redrive's row, the delivery's and the dead letter's");
     let again = stand.stack.epro(&line).await.unwrap();
     assert!(again.contains("was settled already"), "{again}");
 }

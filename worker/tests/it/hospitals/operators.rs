@@ -80,3 +80,42 @@ async fn an_operator_sees_how_each_hospital_is() {
     let table = stand.stack.epro(&["hospitals"]).await.unwrap();
     assert!(table.contains("401") && table.contains("paused: their upgrade"), "{table}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_a_hospitals_lost_queue_is_delivered_after_reconciling() {
+    let stand = Stand::new(json!({})).await;
+    let sent = stand.store(ONE, 3).await;
+    stand.are(ONE, "queued", 3).await;
+    let queue = format!("epro.his.{ONE}");
+    stand.stack.vhost().delete_queue(&queue).await.unwrap();
+    epro(&stand, &["topology", "apply"]).await;
+    let _caller = stand.caller().await;
+    let said = stand.stack.epro(&["reconcile", "--queue", &queue]).await.unwrap();
+    assert!(said.contains("would be published again") && said.contains("nothing was done"), "{said}");
+    let (code, _, error) = stand.stack.epro_status(&["reconcile", "--yes", "--reason", "x"]).await.unwrap();
+    assert!(code == Some(1) && error.contains("--all"), "{error}");
+    assert!(stand.desk(ONE).calls().is_empty(), "nothing is left in the queue");
+    let yes = ["reconcile", "--queue", &queue, "--yes", "--reason", "the node lost its disk"];
+    let said = stand.stack.epro(&yes).await.unwrap();
+    assert!(said.contains("3 are unsent"), "{said}");
+    stand.are(ONE, "done", 3).await;
+    assert_eq!(stand.desk(ONE).kept().len(), 3);
+
+    let id = sent[0].1["submission_id"].as_str().unwrap();
+    let traced: Value =
+        serde_json::from_str(&stand.stack.epro(&["trace", id, "--json"]).await.unwrap()).unwrap();
+    let steps: Vec<&str> =
+        traced["steps"].as_array().unwrap().iter().filter_map(|step| step["what"].as_str()).collect();
+    for (one, next) in [
+        ("received", "submission.stored"),
+        ("submission.stored", "delivery.reconciled"),
+        ("delivery.reconciled", "call"),
+    ] {
+        let at =
+            |what| steps.iter().position(|step| *step == what).unwrap_or_else(|| panic!("{what}: {traced}"));
+        assert!(at(one) < at(next), "{traced}");
+    }
+    let call = traced["steps"].as_array().unwrap().iter().find(|step| step["what"] == "call").unwrap();
+    assert!(call["duration_ms"].is_number(), "{call}");
+    assert!(!traced.to_string().contains(&sent[0].0), "no patient");
+}
