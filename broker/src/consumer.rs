@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
+mod tally;
+
 use futures_util::{FutureExt, Stream};
 use lapin::{
     Channel, ErrorKind,
@@ -22,6 +24,7 @@ use crate::{
     delivery::{Delivery, Desk},
     settle::{Frame, Ledger, Verdict},
 };
+use tally::Tally;
 
 /// A subscription to one queue, on a channel of its own.
 pub struct Consumer {
@@ -32,7 +35,7 @@ pub struct Consumer {
     end: Option<EndReason>,
     prefetch: usize,
     scratch: Vec<(u64, Verdict)>,
-    received: metrics::Counter,
+    tally: Tally,
 }
 
 /// Dropped, it closes the channel, and the broker takes back what is unsettled.
@@ -106,7 +109,7 @@ impl Consumer {
             // To the broker, 0 is no bound.
             prefetch: if prefetch == 0 { usize::MAX } else { prefetch.into() },
             scratch: Vec::with_capacity(prefetch.into()),
-            received: metrics::counter!("epro_deliveries_total", "queue" => queue.to_owned()),
+            tally: Tally::new(queue),
         })
     }
 
@@ -122,7 +125,7 @@ impl Consumer {
         match Pin::new(&mut line.stream).poll_next(cx) {
             Poll::Ready(Some(Ok(delivery))) => {
                 self.ledger.received(delivery.delivery_tag);
-                self.received.increment(1);
+                self.tally.received(delivery.redelivered);
                 Poll::Ready(Some(Delivery::new(delivery, self.desk.clone())))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(self.ended(EndReason::Failed(error.to_string()))),
@@ -166,6 +169,7 @@ impl Consumer {
             return Ok(None);
         }
         for (tag, verdict) in self.scratch.drain(..) {
+            self.tally.decided(verdict);
             self.ledger.decide(tag, verdict);
         }
         hand_over(&line.channel, &self.ledger.take(past_stragglers))
@@ -193,6 +197,7 @@ impl Consumer {
         self.desk.take(&mut self.scratch);
         self.desk.close();
         for (tag, verdict) in self.scratch.drain(..) {
+            self.tally.decided(verdict);
             self.ledger.decide(tag, verdict);
         }
         finish(hand_over(&line.channel, &self.ledger.take_rest())?).await?;

@@ -96,6 +96,11 @@ impl Delivery {
         wire::read(&self.properties)
     }
 
+    /// The W3C trace context of its header, if it has our form.
+    pub fn traceparent(&self) -> Option<&str> {
+        wire::traceparent(&self.properties)
+    }
+
     /// Unix seconds at which it was published, by its publisher's clock.
     pub fn published_at(&self) -> Option<u64> {
         *self.properties.timestamp()

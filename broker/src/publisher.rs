@@ -103,6 +103,8 @@ pub struct Publisher {
 }
 
 struct Desk {
+    name: String,
+    outstanding: usize,
     jobs: mpsc::Sender<Job>,
     slots: Arc<Semaphore>,
     state: watch::Receiver<PublisherState>,
@@ -142,6 +144,8 @@ impl Publisher {
         let (state_out, state) = watch::channel(PublisherState::Disconnected);
         let (jobs, jobs_out) = mpsc::channel(options.outstanding.max(1));
         let desk = Desk {
+            name: options.name.clone(),
+            outstanding: options.outstanding,
             jobs,
             slots: Arc::new(Semaphore::new(options.outstanding)),
             state,
@@ -156,13 +160,14 @@ impl Publisher {
     /// Publishes and waits for the answer, at most `confirm_timeout`; refuses at once when
     /// there is no free slot. If the future is dropped the message may or may not be stored.
     pub async fn publish(&self, message: Message) -> Result<Confirmed, PublishError> {
-        let deadline = Instant::now() + self.desk.confirm_timeout;
+        let started = Instant::now();
+        let deadline = started + self.desk.confirm_timeout;
         let slot = self.desk.slots.clone().try_acquire_owned();
         let result = match slot {
             Ok(slot) => self.send(message, slot, deadline).await,
             Err(_) => Err(self.unable().err().unwrap_or(PublishError::Saturated)),
         };
-        self.desk.tally.count(&result);
+        self.desk.tally.count(&result, started.elapsed());
         result
     }
 
@@ -172,12 +177,13 @@ impl Publisher {
         message: Message,
         within: Duration,
     ) -> Result<Confirmed, PublishError> {
-        let deadline = Instant::now() + within;
+        let started = Instant::now();
+        let deadline = started + within;
         let result = match self.slot(deadline).await {
             Ok(slot) => self.send(message, slot, deadline).await,
             Err(error) => Err(error),
         };
-        self.desk.tally.count(&result);
+        self.desk.tally.count(&result, started.elapsed());
         result
     }
 
@@ -217,6 +223,23 @@ impl Publisher {
             PublisherState::Connected => Ok(()),
             PublisherState::Blocked => Err(PublishError::Blocked),
             PublisherState::Disconnected => Err(PublishError::NotConnected),
+        }
+    }
+
+    /// Sets the gauges of what it can do just now, for as long as there is a handle: it holds none itself.
+    pub fn gauges(&self) -> impl Fn() + Send + 'static {
+        let (desk, name) = (Arc::downgrade(&self.desk), self.desk.name.clone());
+        let gauge = |gauge: metrics::Gauge, so: bool| gauge.set(if so { 1.0 } else { 0.0 });
+        move || {
+            let Some(desk) = desk.upgrade() else { return };
+            let state = *desk.state.borrow();
+            let connected = metrics::gauge!("epro_publisher_connected", "publisher" => name.clone());
+            gauge(connected, state != PublisherState::Disconnected);
+            let blocked = metrics::gauge!("epro_publisher_blocked", "publisher" => name.clone());
+            gauge(blocked, state == PublisherState::Blocked);
+            let outstanding = desk.outstanding.saturating_sub(desk.slots.available_permits());
+            metrics::gauge!("epro_publisher_outstanding", "publisher" => name.clone())
+                .set(outstanding as f64);
         }
     }
 

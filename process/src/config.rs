@@ -24,6 +24,7 @@ mod risk;
 mod secret;
 mod section;
 mod tls;
+mod traces;
 mod worker;
 mod yaml;
 
@@ -46,12 +47,13 @@ pub use keys::KeysConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use places::{Profile, SiteConfig, StudyConfig};
 pub use postgres::PostgresConfig;
-pub use problem::{EXIT_CODE, Problem, refuse};
+pub use problem::{EXIT_CODE, Problem, refuse, told};
 pub use reports::ReportsConfig;
 pub use risk::RiskConfig;
 pub use secret::Secret;
 use section::{Findings, Section};
 pub use tls::TlsConfig;
+pub use traces::TracesConfig;
 pub use worker::{Lane, WorkerConfig};
 
 /// Goes before an instrument's id in its canonical URL unless the configuration says what does.
@@ -96,6 +98,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Comprehensive reports.
     pub reports: ReportsConfig,
+    /// Where spans go.
+    pub traces: TracesConfig,
 }
 
 impl Config {
@@ -175,6 +179,7 @@ impl Config {
             exports: ExportsConfig::read(root.section("exports"), insecure),
             worker: WorkerConfig::read(root.section("worker")),
             reports: ReportsConfig::read(root.section("reports")),
+            traces: TracesConfig::read(root.section("traces"), insecure),
         };
         root.finish();
         config

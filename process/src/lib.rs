@@ -10,3 +10,4 @@ pub mod shutdown;
 pub mod task;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;

@@ -1,14 +1,16 @@
 //! Logs, metrics and the panic hook of a process.
 
+mod catalogue;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
-
-/// Upper bounds of the buckets of every `_seconds` histogram.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+pub use catalogue::{Kind, METRICS, Metric};
 
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -23,21 +25,39 @@ pub enum TelemetryError {
 
 /// What a process counts; rendered by the admin server.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    recorded: PrometheusHandle,
+    looks: Arc<Mutex<Vec<Look>>>,
+}
+
+type Look = Box<dyn Fn() + Send>;
 
 impl Metrics {
     /// The Prometheus text format.
     pub fn render(&self) -> String {
-        self.0.render()
+        for look in self.looks().iter() {
+            look();
+        }
+        self.recorded.render()
+    }
+
+    /// Has gauges set whenever somebody looks: what a pool or a publisher knows of itself costs nothing meanwhile.
+    pub fn at_each_look(&self, set: impl Fn() + Send + 'static) {
+        self.looks().push(Box::new(set));
     }
 
     /// Housekeeping, without which histograms grow; the admin server calls it every 5 s.
     pub(crate) fn upkeep(&self) {
-        self.0.run_upkeep();
+        self.recorded.run_upkeep();
+    }
+
+    fn looks(&self) -> std::sync::MutexGuard<'_, Vec<Look>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sets up logs on standard error, the metrics recorder and the panic hook, once a process.
+/// Sets up logs on standard error, the metrics recorder and the panic hook, once a process: `epro-worker` and its
+/// version.
 ///
 /// `RUST_LOG` rules our own targets only. Every foreign target is capped at WARN, and
 /// lapin is off whatever it says: it logs whole bodies of returned messages, and an ERROR for each answer
@@ -45,12 +65,23 @@ impl Metrics {
 ///
 /// # Errors
 /// When it is called twice.
-pub fn init(config: &LogConfig) -> Result<Metrics, TelemetryError> {
+pub fn init(
+    process: &'static str,
+    version: &'static str,
+    config: &LogConfig,
+) -> Result<Metrics, TelemetryError> {
     init_log(config)?;
     crate::panic::install_hook();
-    let recorder =
-        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
-    Ok(Metrics(recorder.install_recorder()?))
+    let mut recorder = PrometheusBuilder::new();
+    for metric in METRICS.iter().filter(|metric| metric.kind == Kind::Histogram) {
+        recorder = recorder.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets())?;
+    }
+    let recorded = recorder.install_recorder()?;
+    for metric in METRICS {
+        metric.describe(process);
+    }
+    metrics::gauge!("epro_build_info", "process" => process, "version" => version).set(1.0);
+    Ok(Metrics { recorded, looks: Arc::default() })
 }
 
 /// The logs alone, for a tool that serves no metrics.

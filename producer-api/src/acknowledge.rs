@@ -21,7 +21,7 @@ use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::visit::Visit;
 
 /// How long PostgreSQL may take to say whose alert it is. Without it, the worker finds out.
@@ -63,8 +63,10 @@ async fn acknowledge(
     let alert_id = id.ok_or(Kind::IdMalformed)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     check_theirs(door, &caller, alert_id).await?;
-    let message = message(door, &caller, alert_id, headers);
+    let mut message = message(door, &caller, alert_id, visit.trace(headers));
+    let publishing = trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
+    drop(publishing);
     Ok(json(202, "application/json", &Answer { status: "received", alert_id }))
 }
 
@@ -82,8 +84,7 @@ fn party(caller: &Caller) -> Party {
     Party { studies: caller.studies.clone(), sites: caller.sites.clone() }
 }
 
-fn message(door: &Door, caller: &Caller, alert_id: Uuid, headers: &HeaderMap) -> Message {
-    let trace = Trace::of(headers);
+fn message(door: &Door, caller: &Caller, alert_id: Uuid, trace: Trace) -> Message {
     let command = Acknowledgement {
         alert_id,
         actor: delegate(door, caller),

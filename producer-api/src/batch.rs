@@ -23,7 +23,6 @@ use crate::intake::{self, Admitted, Arrival};
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::{check_scope, location};
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 /// Most submissions in a batch.
@@ -87,7 +86,7 @@ async fn submit(
     check_scope(door, visit, &caller)?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json", "application/x-ndjson"])?;
-    let trace = Trace::of(request.headers());
+    let trace = visit.trace(request.headers());
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let parts = split(&bytes, MAX_ITEMS).map_err(|violation| not_a_batch(&bytes, violation))?;
     let arrival = Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Batch, trace: &trace };

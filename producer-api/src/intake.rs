@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 /// Where and how something came in.
 pub(crate) struct Arrival<'a> {
@@ -55,7 +55,7 @@ pub(crate) async fn take(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes) -> R
 /// Counts what became of one submission.
 pub(crate) fn count<T>(through: &'static str, outcome: &Result<T, Refusal>) {
     let class = outcome.as_ref().err().map_or("received", |refusal| refusal.kind.class());
-    metrics::counter!("epro_submissions_total", "door" => through, "outcome" => class).increment(1);
+    metrics::counter!("epro_intake_submissions_total", "door" => through, "outcome" => class).increment(1);
 }
 
 /// Checks one submission and seals it.
@@ -81,7 +81,8 @@ pub(crate) async fn publish(
     admitted: Admitted,
     within: Option<Duration>,
 ) -> Result<Received, Refusal> {
-    let Admitted { submission_id, message, message_id: _ } = admitted;
+    let Admitted { submission_id, mut message, message_id: _ } = admitted;
+    let mut span = trace::publish(&mut message);
     let outcome = match within {
         None => door.publisher.publish(message).await,
         Some(within) => door.publisher.publish_within(message, within).await,
@@ -89,6 +90,7 @@ pub(crate) async fn publish(
     match outcome {
         Ok(receipt) => Ok(Received { submission_id, _receipt: receipt }),
         Err(error) => {
+            span.failed("not_confirmed");
             if let PublishError::Returned { routing_key } = &error {
                 door.queues.not_ready(crate::readiness::missing(&format!("queue {routing_key}")));
             }

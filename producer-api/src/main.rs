@@ -33,10 +33,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use epro_broker::{Publisher, PublisherOptions};
-use epro_process::config::{Config, environment, refuse};
+use epro_process::config::{Config, environment, refuse, told};
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
-use epro_process::{task, telemetry};
+use epro_process::{task, telemetry, traces};
 
 use crate::audit::{Notes, Post};
 use crate::door::{Door, Setup};
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Ok(setup) => setup,
         Err(problems) => return refuse(&problems),
     };
-    let metrics = match telemetry::init(&setup.config.log) {
+    let metrics = match telemetry::init("epro-producer-api", env!("CARGO_PKG_VERSION"), &setup.config.log) {
         Ok(metrics) => metrics,
         Err(_) => return ExitCode::FAILURE,
     };
@@ -81,6 +81,8 @@ fn main() -> ExitCode {
 
 async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("the signals can't be listened to")?;
+    let spans = traces::start(&setup.config.traces, "epro-producer-api", env!("CARGO_PKG_VERSION"))
+        .map_err(|problems| anyhow::anyhow!("{}", told(&problems)))?;
     let readiness = Readiness::new();
     let open = readiness.part("door");
     let (intake, admin, broker) =
@@ -93,6 +95,7 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
         confirm_timeout: intake.confirm_timeout,
     });
     let driver = task::spawn("publisher", driver);
+    let publisher_gauges = publisher.gauges();
     let notes = Arc::new(Notes::default());
     let post = Post::new(notes.clone(), publisher.clone());
     let post = task::spawn("audit notes", post.run(shutdown.clone()));
@@ -104,6 +107,8 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
     let watch = task::spawn("queue watch", watch);
     task::spawn("store watch", readiness::watch_store(door.store.clone(), shutdown.clone()));
 
+    metrics.at_each_look(publisher_gauges);
+    metrics.at_each_look(door.store.gauges("door"));
     health::start(&admin, readiness, metrics).await.context("the admin port can't be bound")?;
     let (address, serving) = server::bind(&intake, router::router(door), shutdown.clone())
         .context("the address of the intake can't be bound")?;
@@ -128,6 +133,7 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
     if tokio::time::timeout(LAST_CONFIRMS, last).await.is_err() {
         tracing::warn!("the broker didn't confirm everything before the end");
     }
+    spans.finish().await;
     tracing::info!("left in order");
     Ok(())
 }

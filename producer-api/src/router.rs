@@ -120,6 +120,15 @@ impl Route {
         }
     }
 
+    /// The same as a word.
+    pub(crate) fn method_name(self) -> &'static str {
+        match self.method() {
+            Method::POST => "POST",
+            Method::DELETE => "DELETE",
+            _ => "GET",
+        }
+    }
+
     /// Whether a door that serves so much has it.
     fn is_served(self, serve: &[Serve]) -> bool {
         match self {

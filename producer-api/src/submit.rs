@@ -18,7 +18,6 @@ use crate::door::Door;
 use crate::intake::{self, Arrival, Received};
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 /// The broker has it; where it stands is told under `Location`.
@@ -52,7 +51,7 @@ async fn submit(
     check_scope(door, visit, &caller)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
-    let trace = Trace::of(request.headers());
+    let trace = visit.trace(request.headers());
     let bytes = body::read(request.into_body(), MAX_BYTES, door.body_timeout).await?;
     let arrival =
         Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Native, trace: &trace };

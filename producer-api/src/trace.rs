@@ -1,6 +1,8 @@
 //! The W3C trace context of a request: the caller's, or a new one.
 
 use axum::http::HeaderMap;
+use epro_broker::Message;
+use epro_process::traces::{self, Span, conventions};
 use uuid::Uuid;
 
 /// A trace and our place in it.
@@ -9,21 +11,35 @@ pub(crate) struct Trace {
     pub(crate) id: String,
     /// The header for what we send on: `00-<id>-<our span>-<flags>`.
     pub(crate) parent: String,
+    /// The caller's own, if it is of our form.
+    pub(crate) given: Option<String>,
 }
 
 impl Trace {
     /// The trace that the request belongs to. A header of another form is as good as none: it
     /// could hold anything.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse);
+        let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let given = header.and_then(parse);
         let (id, flags) = match given {
             Some((id, flags)) => (id.to_owned(), flags),
-            None => (Uuid::new_v4().simple().to_string(), "00"),
+            None => {
+                let id = Uuid::new_v4().simple().to_string();
+                let flags = traces::flags(&id);
+                (id, flags)
+            }
         };
         let span = Uuid::new_v4().as_u64_pair().1;
         let parent = format!("00-{id}-{span:016x}-{flags}");
-        Self { id, parent }
+        let given = header.filter(|_| given.is_some()).map(str::to_owned);
+        Self { id, parent, given }
     }
+}
+
+/// The span of a message's publish; ends when it is dropped, after the confirm.
+pub(crate) fn publish(message: &mut Message) -> Span {
+    let (queue, id) = (&message.routing_key, message.message_id);
+    conventions::publish(&mut message.headers.traceparent, queue, id)
 }
 
 /// Trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`.

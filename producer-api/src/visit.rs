@@ -2,9 +2,11 @@
 //! when no submission will carry one.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use epro_process::traces::{Span, conventions};
 use uuid::Uuid;
 
 use crate::audit::Event;
@@ -12,6 +14,7 @@ use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
+use crate::trace::Trace;
 
 /// One request. Dropped without an answer, its handler panicked, or it counts as abandoned: the
 /// client went away.
@@ -26,6 +29,7 @@ pub(crate) struct Visit<'d> {
     action: &'static str,
     export_id: Option<Uuid>,
     answered: bool,
+    span: Span,
 }
 
 impl<'d> Visit<'d> {
@@ -42,7 +46,18 @@ impl<'d> Visit<'d> {
             action: route.action(),
             export_id: None,
             answered: false,
+            span: Span::none(),
         }
+    }
+
+    /// The trace that the request belongs to. Its span is made here, once the caller is believed: a stranger must not
+    /// fill the traces.
+    pub(crate) fn trace(&mut self, headers: &HeaderMap) -> Trace {
+        let trace = Trace::of(headers);
+        let began = SystemTime::now() - self.started.elapsed();
+        let (method, route) = (self.route.method_name(), self.route.path());
+        self.span = conventions::request(&trace.parent, trace.given.as_deref(), method, route, began);
+        trace
     }
 
     /// A token was believed.
@@ -130,7 +145,8 @@ impl<'d> Visit<'d> {
         }
     }
 
-    fn count(&self, status: u16, class: &'static str) {
+    fn count(&mut self, status: u16, class: &'static str) {
+        conventions::answered(&mut self.span, status, class);
         let route = self.route.path();
         metrics::counter!("epro_http_requests_total", "route" => route, "status" => digits(status), "class" => class)
             .increment(1);

@@ -36,6 +36,7 @@ pub mod stack;
 pub mod synthetic;
 pub mod tls;
 pub mod token;
+pub mod trace_receiver;
 pub mod until;
 pub mod vhost;
 
@@ -50,5 +51,6 @@ pub use sample_hospital::SampleHospital;
 pub use service::Service;
 pub use sms_gateway::SmsGateway;
 pub use stack::Stack;
+pub use trace_receiver::TraceReceiver;
 pub use until::until;
 pub use vhost::Vhost;

@@ -139,6 +139,18 @@ impl Store {
         Self { pool, doubt: Arc::default() }
     }
 
+    /// Sets the gauges of its pool, called so.
+    pub fn gauges(&self, pool: &'static str) -> impl Fn() + Send + 'static {
+        let connections = self.pool.clone();
+        move || {
+            let status = connections.status();
+            metrics::gauge!("epro_pool_connections", "pool" => pool).set(status.size as f64);
+            metrics::gauge!("epro_pool_idle", "pool" => pool).set(status.available as f64);
+            metrics::gauge!("epro_pool_waiting", "pool" => pool).set(status.waiting as f64);
+            metrics::gauge!("epro_pool_limit", "pool" => pool).set(status.max_size as f64);
+        }
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

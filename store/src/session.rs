@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
@@ -81,7 +81,10 @@ impl Session {
     }
 
     async fn take(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self { connection: Some(store.pool.get().await?), clean: false })
+        let started = Instant::now();
+        let connection = store.pool.get().await?;
+        metrics::histogram!("epro_pool_wait_seconds").record(started.elapsed());
+        Ok(Self { connection: Some(connection), clean: false })
     }
 
     /// Gives the connection back to the pool: nothing is under way on it.

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use epro_broker::{Delivery, Publisher};
 use epro_process::shutdown::Shutdown;
+use epro_process::traces::Context;
 use epro_schemas::alert::AlertMessage;
 use epro_schemas::kind;
 use epro_store::StoreError;
@@ -87,7 +88,7 @@ impl Alerts {
     async fn one(&self, one: InFlight, message: AlertMessage) -> Option<InFlight> {
         let alert = follow_on(&message);
         let told: Vec<Target> = message.told.iter().filter_map(|told| target(told)).collect();
-        match self.with_store(&alert, &told).await {
+        match self.with_store(&alert, &told, one.span.context()).await {
             Ok(receipt) => {
                 one.delivery.ack(&receipt);
                 None
@@ -106,6 +107,7 @@ impl Alerts {
         &self,
         alert: &AlertFollowOn,
         told: &[Target],
+        within: Option<Context>,
     ) -> Result<epro_store::Committed, StoreError> {
         let claimed = async {
             self.teller.record_told(alert.alert_id, told).await?;
@@ -116,7 +118,7 @@ impl Alerts {
         match claim {
             // Somebody else is at it, or nothing is due: the row will be told without this message.
             None => Ok(receipt),
-            Some(claim) => self.teller.tell(claim).await,
+            Some(claim) => self.teller.tell(claim, within).await,
         }
     }
 
@@ -129,7 +131,7 @@ impl Alerts {
         told: Vec<Target>,
     ) -> Option<InFlight> {
         self.teller.remember(alert.alert_id, &told);
-        let all = self.teller.tell_unwritten(alert).await;
+        let all = self.teller.tell_unwritten(alert, one.span.context()).await;
         message.told = all.iter().map(|target| format!("{}:{}", target.channel, target.recipient)).collect();
         // A flat struct of strings and UUIDs: nothing in it can fail to serialize.
         let body = serde_json::to_vec(&message).unwrap_or_default().into();

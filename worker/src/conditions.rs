@@ -2,6 +2,7 @@
 //! clears. One replica looks at a time, by lease; with PostgreSQL away the last one that did tells that.
 
 mod away;
+mod measures;
 mod queues;
 
 use std::sync::Arc;
@@ -72,7 +73,10 @@ async fn look_once(conditions: &mut Conditions, away: &mut Away, round: &LeaseRo
         away.told(&condition);
     }
     match leases {
-        Ok(leases) if leases.is_empty() => metrics::gauge!("epro_conditions_open").set(0.0),
+        Ok(leases) if leases.is_empty() => {
+            measures::open(&[]);
+            conditions.queues.not_looking();
+        }
         Ok(_) => look(conditions).await,
         Err(error) => tracing::debug!(%error, "the lease of the conditions can't be had now"),
     }
@@ -84,12 +88,13 @@ async fn look(conditions: &mut Conditions) {
         let mut seen = conditions.store.signals(&conditions.thresholds).await?;
         let late = conditions.store.stores_late(conditions.thresholds.oldest_submission).await?;
         seen.extend(conditions.queues.look(&conditions.store.pauses().await?, late).await);
+        conditions.queues.measure().await;
         let untold = conditions.store.observe(&seen, conditions.patience).await?;
-        Ok::<_, epro_store::StoreError>((untold, conditions.store.open_conditions().await?.len()))
+        Ok::<_, epro_store::StoreError>((untold, conditions.store.open_conditions().await?))
     };
     match seen.await {
         Ok((untold, open)) => {
-            metrics::gauge!("epro_conditions_open").set(open as f64);
+            measures::open(&open);
             for condition in untold {
                 tell(conditions, &condition).await;
             }

@@ -83,6 +83,7 @@ pub(crate) async fn run(office: Arc<Office>, hospitals: Hospitals, part: Part) {
         lanes: JoinSet::new(),
         owned: HashMap::new(),
     };
+    crate::settling::count_dead_letters(NAME, 0);
     let mut every = tokio::time::interval(ROUND);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let shutdown = rounds.office.shutdown.clone();

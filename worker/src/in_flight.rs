@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use epro_broker::{Delivery, RawHeaders, topology};
+use epro_process::traces::Span;
 use epro_schemas::kind;
 use epro_schemas::seal::key_id_of;
 use epro_store::dead_letters::{Class, DeadLetter};
@@ -14,6 +15,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::spans;
 use crate::submissions::places::Places;
 use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
 
@@ -30,6 +32,8 @@ pub(crate) struct InFlight {
     pub queue: Arc<str>,
     /// The lane that gives up on it if it fails.
     pub lane: &'static str,
+    /// Ends when this is dropped.
+    pub span: Span,
 }
 
 /// A dead letter without what it can do without, which came from outside or was made of that. What is left are
@@ -53,7 +57,13 @@ impl InFlight {
         // What the broker set aside keeps the name of its work queue as its routing key.
         let work_queue = delivery.work_queue().filter(|_| delivery.queue() == topology::DEAD);
         let queue = work_queue.map_or_else(|| delivery.shared_queue(), Arc::from);
-        Self { delivery, place, known: Known::default(), queue, lane }
+        let span = spans::taken(&delivery, lane);
+        Self { delivery, place, known: Known::default(), queue, lane, span }
+    }
+
+    /// The trace that it belongs to, for a log line.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        spans::trace_id(&self.delivery)
     }
 
     /// Whether it is here because the broker gave up on it.
@@ -66,7 +76,8 @@ impl InFlight {
         let result = self.guarded(route, |received, known| route.travel(received, known));
         if let Err(failure) = &result {
             let message_id = self.delivery.message_id();
-            tracing::debug!(lane = self.lane, ?message_id, stage = failure.stage(), "did not get to the end");
+            let (lane, stage, trace_id) = (self.lane, failure.stage(), self.trace_id());
+            tracing::debug!(lane, ?message_id, stage, trace_id, "did not get to the end");
         }
         result
     }

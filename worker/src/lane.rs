@@ -5,6 +5,7 @@
 //! milliseconds after their first), and at most `SLOTS` chunks are under way, so that one commits
 //! while the next fills.
 
+mod measures;
 mod running;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::backoff;
 use crate::standby::Standby;
 use crate::streak::Streak;
+use measures::Measures;
 use running::Running;
 
 /// Chunks of one lane that are under way at the same time: two commit while the next is made.
@@ -106,6 +108,7 @@ impl Left {
 /// Consumes until the process drains. Ends only then.
 pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby) {
     let mut breaths = backoff::steady();
+    let measures = Measures::of(lane.name);
     while let Some(connection) = standby.open(&lane).await {
         if let Some(consumer) = standby.subscribe(&lane, &connection).await {
             tracing::info!(
@@ -114,9 +117,10 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
                 prefetch = lane.prefetch,
                 "lane is consuming"
             );
-            metrics::gauge!("epro_lane_consuming", "lane" => lane.name).set(1.0);
-            let left = consume(&lane, &work, &standby, consumer).await;
-            metrics::gauge!("epro_lane_consuming", "lane" => lane.name).set(0.0);
+            measures.consuming.set(1.0);
+            let left = consume(&lane, &work, &standby, consumer, &measures).await;
+            measures.consuming.set(0.0);
+            measures.unsettled.set(0.0);
             standby.left(left.reason());
             tracing::info!(lane = lane.name, reason = left.reason(), "lane stopped consuming");
             match left {
@@ -130,7 +134,13 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
     }
 }
 
-async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut consumer: Consumer) -> Left {
+async fn consume<W: Work>(
+    lane: &Lane,
+    work: &Arc<W>,
+    standby: &Standby,
+    mut consumer: Consumer,
+    measures: &Measures,
+) -> Left {
     let mut hand = Hand::default();
     let mut running = Running::default();
     let mut streak = Streak::new(lane.streak);
@@ -141,8 +151,10 @@ async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut con
         while running.has_room()
             && let Some(chunk) = hand.next_chunk(lane, running.has_suspect())
         {
-            running.start(chunk.suspect, Arc::clone(work).handle(chunk));
+            measures.age(&chunk.deliveries);
+            running.start(chunk.suspect, measured(Arc::clone(work).handle(chunk), measures.chunk.clone()));
         }
+        measures.unsettled.set(consumer.outstanding() as f64);
         tokio::select! {
             biased;
             () = &mut drain => break Left::Drained,
@@ -178,6 +190,13 @@ async fn consume<W: Work>(lane: &Lane, work: &Arc<W>, standby: &Standby, mut con
         }
     };
     leave(lane, left, standby, consumer, hand, running, undone).await
+}
+
+async fn measured(work: impl Future<Output = Handled> + Send, took: metrics::Histogram) -> Handled {
+    let since = Instant::now();
+    let handled = work.await;
+    took.record(since.elapsed());
+    handled
 }
 
 /// Stop dispatching, finish, commit, ack, cancel, give back the rest, close the channel: in this order.

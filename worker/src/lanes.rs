@@ -15,6 +15,7 @@ use epro_process::config::{Config, Lane as Kind};
 use epro_process::health::Readiness;
 use epro_process::objects::Objects;
 use epro_process::shutdown::Shutdown;
+use epro_process::telemetry::Metrics;
 use epro_schemas::instrument::Instruments;
 use epro_store::Store;
 use tokio::sync::watch;
@@ -62,6 +63,7 @@ pub(crate) async fn run(
     config: Config,
     equipment: Equipment,
     outside: Outside,
+    metrics: Metrics,
     shutdown: Shutdown,
     readiness: Readiness,
 ) -> bool {
@@ -74,6 +76,8 @@ pub(crate) async fn run(
         confirm_timeout: CONFIRM,
     });
     let publishing = epro_process::task::spawn("publisher", publishing);
+    metrics.at_each_look(publisher.gauges());
+    metrics.at_each_look(store.gauges("worker"));
     let (say, paused) = watch::channel(None);
     epro_process::task::spawn("pauses", pauses::watch(store.clone(), say, shutdown.clone()));
 
@@ -82,7 +86,7 @@ pub(crate) async fn run(
     let late_after = config.intake.late_after;
     let route = Arc::new(Route { keys, instruments, places, late_after });
     let (leaving, drain) = (shutdown.clone(), config.worker.drain);
-    let lanes = Lanes { config, outside, store, publisher, route, paused, shutdown, readiness };
+    let lanes = Lanes { config, outside, store, publisher, route, paused, metrics, shutdown, readiness };
     let mut running = JoinSet::new();
     let mut channels = Some(channels);
     let mut hospitals = Some(hospitals);
@@ -140,6 +144,7 @@ struct Lanes {
     publisher: Publisher,
     route: Arc<Route>,
     paused: watch::Receiver<Option<Paused>>,
+    metrics: Metrics,
     shutdown: Shutdown,
     readiness: Readiness,
 }

@@ -25,6 +25,7 @@ mod relay;
 mod risk;
 mod seldom;
 mod settling;
+mod spans;
 mod standby;
 mod streak;
 mod submissions;
@@ -38,7 +39,7 @@ use epro_process::config::{self, Config};
 use epro_process::health::{self, Readiness};
 use epro_process::objects::Objects;
 use epro_process::shutdown::Shutdown;
-use epro_process::telemetry;
+use epro_process::{telemetry, traces};
 use lanes::Equipment;
 use submissions::route::Keys;
 
@@ -94,13 +95,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, equipment: Equipment, outside: lanes::Outside) -> anyhow::Result<()> {
-    let metrics = telemetry::init(&config.log)?;
+    let metrics = telemetry::init("epro-worker", env!("CARGO_PKG_VERSION"), &config.log)?;
+    let spans = traces::start(&config.traces, "epro-worker", env!("CARGO_PKG_VERSION"))
+        .map_err(|problems| anyhow::anyhow!("{}", config::told(&problems)))?;
     let shutdown = Shutdown::on_signals()?;
     let readiness = Readiness::new();
-    health::start(&config.admin, readiness.clone(), metrics).await?;
+    health::start(&config.admin, readiness.clone(), metrics.clone()).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "epro-worker starts");
-    if lanes::run(config, equipment, outside, shutdown, readiness).await {
+    if lanes::run(config, equipment, outside, metrics, shutdown, readiness).await {
         tracing::info!("epro-worker has left in order");
     }
+    spans.finish().await;
     Ok(())
 }

@@ -29,7 +29,10 @@ pub(crate) async fn park(
         let mut parked = wait::parked(delivery, tier, now());
         parked.headers.attempt = parked.headers.attempt.saturating_add(u32::from(charged));
         match publisher.publish_within(parked, PARK).await {
-            Ok(receipt) => return Some(receipt),
+            Ok(receipt) => {
+                counted(delivery, tier);
+                return Some(receipt);
+            }
             Err(error) if UNPARKED.is_due() => {
                 tracing::warn!(%error, tier = tier.name(), "can't be parked now");
             }
@@ -44,4 +47,10 @@ pub(crate) async fn park(
         }
     }
     None
+}
+
+/// Counts one that was parked.
+pub(crate) fn counted(delivery: &Delivery, tier: Tier) {
+    let (queue, tier) = (delivery.queue().to_owned(), tier.name());
+    metrics::counter!("epro_waits_total", "queue" => queue, "tier" => tier).increment(1);
 }

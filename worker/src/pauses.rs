@@ -49,7 +49,9 @@ pub(crate) async fn watch(store: Store, paused: watch::Sender<Option<Paused>>, s
             () = shutdown.requested() => return,
             _ = every.tick() => {}
         }
-        match read(&store).await {
+        let now = read(&store).await;
+        metrics::gauge!("epro_store_up").set(if now.is_ok() { 1.0 } else { 0.0 });
+        match now {
             Ok(now) => {
                 paused.send_if_modified(|before| {
                     let changed = before.as_ref() != Some(&now);

@@ -9,7 +9,7 @@ use epro_store::Store;
 use epro_store::lease::LeaseRound;
 use uuid::Uuid;
 
-use crate::submissions::follow_on;
+use crate::submissions::follow_on::{self, Parents};
 
 /// The kind and the only key of its lease.
 const NAME: &str = "relay";
@@ -77,7 +77,7 @@ async fn relay_batch(relay: &Relay) -> bool {
         }
     };
     let full = unsent.len() >= MOST as usize;
-    let (sent, still_unsent) = follow_on::publish(unsent, &relay.publisher).await;
+    let (sent, still_unsent) = follow_on::publish(unsent, &Parents::default(), &relay.publisher).await;
     if !still_unsent.is_empty()
         && let Err(error) = relay.store.mark_unsent(&still_unsent).await
     {

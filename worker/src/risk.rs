@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use epro_broker::{Delivery, Publisher, Tier};
 use epro_process::config::{Config, Lane as LaneKind, Problem};
+use epro_process::traces::conventions;
 use epro_schemas::alert::{RISK_RULE, RiskMessage, alert_id};
 use epro_schemas::instrument::Severity;
 use epro_schemas::kind;
@@ -30,7 +31,7 @@ use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
 use crate::settling::MOST_STARTS;
-use crate::submissions::follow_on;
+use crate::submissions::follow_on::{self, Parents};
 use crate::submissions::route::Route;
 use model::{Model, Trouble};
 use settle::Fate;
@@ -130,7 +131,12 @@ impl Risk {
             return Fate::Failed(one, Failure::UnknownModel);
         };
         fault::at(Seam::BeforeCall, Some(key.0));
+        let mut span = conventions::model_call(&one.span, &due.study_id);
         let answer = model.ask(&question::of(&due, key)).await;
+        if let Err(trouble) = &answer {
+            span.failed(trouble.outcome());
+        }
+        drop(span);
         fault::at(Seam::AfterCall, Some(key.0));
         match answer {
             Ok(scored) => self.scored(one, &due, model, &scored, suspect).await,
@@ -170,7 +176,10 @@ impl Risk {
         fault::at(Seam::AfterRecord, Some(key.0));
         // One that repeats another is told already.
         let alerts = alert.filter(|_| due.alerted.is_none()).into_iter().map(FollowOn::Alert).collect();
-        if follow_on::send(alerts, &self.publisher, &self.store, &self.hold).await.is_err() {
+        if follow_on::send(alerts, &Parents::of([&one]), &self.publisher, &self.store, &self.hold)
+            .await
+            .is_err()
+        {
             // Its row is due all the same: lane `alerts` looks for such.
             tracing::debug!("an alert of a risk score is told from its row");
         }

@@ -54,7 +54,7 @@ impl Settling<'_> {
     /// Gives it back if nothing can be done now.
     pub(crate) async fn set_aside(
         &self,
-        one: InFlight,
+        mut one: InFlight,
         failure: &Failure,
         class: Class,
         suspect: Option<Uuid>,
@@ -71,10 +71,13 @@ impl Settling<'_> {
                     class = class.as_str(),
                     stage = failure.stage(),
                     ?message_id,
+                    trace_id = one.trace_id(),
                     "set aside: {}",
                     failure.rule()
                 );
+                one.span.failed(class.as_str());
                 self.count(class.as_str());
+                count_dead_letters(self.lane, 1);
                 one.delivery.ack(&receipt);
                 handled.settled(one.place, Some(class.as_str()));
                 None
@@ -117,12 +120,13 @@ impl Settling<'_> {
             (one, receipt)
         });
         let mut undone = Vec::new();
-        for (one, receipt) in join_all(parked).await {
+        for (mut one, receipt) in join_all(parked).await {
             let Some(receipt) = receipt else {
                 undone.push(one);
                 continue;
             };
             self.count("waits");
+            one.span.outcome("waits");
             one.delivery.ack(&receipt);
         }
         undone
@@ -131,6 +135,11 @@ impl Settling<'_> {
     fn count(&self, outcome: &'static str) {
         metrics::counter!(self.counted, "lane" => self.lane, "outcome" => outcome).increment(1);
     }
+}
+
+/// Counts what a lane set aside.
+pub(crate) fn count_dead_letters(lane: &'static str, more: u64) {
+    metrics::counter!("epro_dead_letters_total", "lane" => lane).increment(more);
 }
 
 /// Unix milliseconds.

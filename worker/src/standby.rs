@@ -69,11 +69,15 @@ impl Standby {
             let paused = self.paused.borrow_and_update().as_ref().map(|paused| paused.reason(lane.name));
             let known = match paused {
                 None if self.without_store => return,
-                Some(None) => return,
+                Some(None) => {
+                    metrics::gauge!("epro_lane_paused", "lane" => lane.name).set(0.0);
+                    return;
+                }
                 None => tokio::time::timeout(backoff::LONGEST, self.pauses_known()).await.unwrap_or(Ok(())),
                 Some(Some(reason)) => {
                     // Paused on purpose is ready: a rollout must not wait for an operator.
                     tracing::warn!(lane = lane.name, reason, "lane is paused, `epro resume` lifts it");
+                    metrics::gauge!("epro_lane_paused", "lane" => lane.name).set(1.0);
                     self.part.ready();
                     self.paused.changed().await
                 }

@@ -9,6 +9,7 @@ pub(crate) mod follow_on;
 pub(crate) mod places;
 pub(crate) mod route;
 pub(crate) mod score;
+pub(crate) mod stages;
 pub(crate) mod structure;
 
 mod commit;
@@ -19,9 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epro_broker::{Publisher, wait};
+use epro_process::traces::conventions;
 use epro_store::Store;
 use epro_store::follow_ons::FollowOn;
 use epro_store::submissions::{NewSubmission, Outcome};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::chains::Chains;
@@ -30,9 +33,11 @@ use crate::fault::{self, Seam};
 use crate::hold::Hold;
 use crate::in_flight::InFlight;
 use crate::lane::{Chunk, Handled, Work};
-use crate::settling::{MOST_STARTS, Settling};
+use crate::settling::{MOST_STARTS, Settling, count_dead_letters};
 use commit::Fate;
+use follow_on::Parents;
 use route::Route;
+use stages::Spent;
 
 /// The work of one submission queue, or of `epro.dead`.
 pub(crate) struct Submissions {
@@ -76,12 +81,14 @@ impl Work for Submissions {
             }
         }
         let (mut rows, mut carriers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut spent = Spent::default();
         for mut one in in_flight.drain(..) {
             let result = if starts < MOST_STARTS {
                 one.travel(&self.route)
             } else {
                 self.quarantine(&mut one, starts)
             };
+            spent.add(&one.known.spent);
             match self.verdict_of_queue(&one, result) {
                 Ok(row) => {
                     rows.push(row);
@@ -90,6 +97,7 @@ impl Work for Submissions {
                 Err(failure) => failed.push((one, failure)),
             }
         }
+        spent.record();
         self.store_rows(rows, carriers, key, &mut failed, &mut handled).await;
         self.dispose(failed, key, &mut handled).await;
         if let Some(key) = key
@@ -152,11 +160,19 @@ impl Submissions {
         if self.urgent { self.hold.brief() } else { self.hold.clone() }
     }
 
+    /// From the door to the COMMIT, of the oldest of a chunk.
+    fn measure_age(&self, oldest: Option<OffsetDateTime>) {
+        if let Some(oldest) = oldest {
+            let age = (OffsetDateTime::now_utc() - oldest).as_seconds_f64().max(0.0);
+            metrics::histogram!("epro_submission_age_seconds", "lane" => self.lane).record(age);
+        }
+    }
+
     /// Commits the rows, publishes their follow-ons, acks.
     async fn store_rows(
         &self,
         rows: Vec<NewSubmission>,
-        carriers: Vec<InFlight>,
+        mut carriers: Vec<InFlight>,
         suspect: Option<Uuid>,
         failed: &mut Vec<(InFlight, Failure)>,
         handled: &mut Handled,
@@ -165,21 +181,30 @@ impl Submissions {
             return;
         }
         fault::at(Seam::BeforeCommit, only(&carriers));
+        let span = conventions::commit(self.lane, carriers.iter_mut().map(|one| &mut one.span));
         let fates = commit::commit(&self.store, &self.chains, &self.hold(), &rows, suspect).await;
+        drop(span);
+        let parents = Parents::of(&carriers);
+        let oldest = rows.iter().map(|row| row.identified.received_at).min();
         drop(rows);
+        self.measure_age(oldest);
         fault::at(Seam::AfterCommit, only(&carriers));
         let (mut follow_ons, mut committed, mut undone) = (Vec::new(), Vec::new(), Vec::new());
-        for (one, fate) in carriers.into_iter().zip(fates) {
+        for (mut one, fate) in carriers.into_iter().zip(fates) {
             match fate {
                 Fate::Refused(error) => failed.push((one, Failure::Refused(error))),
                 Fate::Undone => undone.push(one),
                 Fate::Done(outcome) => match take(outcome, &mut follow_ons) {
-                    Some((receipt, what)) => committed.push((one, receipt, what)),
+                    Some((receipt, what)) => {
+                        one.span.outcome(what);
+                        committed.push((one, receipt, what));
+                    }
                     None => failed.push((one, Failure::BaseAbsent)),
                 },
             }
         }
-        match follow_on::send(follow_ons, &self.publisher, &self.store, &self.hold()).await {
+        let sent = follow_on::send(follow_ons, &parents, &self.publisher, &self.store, &self.hold()).await;
+        match sent {
             Ok(()) => {
                 fault::at(Seam::BeforeAck, None);
                 let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -191,6 +216,9 @@ impl Submissions {
                 for (what, count) in counted {
                     metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
                         .increment(count);
+                    if !["stored", "duplicate"].contains(&what) {
+                        count_dead_letters(self.lane, count);
+                    }
                 }
             }
             // The rows are there, a follow-on is not: it comes again, as a duplicate that publishes it.

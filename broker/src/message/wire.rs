@@ -72,7 +72,7 @@ impl Parcel {
 }
 
 /// Defaults stay off the wire.
-fn write(headers: Headers, ticket: u64) -> FieldTable {
+pub(crate) fn write(headers: Headers, ticket: u64) -> FieldTable {
     let mut table = BTreeMap::new();
     let mut number = |name: &'static str, value: i64| {
         table.insert(name.into(), AMQPValue::LongLongInt(value));
@@ -115,6 +115,11 @@ pub(crate) fn read(properties: &BasicProperties) -> Headers {
         study: name(table, STUDY),
         signals: text(table, SIGNALS).filter(|value| is_signals(value)).map(str::to_owned),
     }
+}
+
+/// The trace context alone, without what else the headers say.
+pub(crate) fn traceparent(properties: &BasicProperties) -> Option<&str> {
+    text(properties.headers().as_ref()?, TRACEPARENT).filter(|value| is_traceparent(value))
 }
 
 fn name(table: &FieldTable, name: &str) -> Option<String> {

@@ -1,6 +1,8 @@
 //! What became of the publishes, as metrics.
 
-use metrics::Counter;
+use std::time::Duration;
+
+use metrics::{Counter, Histogram};
 
 use super::{Confirmed, PublishError};
 
@@ -16,16 +18,23 @@ const OUTCOMES: [&str; 9] = [
     "unsendable",
 ];
 
-/// One counter an outcome, looked up once.
-pub(super) struct Tally([Counter; OUTCOMES.len()]);
+/// One counter an outcome, and how long the confirmed ones took; looked up once.
+pub(super) struct Tally {
+    outcomes: [Counter; OUTCOMES.len()],
+    confirmed: Histogram,
+}
 
 impl Tally {
     pub(super) fn new(publisher: &str) -> Self {
         let counter = |outcome| metrics::counter!("epro_publishes_total", "publisher" => publisher.to_owned(), "outcome" => outcome);
-        Self(OUTCOMES.map(counter))
+        let confirmed = metrics::histogram!("epro_publish_seconds", "publisher" => publisher.to_owned());
+        Self { outcomes: OUTCOMES.map(counter), confirmed }
     }
 
-    pub(super) fn count(&self, result: &Result<Confirmed, PublishError>) {
+    pub(super) fn count(&self, result: &Result<Confirmed, PublishError>, took: Duration) {
+        if result.is_ok() {
+            self.confirmed.record(took);
+        }
         let index = match result {
             Ok(Confirmed(())) => 0,
             Err(PublishError::NotConnected) => 1,
@@ -37,7 +46,7 @@ impl Tally {
             Err(PublishError::TimedOut) => 7,
             Err(PublishError::Unsendable { .. }) => 8,
         };
-        if let Some(counter) = self.0.get(index) {
+        if let Some(counter) = self.outcomes.get(index) {
             counter.increment(1);
         }
     }

@@ -45,6 +45,11 @@ pub(super) fn tree(config: &Config) -> Value {
         "exports": exports(&config.exports),
         "worker": worker(config),
         "reports": reports(&config.reports),
+        "traces": {
+            "endpoint": config.traces.endpoint.as_ref().map(url::Url::as_str),
+            "tls": tls(&config.traces.tls),
+            "ratio": config.traces.ratio,
+        },
     })
 }
 

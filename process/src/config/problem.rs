@@ -29,6 +29,11 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Every problem in one line, for a log.
+pub fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Writes every problem to standard error, one a line, and gives the exit code for `main`.
 ///
 /// Before telemetry exists, hence not through `tracing`.

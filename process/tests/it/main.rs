@@ -1,4 +1,9 @@
-//! What a panic leaves behind, in a process with the hook installed.
+//! What a panic leaves behind, in a process with the hook installed; and what is told of metrics.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod metrics;
+mod monitoring;
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};

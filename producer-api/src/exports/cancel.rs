@@ -17,7 +17,6 @@ use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 /// The broker has it; a worker ends the export and deletes what it has written.
@@ -55,9 +54,12 @@ async fn cancel(
     visit.export(export_id);
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     theirs(door, &caller, export_id).await?;
-    let trace = Trace::of(headers);
+    let trace = visit.trace(headers);
     let client = caller.client.as_deref().map(str::to_owned);
     let body = ExportCancel { export_id, actor, client, trace_id: Some(trace.id.clone()) };
-    let _receipt = door.publisher.publish(message(kind::EXPORT_CANCEL, trace, &body)).await?;
+    let mut message = message(kind::EXPORT_CANCEL, trace, &body);
+    let publishing = crate::trace::publish(&mut message);
+    let _receipt = door.publisher.publish(message).await?;
+    drop(publishing);
     Ok(json(202, "application/json", &Answer { status: "received", export_id }))
 }

@@ -22,7 +22,6 @@ use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 /// The largest request, in bytes.
@@ -78,7 +77,7 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
     }
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
-    let trace = Trace::of(request.headers());
+    let trace = visit.trace(request.headers());
     let bytes = body::read(request.into_body(), MAX_BYTES, door.body_timeout).await?;
     let wanted = Wanted::read(&bytes, door, &caller)?;
     check_identified(&wanted, &caller)?;
@@ -100,7 +99,10 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
         at: OffsetDateTime::now_utc(),
         trace_id: Some(trace.id.clone()),
     };
-    let _receipt = door.publisher.publish(message(kind::EXPORT, trace, &body)).await?;
+    let mut message = message(kind::EXPORT, trace, &body);
+    let publishing = crate::trace::publish(&mut message);
+    let _receipt = door.publisher.publish(message).await?;
+    drop(publishing);
     let mut response = json(202, "application/json", &Answer { status: "received", export_id });
     if let Ok(location) = HeaderValue::try_from(location(export_id)) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -22,7 +22,6 @@ use crate::intake::Arrival;
 use crate::refusal::{self, Kind, Refusal};
 use crate::router::Route;
 use crate::submit::check_scope;
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 /// One entry of a batch as it came.
@@ -50,7 +49,7 @@ async fn submit(
     super::negotiate::json_will_do(request.uri(), request.headers())?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &TYPES)?;
-    let trace = Trace::of(request.headers());
+    let trace = visit.trace(request.headers());
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let (kind, parts) = parts(&bytes)?;
     let arrival =

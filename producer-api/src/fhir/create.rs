@@ -24,7 +24,6 @@ use crate::intake::{self, Arrival};
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::check_scope;
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 pub(crate) async fn handle(
@@ -50,7 +49,7 @@ async fn create(
     let prefer = Prefer::of(request.headers());
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &TYPES)?;
-    let trace = Trace::of(request.headers());
+    let trace = visit.trace(request.headers());
     let none_exist = match request.headers().get("if-none-exist").map(HeaderValue::to_str) {
         None => None,
         Some(Ok(condition)) => Some(condition.to_owned()),

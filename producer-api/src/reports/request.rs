@@ -19,7 +19,6 @@ use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 use crate::submit::delegate;
-use crate::trace::Trace;
 use crate::visit::Visit;
 
 /// A report that isn't there so long after its deadline is not waited for: its status tells.
@@ -40,7 +39,7 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
     }
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
-    let (trace, patience) = (Trace::of(request.headers()), prefer::wait(request.headers()));
+    let (trace, patience) = (visit.trace(request.headers()), prefer::wait(request.headers()));
     let bytes = body::read(request.into_body(), Asked::MAX_BYTES, door.body_timeout).await?;
     let (arrived, requested_at) = (Instant::now(), OffsetDateTime::now_utc());
     let asked = parse(&bytes)?;
@@ -58,7 +57,10 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
     };
     let report_id = Uuid::now_v7();
     visit.about_report(report_id);
-    let _receipt = door.publisher.publish(message(door, report_id, &job, trace.parent)?).await?;
+    let mut message = message(door, report_id, &job, trace.parent)?;
+    let publishing = crate::trace::publish(&mut message);
+    let _receipt = door.publisher.publish(message).await?;
+    drop(publishing);
     drop(slot);
     let Some(patience) = patience else { return Ok(answer::underway(report_id)) };
     let until = arrived + patience.min(within + BEYOND);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use epro_process::config::{AlertsConfig, Config, Lane, Person, Problem};
+use epro_process::traces::{Context, conventions};
 use epro_schemas::alert::notice_id;
 use epro_store::alerts::{Outcome, Target};
 use futures_util::future::join_all;
@@ -99,10 +100,19 @@ impl Channels {
 
     /// Sends the notice by all of these ways at once, each within its channel's timeout, and as long again in
     /// which it may have to wait for others.
-    pub(crate) async fn send(&self, notice: &Notice, ways: &[Way<'_>]) -> Vec<Outcome> {
+    pub(crate) async fn send(
+        &self,
+        notice: &Notice,
+        ways: &[Way<'_>],
+        within: Option<Context>,
+    ) -> Vec<Outcome> {
         let sent = ways.iter().map(async |way| {
+            let mut span = conventions::notice(within, way.channel.as_str());
             let error = self.send_one(notice, way).await.err();
             let outcome = if error.is_none() { "sent" } else { "failed" };
+            if error.is_some() {
+                span.failed(outcome);
+            }
             metrics::counter!("epro_notices_total", "channel" => way.channel.as_str(), "outcome" => outcome)
                 .increment(1);
             Outcome { target: way.target(), error }

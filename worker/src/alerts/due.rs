@@ -34,6 +34,9 @@ pub(crate) async fn run(due: Due) {
     let mut every = interval(due.every);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut gauged: Option<Instant> = None;
+    for site in &due.sites {
+        metrics::counter!("epro_alerts_unaddressed_total", "site" => site.clone()).increment(0);
+    }
     loop {
         tokio::select! {
             biased;
@@ -67,7 +70,7 @@ async fn claim(due: &Due, running: &mut JoinSet<Result<Committed, StoreError>>) 
         Ok(claims) => {
             for claim in claims {
                 let teller = Arc::clone(&due.teller);
-                running.spawn(async move { teller.tell(claim).await });
+                running.spawn(async move { teller.tell(claim, None).await });
             }
         }
         Err(error) => tracing::debug!(%error, "due alerts can't be claimed now"),

@@ -20,5 +20,9 @@ pub(super) async fn park(
 ) -> Result<Confirmed, PublishError> {
     let tier = Tier::after(delivery.headers().waits).min(LONGEST);
     let parked = wait::parked(delivery, tier, now());
-    publisher.publish_within(epro_broker::Message { body, ..parked }, CONFIRM).await
+    let parked = publisher.publish_within(epro_broker::Message { body, ..parked }, CONFIRM).await;
+    if parked.is_ok() {
+        crate::park::counted(delivery, tier);
+    }
+    parked
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use epro_process::config::{AlertsConfig, Config};
+use epro_process::traces::Context;
 use epro_store::alerts::{Claim, Outcome, Target};
 use epro_store::follow_ons::AlertFollowOn;
 use epro_store::{Committed, Store, StoreError};
@@ -72,7 +73,7 @@ impl Teller {
     }
 
     /// Tells whoever is to be told of a claimed alert now, and records it.
-    pub(super) async fn tell(&self, claim: Claim) -> Result<Committed, StoreError> {
+    pub(super) async fn tell(&self, claim: Claim, within: Option<Context>) -> Result<Committed, StoreError> {
         let alert = &claim.alert;
         let people = self.config.people_of(&alert.site_id);
         let step = self.ladder.step(people, &claim);
@@ -87,7 +88,7 @@ impl Teller {
         };
         let open: Vec<Way<'_>> = ways.into_iter().filter(|way| !sent_before(way)).collect();
         let notice = notice::of_alert(alert, claim.withdrawn, &self.config);
-        let outcomes = self.send_marked(alert.alert_id, alert.submission_id, &notice, &open).await;
+        let outcomes = self.send_marked(&claim, &notice, &open, within).await;
         self.measure(&claim, &open, &outcomes);
         let failed = outcomes.iter().filter(|outcome| outcome.error.is_some());
         let tries = failed.map(|outcome| 1 + tries_before(&claim, &outcome.target)).max();
@@ -100,11 +101,12 @@ impl Teller {
     /// Marks, sends, and gives what became of each; what is remembered as told isn't sent again.
     async fn send_marked(
         &self,
-        about: Uuid,
-        submission: Uuid,
+        claim: &Claim,
         notice: &Notice,
         ways: &[Way<'_>],
+        within: Option<Context>,
     ) -> Vec<Outcome> {
+        let (about, submission) = (claim.alert.alert_id, claim.alert.submission_id);
         let remembered = self.memory.of(about);
         let told = |way: &Way<'_>| remembered.contains(&way.target());
         let mut outcomes: Vec<Outcome> = ways
@@ -124,14 +126,20 @@ impl Teller {
             Err(error) => tracing::debug!(%error, "notices can't be marked now, sending them all the same"),
         }
         fault::at(Seam::BeforeNotice, Some(submission));
-        outcomes.extend(self.send(about, notice, &open).await);
+        outcomes.extend(self.send(about, notice, &open, within).await);
         fault::at(Seam::AfterNotice, Some(submission));
         outcomes
     }
 
     /// Sends and remembers; says seldom that a channel fails.
-    async fn send(&self, about: Uuid, notice: &Notice, ways: &[Way<'_>]) -> Vec<Outcome> {
-        let outcomes = self.channels.send(notice, ways).await;
+    async fn send(
+        &self,
+        about: Uuid,
+        notice: &Notice,
+        ways: &[Way<'_>],
+        within: Option<Context>,
+    ) -> Vec<Outcome> {
+        let outcomes = self.channels.send(notice, ways, within).await;
         let sent = outcomes.iter().filter(|outcome| outcome.error.is_none());
         self.memory.add(about, &sent.map(|outcome| outcome.target.clone()).collect::<Vec<_>>());
         for outcome in &outcomes {
@@ -147,7 +155,7 @@ impl Teller {
 
     /// With PostgreSQL away: tells the people of the first level, unless that is remembered. Gives all who
     /// have been told by now.
-    pub(super) async fn tell_unwritten(&self, alert: &AlertFollowOn) -> Vec<Target> {
+    pub(super) async fn tell_unwritten(&self, alert: &AlertFollowOn, within: Option<Context>) -> Vec<Target> {
         let people = self.config.people_of(&alert.site_id);
         let first = people.iter().map(level_of).min().unwrap_or_default();
         let remembered = self.memory.of(alert.alert_id);
@@ -158,7 +166,7 @@ impl Teller {
         let open: Vec<Way<'_>> = ways.into_iter().filter(|way| !remembered.contains(&way.target())).collect();
         let notice = notice::of_alert(alert, false, &self.config);
         fault::at(Seam::BeforeNotice, Some(alert.submission_id));
-        self.send(alert.alert_id, &notice, &open).await;
+        self.send(alert.alert_id, &notice, &open, within).await;
         fault::at(Seam::AfterNotice, Some(alert.submission_id));
         self.memory.of(alert.alert_id)
     }
@@ -174,7 +182,7 @@ impl Teller {
         if ways.is_empty() {
             return Ok(true);
         }
-        let outcomes = self.channels.send(notice, &ways).await;
+        let outcomes = self.channels.send(notice, &ways, None).await;
         self.store.record_notices(notice.about, &outcomes).await?;
         Ok(outcomes.iter().all(|outcome| outcome.error.is_none()))
     }
@@ -184,7 +192,7 @@ impl Teller {
         let remembered = self.memory.of(notice.about);
         let mut ways = self.channels.ways(&self.config.operators);
         ways.retain(|way| !remembered.contains(&way.target()));
-        let outcomes = self.send(notice.about, notice, &ways).await;
+        let outcomes = self.send(notice.about, notice, &ways, None).await;
         let all = outcomes.iter().all(|outcome| outcome.error.is_none());
         if all {
             self.memory.forget(notice.about);

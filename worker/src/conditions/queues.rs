@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use epro_broker::topology::{self, Depth};
-use epro_broker::{BrokerUrl, Connection};
+use epro_broker::{BrokerUrl, Connection, Topology};
 use epro_process::config::Lane;
 use epro_store::conditions::Observation;
 use epro_store::pause::Pause;
@@ -44,6 +44,8 @@ pub(crate) struct Queues {
     url: BrokerUrl,
     watched: Vec<Watched>,
     connection: Option<Connection>,
+    /// All queues that there are, those of the wait tiers and the hospitals included.
+    all: Vec<String>,
 }
 
 impl Queues {
@@ -53,6 +55,9 @@ impl Queues {
         lanes: &[Lane],
         sites: impl IntoIterator<Item = &'a String>,
     ) -> Self {
+        let sites: Vec<&String> = sites.into_iter().collect();
+        let names: Vec<String> = sites.iter().map(|site| (*site).clone()).collect();
+        let all = Topology::new(&names, 1.0).queues();
         let own = |lane: &str| lanes.iter().any(|kind| kind.has(lane));
         let lanes = topology::CONSUMED.iter().map(|&(lane, queue)| Watched {
             queue: queue.to_owned(),
@@ -66,7 +71,32 @@ impl Queues {
                 own: false,
             })
         });
-        Self { url, watched: lanes.chain(hospitals).collect(), connection: None }
+        let watched = lanes.chain(hospitals).collect();
+        Self { url, watched, connection: None, all }
+    }
+
+    /// Measures every queue. What the broker doesn't tell now stays as it was.
+    pub(crate) async fn measure(&self) {
+        let Some(connection) = &self.connection else { return };
+        let measured = async {
+            for queue in &self.all {
+                match topology::depth(connection, queue).await {
+                    Ok(Some(depth)) => gauge(queue, f64::from(depth.ready), f64::from(depth.consumers)),
+                    Ok(None) => gauge(queue, f64::NAN, f64::NAN),
+                    Err(_) => return,
+                }
+            }
+        };
+        if tokio::time::timeout(ANSWER, measured).await.is_err() {
+            tracing::debug!("the broker takes long to tell how full its queues are");
+        }
+    }
+
+    /// Another replica tells from now on.
+    pub(crate) fn not_looking(&self) {
+        for queue in &self.all {
+            gauge(queue, f64::NAN, f64::NAN);
+        }
     }
 
     /// Looks at each of them; what is paused needs no consumer, what is another process's only if something waits for
@@ -97,6 +127,11 @@ impl Queues {
         self.connection = Some(connection);
         Some(depths)
     }
+}
+
+fn gauge(queue: &str, ready: f64, consumers: f64) {
+    metrics::gauge!("epro_queue_ready", "queue" => queue.to_owned()).set(ready);
+    metrics::gauge!("epro_queue_consumers", "queue" => queue.to_owned()).set(consumers);
 }
 
 fn judge(queue: &str, depth: Option<Depth>, own: bool, late: bool) -> Option<Observation> {

@@ -56,6 +56,7 @@ impl Desk {
 /// Works in the slots whose leases this replica holds, until the process drains.
 pub(crate) async fn run(desk: Arc<Desk>, part: Part) {
     let keys: Vec<String> = (1..=desk.slots).map(|number| format!("slot-{number}")).collect();
+    metrics::counter!("epro_export_runs_total", "outcome" => "failed").increment(0);
     let mut held = Held { desk: Arc::clone(&desk), running: JoinSet::new(), slots: HashMap::new() };
     let mut every = tokio::time::interval(ROUND);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);

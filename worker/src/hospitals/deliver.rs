@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use epro_broker::{Delivery, Tier};
+use epro_process::traces::{Span, conventions};
 use epro_store::dead_letters::Class;
 use epro_store::deliveries::{Begun, DeliveryKey, Due};
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use super::verdict::{Circumstances, Next, Verdict};
 use crate::failure::{Disposition, Failure};
 use crate::fault::{self, Seam};
 use crate::hold::until_done;
+use crate::spans;
 
 /// A message that was started so often, and never finished, is set aside.
 const MOST_STARTS: i32 = 3;
@@ -63,13 +65,16 @@ pub(crate) async fn deliver(hospital: Arc<Hospital>, held: Held) -> Done {
             return not_understood(&hospital, settling, held, &due, &failure).await;
         }
     };
-    let document = loaded.document(&due, held.message.pseudonym, held.delivery.headers().traceparent);
+    let mut document = loaded.document(&due, held.message.pseudonym, held.delivery.headers().traceparent);
     let Some(permit) = hospital.unless_left(admitted(&hospital)).await.flatten() else {
         settling.not_called(&due).await;
         return Done::Back(held);
     };
     drop(turn);
-    call(&hospital, settling, held, &due, &document, permit).await
+    let span = spans::taken_in(document.traceparent.as_deref(), &held.delivery, super::NAME);
+    let calling = conventions::hospital_call(span.context(), &hospital.site, hospital.protocol());
+    document.traceparent = calling.traceparent().or(document.traceparent);
+    call(&hospital, settling, held, &due, &document, permit, calling).await
 }
 
 async fn call(
@@ -79,6 +84,7 @@ async fn call(
     due: &Due,
     document: &Document<'_>,
     permit: Permit,
+    mut span: Span,
 ) -> Done {
     fault::at(Seam::BeforeCall, Some(held.message.submission_id));
     let since = Instant::now();
@@ -106,6 +112,8 @@ async fn call(
     };
     let Verdict { next, outcome, note, reported } = Verdict::of(answer, known, hospital.budget);
     permit.report(reported);
+    span.outcome(outcome);
+    drop(span);
     let site = hospital.site.clone();
     metrics::counter!("epro_hospital_calls_total", "site" => site.clone(), "outcome" => outcome).increment(1);
     metrics::histogram!("epro_hospital_call_seconds", "site" => site).record(took);

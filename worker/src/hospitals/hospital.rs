@@ -115,6 +115,11 @@ impl Hospital {
         matches!(self.known.config.protocol, Protocol::Hl7v2(_))
     }
 
+    /// What it speaks.
+    pub(crate) fn protocol(&self) -> &'static str {
+        if self.speaks_hl7() { "hl7v2" } else { "fhir" }
+    }
+
     /// Resolves once nothing new may be begun.
     pub(crate) async fn left(&self) {
         let mut leaving = self.leaving.subscribe();

@@ -43,12 +43,16 @@ enum Left {
 
 /// Consumes the hospital's queue until the lease is lost or the process drains.
 pub(crate) async fn run(hospital: Arc<Hospital>) {
+    metrics::counter!("epro_hospital_self_paused_total", "site" => hospital.site.clone()).increment(0);
     let mut reports = Reports::new();
     tokio::select! {
         ((), ()) = async { tokio::join!(consume_until_over(&hospital), questions::run(&hospital)) } => {}
         () = reports.keep(&hospital) => {}
     }
     let _ = tokio::time::timeout(backoff::LONGEST, reports.tell(&hospital)).await;
+    // From now on that is somebody else's to say.
+    paused(&hospital.site, false);
+    metrics::gauge!("epro_hospital_gate_open", "site" => hospital.site.clone()).set(0.0);
     let release = hospital.office.leases.release_lease(
         super::KIND,
         hospital.office.owner,
@@ -99,8 +103,10 @@ pub(super) async fn subscribe(
                 reason,
                 "nothing goes to the hospital: it is paused, `epro resume` lifts it"
             );
+            paused(site, true);
         }
         hospital.resumed().await;
+        paused(site, false);
         match ready(hospital, queue, prefetch).await {
             Ok(subscribed) => return subscribed,
             Err(Trouble::Queue(trouble)) if said.is_due() => {
@@ -258,6 +264,11 @@ async fn leave(
     }
     consumer.leave().await;
     left
+}
+
+/// Whether a hospital of ours is paused.
+fn paused(site: &str, so: bool) {
+    metrics::gauge!("epro_hospital_paused", "site" => site.to_owned()).set(if so { 1.0 } else { 0.0 });
 }
 
 async fn at(instant: Option<Instant>) {

@@ -63,6 +63,6 @@ impl<'a> Loaded<'a> {
     fn traceparent(&self) -> Option<String> {
         let trace_id = self.trace_id.as_deref().filter(|id| id.len() == 32)?;
         let span = Uuid::new_v4().simple().to_string();
-        Some(format!("00-{trace_id}-{}-01", span.get(..16)?))
+        Some(format!("00-{trace_id}-{}-{}", span.get(..16)?, epro_process::traces::flags(trace_id)))
     }
 }

@@ -8,6 +8,7 @@ use epro_schemas::receipt::Receipt;
 use epro_store::audit::{Actor, AuditFacts};
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::deliveries::{Call, DeliveryKey, Due};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::deliver::Done;
@@ -18,6 +19,8 @@ use crate::fault::{self, Seam};
 use crate::hold::{GivenUp, until_done};
 use crate::in_flight::headers;
 use crate::park::park;
+use crate::settling::count_dead_letters;
+use crate::spans;
 use crate::submissions::route::sha256;
 
 /// What was decided, and why.
@@ -115,6 +118,9 @@ impl<'a> Settling<'a> {
         let Ok(receipt) = recorded else { return Done::Undone(held.delivery) };
         fault::at(Seam::AfterRecord, Some(self.submission_id));
         self.count("done");
+        let age = (OffsetDateTime::now_utc() - due.received_at).as_seconds_f64().max(0.0);
+        metrics::histogram!("epro_hospital_delivery_age_seconds", "site" => self.hospital.site.clone())
+            .record(age);
         held.delivery.ack(&receipt);
         Done::Settled(None)
     }
@@ -170,8 +176,9 @@ impl<'a> Settling<'a> {
             }
         };
         fault::at(Seam::AfterRecord, Some(self.submission_id));
-        say(self.hospital, decided.class, &decided.note);
+        say(self.hospital, decided.class, &decided.note, decided.trace_id());
         self.count(decided.class.as_str());
+        count_dead_letters(super::NAME, 1);
         held.delivery.ack(&receipt);
         Done::Settled(Some(decided.class.as_str()))
     }
@@ -228,7 +235,8 @@ pub(super) async fn set_unread_aside(
     drop(chain);
     match recorded.as_deref() {
         Ok([receipt, ..]) => {
-            say(hospital, class, &failure.rule());
+            say(hospital, class, &failure.rule(), spans::trace_id(&delivery));
+            count_dead_letters(super::NAME, 1);
             delivery.ack(receipt);
             Done::Settled(Some(class.as_str()))
         }
@@ -251,8 +259,9 @@ async fn not_set_aside(hospital: &Hospital, delivery: Delivery, given_up: &Given
     }
 }
 
-fn say(hospital: &Hospital, class: Class, note: &str) {
-    tracing::warn!(lane = super::NAME, site = hospital.site, class = class.as_str(), "set aside: {note}");
+fn say(hospital: &Hospital, class: Class, note: &str, trace_id: Option<&str>) {
+    let (lane, site, class) = (super::NAME, &hospital.site, class.as_str());
+    tracing::warn!(lane, site, class, trace_id, "set aside: {note}");
 }
 
 /// The body names a submission and a pseudonym; sealed like every other.

@@ -31,6 +31,7 @@ const ALERT_CHUNK: usize = 32;
 impl Lanes {
     pub(super) fn alerts(&self, channels: Channels, running: &mut JoinSet<()>) {
         let store = Store::open(&self.outside.database, ALERT_CONNECTIONS);
+        self.metrics.at_each_look(store.gauges("alerts"));
         let teller = Arc::new(Teller::new(&self.config, channels, store));
         let lane = Lane {
             name: "alerts",

@@ -40,9 +40,11 @@ impl Lanes {
         };
         self.start(running, lane, work, false);
         let (rest_unit, sweep) = Desk::paces(|duration| self.config.scaled(duration));
+        // For each slot a page that is fetched and a word about how far it is.
+        let store = Store::open(&self.outside.database, 2 * exports.slots as usize);
+        self.metrics.at_each_look(store.gauges("exports"));
         let desk = Desk {
-            // For each slot a page that is fetched and a word about how far it is.
-            store: Store::open(&self.outside.database, 2 * exports.slots as usize),
+            store,
             leases: Store::open(&self.outside.database, 1),
             objects,
             chains: Chains::new("epro-worker/export slots"),

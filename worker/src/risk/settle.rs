@@ -14,7 +14,7 @@ use crate::hold::until_done;
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::park::park;
-use crate::settling::{Settling, now};
+use crate::settling::{Settling, count_dead_letters, now};
 
 /// A model that is back finds its questions within minutes, however long it was away.
 const LONGEST_WAIT: Tier = Tier::M10;
@@ -93,8 +93,18 @@ impl Risk {
             return self.settling().set_aside(one, failure, class, suspect, handled).await;
         };
         let message_id = one.delivery.message_id();
-        tracing::warn!(lane = LANE, class = class.as_str(), ?message_id, "set aside: {}", failure.rule());
+        let (class_name, trace_id) = (class.as_str(), one.trace_id());
+        tracing::warn!(
+            lane = LANE,
+            class = class_name,
+            ?message_id,
+            trace_id,
+            "set aside: {}",
+            failure.rule()
+        );
+        one.span.failed(class_name);
         count(class.as_str());
+        count_dead_letters(LANE, 1);
         one.delivery.ack(&receipt);
         handled.settled(one.place, Some(class.as_str()));
         None

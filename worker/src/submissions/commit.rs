@@ -2,7 +2,6 @@
 
 use epro_store::submissions::{NewSubmission, Outcome};
 use epro_store::{Store, StoreError};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::chains::Chains;
@@ -32,12 +31,10 @@ pub(super) async fn commit(
     let mut parts = Parts::of(rows.len());
     while let Some(range) = parts.next() {
         let part = &rows[range.clone()];
-        let since = Instant::now();
         let tried = until_done!(hold, "chunk", store.commit_chunk(chain.chain(), part, suspect));
         match tried {
             Ok(outcomes) => {
                 metrics::histogram!("epro_chunk_submissions").record(part.len() as f64);
-                metrics::histogram!("epro_commit_seconds").record(since.elapsed().as_secs_f64());
                 for (fate, outcome) in fates[range].iter_mut().zip(outcomes) {
                     *fate = Fate::Done(outcome);
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use epro_store::follow_ons::{AlertFollowOn, FollowOn};
 use uuid::Uuid;
 
+use super::follow_on::Parents;
 use super::places::Places;
 use super::{Submissions, follow_on};
 use crate::failure::{Disposition, Failure};
@@ -57,6 +58,7 @@ impl Submissions {
                     tracing::warn!(
                         lane = self.lane,
                         stage = failure.stage(),
+                        trace_id = one.trace_id(),
                         "gave a delivery back: {}",
                         failure.rule()
                     );
@@ -86,14 +88,17 @@ impl Submissions {
 
     /// Writes the alert rows of messages that have no other row, and publishes them.
     async fn raise(&self, failed: impl Iterator<Item = &InFlight>) -> Result<(), GivenUp> {
-        let alerts: Vec<(AlertFollowOn, Uuid)> =
-            failed.flat_map(|one| with_subject(one, &self.route.places)).collect();
+        let mut parents = Parents::default();
+        let alerts: Vec<(AlertFollowOn, Uuid)> = failed
+            .inspect(|one| parents.add(one))
+            .flat_map(|one| with_subject(one, &self.route.places))
+            .collect();
         if alerts.is_empty() {
             return Ok(());
         }
         let hold = self.hold();
         let due = until_done!(hold, "alerts", self.store.raise_alerts(&alerts))?;
-        follow_on::send(due, &self.publisher, &self.store, &hold).await
+        follow_on::send(due, &parents, &self.publisher, &self.store, &hold).await
     }
 
     /// What can't be decided now: given back, or, if it is dangerous, told to a human and parked.
@@ -112,8 +117,10 @@ impl Submissions {
 
     /// With PostgreSQL away the alert goes to its queue without a row; lane `alerts` writes the row later.
     async fn tell_without_store(&self, one: &InFlight) -> bool {
+        let parents = Parents::of([one]);
         for alert in one.alerts(&self.route.places) {
-            if let Err(error) = follow_on::publish_one(&FollowOn::Alert(alert), &self.publisher).await {
+            let alert = FollowOn::Alert(alert);
+            if let Err(error) = follow_on::publish_one(&alert, &parents, &self.publisher).await {
                 metrics::counter!("epro_alerts_untold_total").increment(1);
                 if UNTOLD.is_due() {
                     tracing::error!(lane = self.lane, %error, "an alert can neither be stored nor published now");

@@ -1,10 +1,12 @@
 //! Follow-ons: what a stored submission leads to. Published and confirmed before the delivery is acked, or
 //! committed as `unsent`, which the relay mends; so a sick queue never stops the route.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
+use epro_process::traces::conventions;
 use epro_schemas::alert::{AlertMessage, DeliveryMessage, RiskMessage};
 use epro_schemas::kind;
 use epro_store::Store;
@@ -13,6 +15,7 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use crate::hold::{GivenUp, Hold, until_done};
+use crate::in_flight::InFlight;
 use crate::seldom::Seldom;
 
 /// How long a follow-on's confirm may take before the row is written as `unsent`.
@@ -21,9 +24,41 @@ const CONFIRM: Duration = Duration::from_secs(3);
 /// A blocked broker refuses those of every chunk.
 static UNCONFIRMED: Seldom = Seldom::new();
 
+/// The place in its trace of what each submission's follow-ons come from, where that is recorded.
+#[derive(Default)]
+pub(crate) struct Parents(HashMap<Uuid, String>);
+
+impl Parents {
+    /// Those of deliveries in hand.
+    pub(crate) fn of<'a>(carriers: impl IntoIterator<Item = &'a InFlight>) -> Self {
+        let mut parents = Self::default();
+        for one in carriers {
+            parents.add(one);
+        }
+        parents
+    }
+
+    /// That of one more.
+    pub(crate) fn add(&mut self, one: &InFlight) {
+        if let (Some(id), Some(place)) = (one.known.submission_id, one.span.traceparent()) {
+            self.0.insert(id, place);
+        }
+    }
+
+    fn get(&self, follow_on: &FollowOn) -> Option<String> {
+        let id = match follow_on {
+            FollowOn::Alert(alert) => alert.submission_id,
+            FollowOn::Delivery(delivery) => delivery.submission_id,
+            FollowOn::Risk(risk) => risk.submission_id,
+        };
+        self.0.get(&id).cloned()
+    }
+}
+
 /// Publishes all of them; what isn't confirmed is committed as `unsent`.
 pub(crate) async fn send(
     follow_ons: Vec<FollowOn>,
+    parents: &Parents,
     publisher: &Publisher,
     store: &Store,
     hold: &Hold,
@@ -31,7 +66,9 @@ pub(crate) async fn send(
     if follow_ons.is_empty() {
         return Ok(());
     }
-    let unsent = publish(follow_ons, publisher).await.1;
+    let since = Instant::now();
+    let unsent = publish(follow_ons, parents, publisher).await.1;
+    metrics::histogram!("epro_stage_seconds", "stage" => "follow_ons").record(since.elapsed());
     if unsent.is_empty() {
         return Ok(());
     }
@@ -42,10 +79,11 @@ pub(crate) async fn send(
 /// Publishes all of them at once: (confirmed, not confirmed).
 pub(crate) async fn publish(
     follow_ons: Vec<FollowOn>,
+    parents: &Parents,
     publisher: &Publisher,
 ) -> (Vec<FollowOn>, Vec<FollowOn>) {
     let published = follow_ons.into_iter().map(async |follow_on| {
-        let result = publish_one(&follow_on, publisher).await;
+        let result = publish_one(&follow_on, parents, publisher).await;
         (follow_on, result)
     });
     let (mut sent, mut unsent) = (Vec::new(), Vec::new());
@@ -70,6 +108,7 @@ pub(crate) async fn publish(
 /// Publishes one.
 pub(crate) async fn publish_one(
     follow_on: &FollowOn,
+    parents: &Parents,
     publisher: &Publisher,
 ) -> Result<Confirmed, PublishError> {
     let (queue, kind, body) = match follow_on {
@@ -79,8 +118,14 @@ pub(crate) async fn publish_one(
         }
         FollowOn::Risk(risk) => (topology::RISK.to_owned(), kind::RISK, risk_body(risk)),
     };
-    let message = Message::work(&queue, Uuid::now_v7(), kind, Headers::default(), body);
-    publisher.publish_within(message, CONFIRM).await
+    let mut headers = Headers { traceparent: parents.get(follow_on), ..Headers::default() };
+    let id = Uuid::now_v7();
+    let mut span = conventions::publish(&mut headers.traceparent, &queue, id);
+    let result = publisher.publish_within(Message::work(&queue, id, kind, headers, body), CONFIRM).await;
+    if result.is_err() {
+        span.failed("not_confirmed");
+    }
+    result
 }
 
 fn alert_body(alert: &AlertFollowOn) -> Bytes {

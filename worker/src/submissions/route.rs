@@ -24,6 +24,7 @@ use super::clean::{Cleaned, clean, parse};
 use super::deidentify::deidentify;
 use super::places::Places;
 use super::score::{Scored, score};
+use super::stages::Spent;
 use super::structure::structure;
 use crate::failure::Failure;
 use crate::fault::{self, Seam};
@@ -66,19 +67,29 @@ pub(crate) struct Known {
     pub facts: Option<Arc<AuditFacts>>,
     /// What the answers signal by the instrument's rules.
     pub alerts: Vec<AlertFollowOn>,
+    /// How long the stages took.
+    pub spent: Spent,
 }
 
 impl Route {
     /// Takes one message through all stages. What became known stays in `known`, whatever the result.
     pub(crate) fn travel(&self, received: Received<'_>, known: &mut Known) -> Result<NewSubmission, Failure> {
+        let mut spent = Spent::default();
+        let mut lap = spent.start();
         let (message_id, envelope, submission, pseudonym) = self.identify(&received, known)?;
         fault::at(Seam::Process, known.submission_id);
+        lap.next();
 
         let cleaned = clean(submission, &self.instruments, &self.places)?;
+        lap.next();
         let deidentified = deidentify(&cleaned, self.places.profile(&cleaned.submission.study_id));
+        lap.next();
         let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        lap.next();
         let scored =
             score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        lap.next();
+        known.spent = spent;
         known.alerts = alerts(&cleaned, pseudonym, &scored.signals, envelope.received_at);
         self.row(received, message_id, &envelope, cleaned, scored, known)
     }

@@ -20,5 +20,6 @@ mod restarts;
 mod risk;
 mod seams;
 mod support;
+mod traces;
 mod verdicts;
 mod waits;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use epro_process::config::Protocol;
+use epro_process::traces::conventions;
 use epro_schemas::report::{Reason, Service};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -101,7 +102,10 @@ impl<'a> Fetch<'a> {
         let permit = self.admitted().await?;
         self.if_over = Reason::Late;
         let hospital = self.hospital;
-        let call = hospital.known.caller.search(search, ask, self.opened.traceparent.as_deref());
+        let mut span =
+            conventions::hospital_call(self.opened.span.context(), &hospital.site, hospital.protocol());
+        let traceparent = span.traceparent().or_else(|| self.opened.traceparent.clone());
+        let call = hospital.known.caller.search(search, ask, traceparent.as_deref());
         // Out of the lease's time: the process stood still, and somebody else may own the hospital.
         let answer = hospital.lease.cover(call).await.ok_or(Reason::HospitalClosed)?;
         let (reason, reported) = match answer {
@@ -112,6 +116,7 @@ impl<'a> Fetch<'a> {
             Err(SearchError::Call(CallError::Stale { .. })) => return Ok(None),
             Err(error) => understood(error),
         };
+        span.failed(reason.as_str());
         match reported {
             Some(reported) => permit.report(reported),
             None => drop(permit),

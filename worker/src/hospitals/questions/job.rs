@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use epro_broker::Delivery;
+use epro_process::traces::Span;
 use epro_schemas::report::{Job, Reason};
 use epro_store::reports::{BegunReport, ReportFacts};
 use time::OffsetDateTime;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use crate::fault::{self, Seam};
 use crate::hold::{GivenUp, until_done};
 use crate::settling::MOST_STARTS;
+use crate::spans;
 
 /// A job that was opened.
 pub(super) struct Opened {
@@ -26,6 +28,8 @@ pub(super) struct Opened {
     /// It was handed out before: its starts are counted.
     pub suspect: Option<Uuid>,
     pub traceparent: Option<String>,
+    /// Ends when this is dropped.
+    pub span: Span,
 }
 
 /// What goes before the questions.
@@ -53,7 +57,8 @@ pub(super) async fn answer(desk: Arc<Desk>, delivery: Delivery) -> Done {
         facts: facts(&desk, report_id, &job),
         time: TimeLeft::until(job.deadline, (Instant::now(), OffsetDateTime::now_utc())),
         suspect: delivery.redelivered().then_some(report_id),
-        traceparent: delivery.headers().traceparent,
+        traceparent: delivery.traceparent().map(str::to_owned),
+        span: spans::taken(&delivery, crate::hospitals::NAME),
         report_id,
         job,
     };
