@@ -1,0 +1,6 @@
+//! An instrument file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(bytes) { let _ = epro_schemas::instrument::Instrument::read(text); }
+});
