@@ -1,10 +1,16 @@
 //! One connection to the broker, opened within a bound and watched.
 
-use std::{fmt, pin::Pin, str::FromStr, time::Duration};
+use std::{fmt, pin::Pin, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use lapin::{ConnectionProperties, ErrorKind, Event, uri::AMQPUri};
+use lapin::{
+    ConnectionProperties, ErrorKind, Event,
+    uri::{AMQPScheme, AMQPUri},
+};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{sync::Mutex, time::timeout};
+
+use crate::secure::{self, SecureRuntime};
 
 /// Bound of opening and of every other exchange of words with the broker.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -14,15 +20,23 @@ const HEARTBEAT: u16 = 10;
 
 /// Where the broker is and who we are. Debug and Display hide the credentials.
 #[derive(Clone)]
-pub struct BrokerUrl(AMQPUri);
+pub struct BrokerUrl {
+    uri: AMQPUri,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
 
 /// Why a text isn't a broker URL. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerUrlError {
     /// Not a URL at all, or not one of AMQP.
-    #[error("not an AMQP URL (amqp://user:password@host:port/vhost)")]
+    #[error("not an AMQP URL (amqps://user:password@host:port/vhost)")]
     Malformed,
 }
+
+/// The broker is to be reached over TLS, by a name that can't be in a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("amqps needs a host name or an address")]
+pub struct NoServerName;
 
 impl FromStr for BrokerUrl {
     type Err = BrokerUrlError;
@@ -33,25 +47,54 @@ impl FromStr for BrokerUrl {
             uri.vhost = "/".to_owned();
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        Ok(Self(uri))
+        Ok(Self { uri, tls: None })
     }
 }
 
 impl BrokerUrl {
+    /// Whether it says amqps: then it is of no use before [`BrokerUrl::with_tls`].
+    pub fn is_secure(&self) -> bool {
+        self.uri.scheme == AMQPScheme::AMQPS
+    }
+
+    /// The same broker over TLS: whom we believe, and who we are.
+    ///
+    /// # Errors
+    /// [`NoServerName`].
+    pub fn with_tls(self, config: ClientConfig) -> Result<Self, NoServerName> {
+        let host = self.uri.authority.host.trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|_| NoServerName)?;
+        Ok(Self { tls: Some((Arc::new(config), name)), ..self })
+    }
+
+    /// What lapin has to run on.
+    pub(crate) fn secure(&self) -> Option<SecureRuntime> {
+        self.tls.clone().map(|(config, name)| secure::runtime(config, name))
+    }
+
+    /// For lapin, which is to know nothing of TLS: its stream speaks it already.
+    pub(crate) fn uri(&self) -> AMQPUri {
+        let mut uri = self.uri.clone();
+        if self.tls.is_some() {
+            uri.scheme = AMQPScheme::AMQP;
+        }
+        uri
+    }
+
     /// The same URL with the largest frame set, in bytes. 16384 saves a quarter of the memory.
     pub fn with_frame_max(mut self, bytes: u32) -> Self {
-        self.0.query.frame_max = Some(bytes);
+        self.uri.query.frame_max = Some(bytes);
         self
     }
 
     /// The virtual host, decoded.
     pub fn vhost(&self) -> &str {
-        &self.0.vhost
+        &self.uri.vhost
     }
 
     /// With the credentials, for the client library only.
     pub(crate) fn reveal(&self) -> String {
-        self.0.to_string()
+        self.uri().to_string()
     }
 }
 
@@ -63,7 +106,7 @@ impl fmt::Debug for BrokerUrl {
 
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AMQPUri { scheme, authority, vhost, .. } = &self.0;
+        let AMQPUri { scheme, authority, vhost, .. } = &self.uri;
         write!(f, "{scheme}://{}:{}/{vhost}", authority.host, authority.port)
     }
 }
@@ -106,7 +149,13 @@ pub(crate) fn properties(name: &str) -> ConnectionProperties {
 impl Connection {
     /// Opens a connection that the broker lists under `name`. Bounded to 5 s.
     pub async fn open(url: &BrokerUrl, name: &str) -> Result<Self, ConnectError> {
-        let opening = lapin::Connection::connect_uri(url.0.clone(), properties(name));
+        let (uri, properties) = (url.uri(), properties(name));
+        let opening = async {
+            match url.secure() {
+                Some(runtime) => lapin::Connection::connect_uri_with_runtime(uri, properties, runtime).await,
+                None => lapin::Connection::connect_uri(uri, properties).await,
+            }
+        };
         let inner = timeout(PATIENCE, opening).await.map_err(|_| ConnectError::TimedOut)??;
         let events = Mutex::new(Box::pin(inner.events_listener()) as Pin<Box<_>>);
         Ok(Self { inner, events })

@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod delivery;
 pub mod message;
 pub mod publisher;
+mod secure;
 pub mod settle;
 pub mod topology;
 pub mod wait;

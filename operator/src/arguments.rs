@@ -34,7 +34,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Brings the database to this version. Safe to run again, and by several at once.
-    Migrate,
+    Migrate(Deed),
     /// Exchanges and queues.
     #[command(subcommand)]
     Topology(TopologyCommand),
@@ -65,6 +65,9 @@ pub(crate) enum Command {
     /// After a queue was lost: publishes again what the tables say was in it. Without --yes it only says what it
     /// would touch.
     Reconcile(Reconcile),
+    /// The audit trail: vouch for it, check it, copy it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Stops a lane on every replica, or what goes to the hospital of one site: `submissions`,
     /// `submissions.routine`, `dead`, `commands`, `alerts`, `risk`, `exports`, `hospitals`, or a site's id.
     Pause(Paused),
@@ -86,7 +89,7 @@ pub(crate) enum ConfigCommand {
 #[derive(Subcommand)]
 pub(crate) enum TopologyCommand {
     /// Declares what is missing; changes nothing if anything differs.
-    Apply,
+    Apply(Deed),
     /// Names what is missing.
     Check,
 }
@@ -159,6 +162,67 @@ pub(crate) enum ExportsCommand {
         /// Its id, as the door answered it.
         id: Uuid,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Signs how far every chain is now, and keeps that outside the database. Run it every few minutes.
+    Anchor,
+    /// Says whether the trail is what it was, and where it isn't. Exit code 1 if it isn't.
+    Verify(AuditVerify),
+    /// Copies the whole trail as a stream of lines.
+    Export(AuditExport),
+}
+
+#[derive(Args)]
+pub(crate) struct AuditVerify {
+    /// A copy made by `export`, in place of the database.
+    #[arg(long)]
+    pub events: Option<PathBuf>,
+    /// The folder with the anchors, in place of the configured one.
+    #[arg(long)]
+    pub anchors: Option<PathBuf>,
+    /// PEM of a public key that anchors are signed with, in place of the configured ones; may be repeated.
+    #[arg(long)]
+    pub public_key: Vec<PathBuf>,
+}
+
+impl AuditVerify {
+    /// Whether everything is on the command line: an inspector has no configuration of ours.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.events.is_some() && self.anchors.is_some() && !self.public_key.is_empty()
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct AuditExport {
+    /// ndjson, which can be verified, or fhir: AuditEvent resources.
+    #[arg(long, value_enum, default_value_t = AuditFormat::Ndjson)]
+    pub format: AuditFormat,
+    /// A new file; without, stdout.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Why, for the audit trail.
+    #[arg(long)]
+    pub reason: String,
+    /// Who, for the audit trail.
+    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
+    pub by: String,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum AuditFormat {
+    Ndjson,
+    Fhir,
+}
+
+impl AuditFormat {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Fhir => "fhir",
+        }
+    }
 }
 
 /// Which alerts.
@@ -312,6 +376,13 @@ pub(crate) struct Reconcile {
     /// Why, for the audit trail.
     #[arg(long)]
     pub reason: Option<String>,
+    /// Who, for the audit trail.
+    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
+    pub by: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Deed {
     /// Who, for the audit trail.
     #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
     pub by: String,

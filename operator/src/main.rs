@@ -4,8 +4,10 @@
 
 mod alerts;
 mod arguments;
+mod audit;
 mod config_check;
 mod dead_letters;
+mod deed;
 mod discard;
 mod doctor;
 mod exports;
@@ -26,7 +28,8 @@ mod trace;
 use std::process::ExitCode;
 
 use arguments::{
-    AlertsCommand, Arguments, Command, ConfigCommand, DeadLettersCommand, ExportsCommand, TopologyCommand,
+    AlertsCommand, Arguments, AuditCommand, Command, ConfigCommand, DeadLettersCommand, ExportsCommand,
+    TopologyCommand,
 };
 use clap::{CommandFactory as _, Parser as _};
 use epro_process::config::{self, Config, LogConfig, LogLevel, Problem};
@@ -41,8 +44,12 @@ async fn main() -> ExitCode {
         return completions(shell);
     }
     let (config, problems) = Config::read(arguments.config.as_deref(), epro_process::config::environment());
-    let checks = matches!(arguments.command, Command::Config(ConfigCommand::Check));
-    if !problems.is_empty() && !checks {
+    let goes_on = match &arguments.command {
+        Command::Config(ConfigCommand::Check) => true,
+        Command::Audit(AuditCommand::Verify(wanted)) => wanted.is_offline(),
+        _ => false,
+    };
+    if !problems.is_empty() && !goes_on {
         return config::refuse(&problems);
     }
     // What went well is said by the command itself.
@@ -64,8 +71,8 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
     let outside = Outside::new(config);
     match arguments.command {
         Command::Config(ConfigCommand::Check) => config_check::run(config, problems, json),
-        Command::Migrate => migrate::run(&outside, json).await,
-        Command::Topology(TopologyCommand::Apply) => topology::apply(&outside, json).await,
+        Command::Migrate(deed) => migrate::run(&outside, &deed.by, json).await,
+        Command::Topology(TopologyCommand::Apply(deed)) => topology::apply(&outside, &deed.by, json).await,
         Command::Topology(TopologyCommand::Check) => topology::check(&outside, json).await,
         Command::DeadLetters(command) => about_dead_letters(&outside, command, json).await,
         Command::Alerts(AlertsCommand::List(filter)) => alerts::list(&outside, filter, json).await,
@@ -73,6 +80,9 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
         Command::Exports(ExportsCommand::List { limit }) => exports::list(&outside, limit, json).await,
         Command::Exports(ExportsCommand::Watch { id }) => exports::watch(&outside, id, json).await,
+        Command::Audit(AuditCommand::Anchor) => audit::anchor(&outside, json).await,
+        Command::Audit(AuditCommand::Verify(wanted)) => audit::verify(&outside, &wanted, json).await,
+        Command::Audit(AuditCommand::Export(wanted)) => audit::export(&outside, &wanted).await,
         Command::Doctor => doctor::run(&outside, json).await,
         Command::Queues { watch } => queues::run(&outside, watch, json).await,
         Command::Hospitals => hospitals::run(&outside, json).await,

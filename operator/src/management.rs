@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use epro_process::tls::client_config;
 use reqwest::{Client, Response, Url};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::outside::Outside;
+use crate::outside::{Misconfigured, Outside};
 use epro_broker::topology::{Binding, Policy};
 
 /// The management API as the configuration names it.
@@ -21,8 +22,13 @@ impl Management {
     /// `None` where none is configured.
     pub(crate) fn of(outside: &Outside<'_>) -> anyhow::Result<Option<Self>> {
         let Some(url) = &outside.config.broker.management_url else { return Ok(None) };
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
         let base = Url::parse(url.expose_secret()).context("broker.management_url")?;
+        let mut client = Client::builder().no_proxy().timeout(Duration::from_secs(10));
+        if base.scheme() == "https" {
+            let tls = client_config(&outside.config.broker.tls, "broker.tls").map_err(Misconfigured)?;
+            client = client.tls_backend_preconfigured(tls);
+        }
+        let client = client.build()?;
         Ok(Some(Self { client, base, vhost: outside.vhost()? }))
     }
 

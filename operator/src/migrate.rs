@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::deed;
 use crate::outside::Outside;
 use crate::screen;
 
 /// Brings the database to this version.
-pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(outside: &Outside<'_>, by: &str, json: bool) -> anyhow::Result<ExitCode> {
     let applied = epro_store::migrate::run(&outside.database_url()?).await?;
     if json {
         screen::json(&json!({"applied": applied.migrations}))?;
@@ -17,5 +18,8 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
     } else {
         screen::line(format!("database: applied {}", applied.migrations.join(", ")))?;
     }
-    Ok(ExitCode::SUCCESS)
+    if applied.migrations.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    deed::record(outside, "database.migrated", by, json!({"applied": applied.migrations})).await
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use epro_broker::{BrokerUrl, Connection, Publisher, PublisherOptions, Topology};
 use epro_process::config::{Config, Problem};
+use epro_process::tls::client_config;
 use epro_store::{DatabaseUrl, Store};
 use secrecy::ExposeSecret as _;
 
@@ -33,7 +34,13 @@ impl<'a> Outside<'a> {
     /// Where the database is.
     pub(crate) fn database_url(&self) -> anyhow::Result<DatabaseUrl> {
         let url = self.config.postgres.url.expose_secret().parse::<DatabaseUrl>();
-        Ok(url.map_err(|error| Misconfigured(vec![Problem::new("postgres.url", error.to_string())]))?)
+        let url =
+            url.map_err(|error| Misconfigured(vec![Problem::new("postgres.url", error.to_string())]))?;
+        if !url.is_secure() {
+            return Ok(url);
+        }
+        let tls = client_config(&self.config.postgres.tls, "postgres.tls").map_err(Misconfigured)?;
+        Ok(url.with_tls(tls))
     }
 
     /// The database.
@@ -53,8 +60,14 @@ impl<'a> Outside<'a> {
     }
 
     fn broker_url(&self) -> anyhow::Result<BrokerUrl> {
+        let wrong = |rule: String| Misconfigured(vec![Problem::new("broker.url", rule)]);
         let url = self.config.broker.url.expose_secret().parse::<BrokerUrl>();
-        Ok(url.map_err(|error| Misconfigured(vec![Problem::new("broker.url", error.to_string())]))?)
+        let url = url.map_err(|error| wrong(error.to_string()))?;
+        if !url.is_secure() {
+            return Ok(url);
+        }
+        let tls = client_config(&self.config.broker.tls, "broker.tls").map_err(Misconfigured)?;
+        Ok(url.with_tls(tls).map_err(|error| wrong(error.to_string()))?)
     }
 
     /// The broker.

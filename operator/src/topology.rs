@@ -6,6 +6,7 @@ use std::time::Duration;
 use epro_broker::topology::{Policy, Setting};
 use serde_json::{Map, Value, json};
 
+use crate::deed;
 use crate::management::Management;
 use crate::outside::Outside;
 use crate::screen;
@@ -14,7 +15,7 @@ use crate::screen;
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Declares what is missing, then sets the policies if the management API is configured.
-pub(crate) async fn apply(outside: &Outside<'_>, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn apply(outside: &Outside<'_>, by: &str, json: bool) -> anyhow::Result<ExitCode> {
     let topology = outside.topology();
     let connection = outside.broker().await?;
     let report = topology.apply(&connection).await;
@@ -43,7 +44,11 @@ pub(crate) async fn apply(outside: &Outside<'_>, json: bool) -> anyhow::Result<E
             None => by_hand(outside, &policies)?,
         }
     }
-    Ok(ExitCode::SUCCESS)
+    if report.created.is_empty() && set.is_none() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let declared: Vec<String> = report.created.iter().map(ToString::to_string).collect();
+    deed::record(outside, "topology.applied", by, json!({"declared": declared, "policies": set})).await
 }
 
 /// Names what is missing; exit code 1 if anything is. AMQP can't show bindings: they are looked at where the

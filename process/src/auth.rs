@@ -3,6 +3,7 @@
 mod believed;
 mod caller;
 mod claims;
+mod published;
 mod unbelieved;
 mod verifier;
 

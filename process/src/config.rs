@@ -5,6 +5,7 @@
 
 mod address;
 mod alerts;
+mod audit;
 mod auth;
 mod broker;
 mod duration;
@@ -35,14 +36,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use alerts::{AlertsConfig, Content, Person, SmsConfig, SmtpConfig, SmtpTls, SystemConfig};
-pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
+pub use audit::AuditConfig;
+pub use auth::{Algorithm, AuthConfig, AuthKeyConfig, JwksConfig};
 pub use broker::BrokerConfig;
 pub use environment::environment;
 pub use exports::{ExportsConfig, ObjectsPlace, S3Config};
 pub use hospitals::{
     BreakerConfig, Charset, FhirAuth, FhirConfig, HospitalConfig, MllpConfig, Party, ProcessingId, Protocol,
 };
-pub use intake::{AdminConfig, IntakeConfig, Serve};
+pub use intake::{AdminConfig, IntakeConfig, LimitsConfig, Serve};
 pub use keys::KeysConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use places::{Profile, SiteConfig, StudyConfig};
@@ -52,7 +54,7 @@ pub use reports::ReportsConfig;
 pub use risk::RiskConfig;
 pub use secret::Secret;
 use section::{Findings, Section};
-pub use tls::TlsConfig;
+pub use tls::{ServerTls, TlsConfig};
 pub use traces::TracesConfig;
 pub use worker::{Lane, WorkerConfig};
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub canonical: String,
     /// Who is told of a dangerous answer, and through what.
     pub alerts: AlertsConfig,
+    /// The anchors of the audit trail.
+    pub audit: AuditConfig,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
     /// The door for submissions.
@@ -173,7 +177,8 @@ impl Config {
             sites,
             instruments_directory,
             canonical,
-            auth: AuthConfig::read(root.section("auth")),
+            audit: AuditConfig::read(root.section("audit"), insecure),
+            auth: AuthConfig::read(root.section("auth"), insecure),
             intake: IntakeConfig::read(root.section("intake"), insecure),
             admin: AdminConfig::read(root.section("admin")),
             exports: ExportsConfig::read(root.section("exports"), insecure),

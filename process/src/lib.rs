@@ -7,6 +7,7 @@ pub mod config;
 pub mod health;
 pub mod objects;
 pub mod panic;
+pub mod rotation;
 pub mod shutdown;
 pub mod task;
 pub mod telemetry;

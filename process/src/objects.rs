@@ -1,4 +1,4 @@
-//! Object storage: the folder or the bucket that the files of exports are in.
+//! Object storage: the folder or the bucket that the files of exports are in, or the anchors of the audit trail.
 //!
 //! An object is there whole or not at all: a folder's files are written beside and renamed, a bucket's parts
 //! become an object when the last one is there.
@@ -17,7 +17,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, PutMode, RetryConfig};
 use secrecy::ExposeSecret as _;
 use tokio::io::AsyncWriteExt as _;
 
@@ -115,11 +115,11 @@ impl Objects {
     /// Prepares to use a place. A folder is made when something is first written.
     ///
     /// # Errors
-    /// What is wrong with the configuration of a bucket.
-    pub fn new(place: &ObjectsPlace) -> Result<Self, Vec<Problem>> {
+    /// What is wrong with the configuration of a bucket, under `path` (the section of the configuration).
+    pub fn new(place: &ObjectsPlace, path: &str) -> Result<Self, Vec<Problem>> {
         let place = match place {
             ObjectsPlace::Folder(folder) => Place::Folder(folder.clone()),
-            ObjectsPlace::S3(config) => Place::Bucket(Arc::new(bucket(config)?)),
+            ObjectsPlace::S3(config) => Place::Bucket(Arc::new(bucket(config, path)?)),
         };
         Ok(Self { place })
     }
@@ -157,6 +157,43 @@ impl Objects {
     /// [`ObjectsError`].
     pub async fn delete(&self, object: &str) -> Result<(), ObjectsError> {
         Ok(self.store()?.delete(&Path::from(object)).await?)
+    }
+
+    /// A whole small object.
+    ///
+    /// # Errors
+    /// [`ObjectsError`].
+    pub async fn read_all(&self, object: &str) -> Result<Bytes, ObjectsError> {
+        Ok(self.store()?.get(&Path::from(object)).await?.bytes().await?)
+    }
+
+    /// Writes a small object unless there is one of that name: `false`, and that one stays as it is.
+    ///
+    /// # Errors
+    /// [`ObjectsError`]; it isn't there, or nobody knows.
+    pub async fn create(&self, object: &str, bytes: Vec<u8>) -> Result<bool, ObjectsError> {
+        if let Place::Folder(folder) = &self.place {
+            std::fs::create_dir_all(folder).map_err(|error| ObjectsError::from_io(&error))?;
+        }
+        match self.store()?.put_opts(&Path::from(object), bytes.into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The names of all objects. A folder that isn't there has none.
+    ///
+    /// # Errors
+    /// [`ObjectsError`].
+    pub async fn names(&self) -> Result<Vec<String>, ObjectsError> {
+        if let Place::Folder(folder) = &self.place
+            && !folder.exists()
+        {
+            return Ok(Vec::new());
+        }
+        let found = self.store()?.list(None).map_ok(|object| object.location.to_string());
+        Ok(found.try_collect().await?)
     }
 
     /// Deletes all objects whose path begins with these segments, and what was begun and never finished.
@@ -226,8 +263,8 @@ impl Drop for ObjectWriter {
     }
 }
 
-fn bucket(config: &S3Config) -> Result<object_store::aws::AmazonS3, Vec<Problem>> {
-    let wrong = |path: &str, rule: String| vec![Problem::new(format!("exports.s3.{path}"), rule)];
+fn bucket(config: &S3Config, at: &str) -> Result<object_store::aws::AmazonS3, Vec<Problem>> {
+    let wrong = |path: &str, rule: String| vec![Problem::new(format!("{at}.s3.{path}"), rule)];
     let secret = config.secret_key.read().map_err(|rule| wrong("secret_key_file", rule))?;
     let options = ClientOptions::new()
         .with_allow_http(config.plain)

@@ -55,7 +55,7 @@ async fn acknowledge(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     visit.actor(delegate(door, &caller));
     if !caller.may_acknowledge {
         return Err(Kind::ScopeMissing.into());

@@ -4,5 +4,5 @@
 mod notes;
 mod post;
 
-pub(crate) use notes::{Event, Notes};
+pub(crate) use notes::{Event, Notes, Origin, REFUSED};
 pub(crate) use post::Post;

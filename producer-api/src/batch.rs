@@ -82,13 +82,14 @@ async fn submit(
     request: Request,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     check_scope(door, visit, &caller)?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json", "application/x-ndjson"])?;
     let trace = visit.trace(request.headers());
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let parts = split(&bytes, MAX_ITEMS).map_err(|violation| not_a_batch(&bytes, violation))?;
+    visit.charge(&caller, parts.len().saturating_sub(1))?;
     let arrival = Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Batch, trace: &trace };
     let parts = parts.into_iter().map(|part| bytes.slice_ref(part)).collect();
     let admit = |part: &Bytes| Ok((intake::admit(door, &arrival, in_bounds(part)?)?, ()));

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum_server::tls_rustls::RustlsConfig;
 use epro_broker::{BrokerUrl, Publisher};
 use epro_process::config::{Config, Problem, ReportsConfig, Serve};
 use epro_process::health::Part;
 use epro_process::objects::Objects;
+use epro_process::tls;
 use epro_schemas::instrument::Instruments;
 use epro_schemas::pseudonym::PseudonymKey;
 use epro_schemas::seal::KeyRing;
@@ -16,6 +18,8 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 
 use crate::audit::Notes;
+use crate::certificate;
+use crate::quota::Quotas;
 use epro_process::auth::Verifier;
 
 /// Most batches at work at a time: what they hold in memory is theirs times 8 MiB.
@@ -32,10 +36,11 @@ const WAITERS_A_CONNECTION: usize = 4;
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) broker: BrokerUrl,
+    pub(crate) certificate: Option<RustlsConfig>,
     database: DatabaseUrl,
     verifier: Verifier,
     instruments: Instruments,
-    ring: KeyRing,
+    pub(crate) ring: Arc<KeyRing>,
     pseudonyms: PseudonymKey,
     objects: Objects,
 }
@@ -43,25 +48,24 @@ pub(crate) struct Setup {
 impl Setup {
     /// Everything, or every problem at once.
     pub(crate) fn new((config, mut problems): (Config, Vec<Problem>)) -> Result<Self, Vec<Problem>> {
-        let broker = config.broker.url.expose_secret().parse::<BrokerUrl>();
-        let broker = broker.map_err(|error| vec![Problem::new("broker.url", error.to_string())]);
-        let broker = note(broker, &mut problems);
-        let database = config.postgres.url.expose_secret().parse::<DatabaseUrl>();
-        let database = database.map_err(|error| vec![Problem::new("postgres.url", error.to_string())]);
-        let database = note(database, &mut problems);
+        let broker = note(broker_url(&config), &mut problems);
+        let database = note(database_url(&config), &mut problems);
+        let certificate = config.intake.tls.as_ref().map(certificate::read).transpose();
+        let certificate = note(certificate, &mut problems);
         let verifier = note(Verifier::new(&config.auth), &mut problems);
         let instruments = note(config.instruments(), &mut problems);
-        let ring = note(config.keys.ring(), &mut problems);
+        let ring = note(config.keys.ring().map(Arc::new), &mut problems);
         let pseudonyms = note(config.keys.pseudonym_key(), &mut problems);
-        let objects = note(Objects::new(&config.exports.place), &mut problems);
+        let objects = note(Objects::new(&config.exports.place, "exports"), &mut problems);
         for (path, empty) in [("studies", config.studies.is_empty()), ("sites", config.sites.is_empty())] {
             if empty {
                 problems.push(Problem::new(path, "at least one is required by this process"));
             }
         }
-        let whole = (broker, database, verifier, instruments, ring, pseudonyms, objects);
+        let whole = (broker, certificate, database, verifier, instruments, ring, pseudonyms, objects);
         let (
             Some(broker),
+            Some(certificate),
             Some(database),
             Some(verifier),
             Some(instruments),
@@ -76,8 +80,28 @@ impl Setup {
             return Err(problems);
         }
         let broker = broker.with_frame_max(config.broker.frame_max);
-        Ok(Self { config, broker, database, verifier, instruments, ring, pseudonyms, objects })
+        Ok(Self { config, broker, certificate, database, verifier, instruments, ring, pseudonyms, objects })
     }
+}
+
+fn broker_url(config: &Config) -> Result<BrokerUrl, Vec<Problem>> {
+    let wrong = |rule: String| vec![Problem::new("broker.url", rule)];
+    let url = config.broker.url.expose_secret().parse::<BrokerUrl>();
+    let url = url.map_err(|error| wrong(error.to_string()))?;
+    if !url.is_secure() {
+        return Ok(url);
+    }
+    let tls = tls::client_config(&config.broker.tls, "broker.tls")?;
+    url.with_tls(tls).map_err(|error| wrong(error.to_string()))
+}
+
+fn database_url(config: &Config) -> Result<DatabaseUrl, Vec<Problem>> {
+    let url = config.postgres.url.expose_secret().parse::<DatabaseUrl>();
+    let url = url.map_err(|error| vec![Problem::new("postgres.url", error.to_string())])?;
+    if !url.is_secure() {
+        return Ok(url);
+    }
+    Ok(url.with_tls(tls::client_config(&config.postgres.tls, "postgres.tls")?))
 }
 
 /// Adds problems, but for keys of which the configuration's own reader said something already.
@@ -97,8 +121,9 @@ fn note<T>(outcome: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Opt
 /// What every request needs.
 pub(crate) struct Door {
     pub(crate) verifier: Verifier,
+    pub(crate) quotas: Quotas,
     pub(crate) instruments: Instruments,
-    pub(crate) ring: KeyRing,
+    pub(crate) ring: Arc<KeyRing>,
     pub(crate) pseudonyms: PseudonymKey,
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
@@ -135,7 +160,17 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(setup: Setup, publisher: Publisher, notes: Arc<Notes>, queues: Part) -> Self {
-        let Setup { config, database, verifier, instruments, ring, pseudonyms, objects, broker: _ } = setup;
+        let Setup {
+            config,
+            database,
+            verifier,
+            instruments,
+            ring,
+            pseudonyms,
+            objects,
+            broker: _,
+            certificate: _,
+        } = setup;
         let pool = usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX);
         let outstanding = config.intake.outstanding;
         let batch_width = (outstanding / 2).max(1);
@@ -148,6 +183,7 @@ impl Door {
             store: Store::open(&database, pool),
             notes,
             queues,
+            quotas: Quotas::new(&config.intake.limits),
             serve: config.intake.serve,
             objects,
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),

@@ -158,7 +158,7 @@ fn headers(door: &Door, arrival: &Arrival<'_>, submission: &Submission, signals:
     let found = found.collect::<Vec<_>>().join(",");
     Headers {
         traceparent: Some(arrival.trace.parent.clone()),
-        key_id: Some(door.ring.current_id().to_owned()),
+        key_id: Some(door.ring.current_id()),
         site: Some(submission.site_id.clone()),
         study: Some(submission.study_id.clone()),
         signals: (!found.is_empty()).then_some(found),

@@ -7,6 +7,7 @@ mod acknowledge;
 mod audit;
 mod batch;
 mod body;
+mod certificate;
 mod docs;
 mod door;
 mod exports;
@@ -14,6 +15,7 @@ mod fault;
 mod fhir;
 mod intake;
 mod openapi;
+mod quota;
 mod readiness;
 mod refusal;
 mod reports;
@@ -35,7 +37,7 @@ use epro_broker::{Publisher, PublisherOptions};
 use epro_process::config::{Config, environment, refuse, told};
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
-use epro_process::{task, telemetry, traces};
+use epro_process::{rotation, task, telemetry, traces};
 
 use crate::audit::{Notes, Post};
 use crate::door::{Door, Setup};
@@ -53,6 +55,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    epro_process::tls::install();
     let arguments = Arguments::parse();
     let setup = match Setup::new(Config::read(arguments.config.as_deref(), environment())) {
         Ok(setup) => setup,
@@ -69,7 +72,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(setup, metrics)) {
+    match runtime.block_on(run(setup, arguments.config, metrics)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
+async fn run(setup: Setup, file: Option<PathBuf>, metrics: telemetry::Metrics) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("the signals can't be listened to")?;
     let spans = traces::start(&setup.config.traces, "epro-producer-api", env!("CARGO_PKG_VERSION"))
         .map_err(|problems| anyhow::anyhow!("{}", told(&problems)))?;
@@ -86,6 +89,10 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
     let open = readiness.part("door");
     let (intake, admin, broker) =
         (setup.config.intake.clone(), setup.config.admin.clone(), setup.broker.clone());
+
+    let tls = setup.certificate.clone();
+    let (seal, ring) = (setup.config.keys.clone(), setup.ring.clone());
+    task::spawn("seal keys", rotation::follow(file, seal, ring, shutdown.clone()));
 
     let (publisher, driver) = Publisher::start(PublisherOptions {
         url: broker.clone(),
@@ -108,8 +115,16 @@ async fn run(setup: Setup, metrics: telemetry::Metrics) -> anyhow::Result<()> {
 
     metrics.at_each_look(publisher_gauges);
     metrics.at_each_look(door.store.gauges("door"));
+    let keys = door.clone();
+    let leaving = shutdown.clone();
+    let (quotas, over) = (door.clone(), shutdown.clone());
+    task::spawn("quotas", async move { quotas.quotas.sweep(over).await });
+    task::spawn("token keys", async move { keys.verifier.follow(leaving).await });
     health::start(&admin, readiness, metrics).await.context("the admin port can't be bound")?;
-    let (address, serving) = server::bind(&intake, router::router(door), shutdown.clone())
+    if let (Some(files), Some(shown)) = (&intake.tls, &tls) {
+        task::spawn("certificate", certificate::follow(files.clone(), shown.clone(), shutdown.clone()));
+    }
+    let (address, serving) = server::bind(&intake, tls, router::router(door), shutdown.clone())
         .context("the address of the intake can't be bound")?;
     tracing::info!(%address, "listening; the documentation is at /docs");
     open.ready();

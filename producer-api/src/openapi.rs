@@ -181,7 +181,7 @@ fn refusals(schemas: &mut SchemaGenerator, route: Route) -> Map<String, Value> {
         if route.is_fhir() {
             response["content"] = fhir::resource("OperationOutcome");
         }
-        if status == 503 {
+        if status == 503 || status == 429 {
             response["headers"] = json!({"Retry-After": {
                 "description": "Come again in so many seconds.", "schema": {"type": "integer"},
             }});
@@ -231,7 +231,7 @@ fn answers(kind: Kind, route: Route) -> bool {
         Kind::TokenMissing | Kind::TokenMalformed | Kind::TokenUnknownKey | Kind::TokenAlgorithm => true,
         Kind::TokenSignature | Kind::TokenExpired | Kind::TokenNotYetValid => true,
         Kind::TokenIssuer | Kind::TokenAudience | Kind::TokenClaims | Kind::ScopeMissing => true,
-        Kind::Panicked | Kind::Busy | Kind::Overdue => true,
+        Kind::Panicked | Kind::Busy | Kind::Overdue | Kind::KeyAwaited | Kind::QuotaUsed => true,
         Kind::RouteUnknown | Kind::MethodUnknown => false,
     }
 }

@@ -94,12 +94,14 @@ kinds! {
     RangeUnsatisfiable 416 "range_unsatisfiable" "The file has no such bytes" None;
     TransactionUnsupported 422 "transaction_unsupported"
         "A transaction of several entries is not supported: send them as a batch" None;
+    QuotaUsed 429 "quota_used" "This client or patient has asked too often" Some((1, 3));
     Panicked 500 "panicked" "Something went wrong here; it is noted" None;
     BrokerAway 503 "broker_away" "Nothing can be accepted now" Some((2, 6));
     BrokerBlocked 503 "broker_blocked" "Nothing can be accepted now" Some((5, 10));
     BrokerRefused 503 "broker_refused" "Nothing can be accepted now" Some((5, 30));
     Misrouted 503 "misrouted" "Nothing can be accepted now" Some((10, 30));
     Unconfirmed 503 "unconfirmed" "Nothing can be accepted now" Some((2, 6));
+    KeyAwaited 503 "key_awaited" "Nothing can be accepted now" Some((1, 2));
     Busy 503 "busy" "Nothing can be accepted now" Some((1, 3));
     NotTried 503 "not_tried" "Nothing can be accepted now" Some((2, 6));
     Overdue 503 "overdue" "Nothing can be accepted now" Some((2, 6));
@@ -164,6 +166,7 @@ impl From<Unbelieved> for Refusal {
             Unbelieved::Missing => Kind::TokenMissing,
             Unbelieved::Malformed => Kind::TokenMalformed,
             Unbelieved::UnknownKey => Kind::TokenUnknownKey,
+            Unbelieved::KeyAwaited => Kind::KeyAwaited,
             Unbelieved::Algorithm => Kind::TokenAlgorithm,
             Unbelieved::Signature => Kind::TokenSignature,
             Unbelieved::Expired => Kind::TokenExpired,

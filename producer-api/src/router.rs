@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
-use crate::visit::Visit;
+use crate::visit::{self, Visit};
 use crate::{acknowledge, batch, docs, exports, fhir, reports, status, submit};
 
 /// A route of the public door.
@@ -215,7 +215,12 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         Visit::begin(&door, Route::Unknown).answer(Err(Kind::RouteUnknown.into()))
     };
     let within = longest(&door);
-    fhir::speaking(recovering(bounded(routes.fallback(unknown).with_state(door), within)))
+    fhir::speaking(recovering(bounded(known(routes.fallback(unknown)).with_state(door), within)))
+}
+
+/// What is told of a request also says where it came from.
+fn known(router: Router<Arc<Door>>) -> Router<Arc<Door>> {
+    router.layer(middleware::from_fn(visit::with_origin))
 }
 
 /// A request that takes longer than that is a 503; what it was doing is dropped.

@@ -42,7 +42,7 @@ async fn status(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     let id = id.ok_or(Kind::IdMalformed)?;
     visit.about(id);
     let found = tokio::time::timeout(LOOK_UP, find(door, visit, &caller, id)).await;

@@ -47,7 +47,7 @@ async fn submit(
     request: Request,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     check_scope(door, visit, &caller)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;

@@ -42,6 +42,12 @@ pub(crate) fn publish(message: &mut Message) -> Span {
     conventions::publish(&mut message.headers.traceparent, queue, id)
 }
 
+/// The id of the trace that a request says it belongs to.
+pub(crate) fn given(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    parse(value).map(|(id, _)| id.to_owned())
+}
+
 /// Trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`.
 fn parse(text: &str) -> Option<(&str, &str)> {
     let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

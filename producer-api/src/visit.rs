@@ -1,26 +1,47 @@
 //! One request, from its arrival to what is told about it: metrics, and a note for the audit trail
 //! when no submission will carry one.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use axum::Extension;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderMap;
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use epro_process::auth::Caller;
 use epro_process::traces::{Span, conventions};
 use uuid::Uuid;
 
-use crate::audit::Event;
+use crate::audit::{Event, Origin, REFUSED};
 use crate::door::Door;
+use crate::quota::Left;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
-use crate::trace::Trace;
-use epro_process::auth::Caller;
+use crate::trace::{self, Trace};
+
+tokio::task_local! {
+    static ORIGIN: Origin;
+}
+
+/// Lets every visit within a request know where that came from.
+pub(crate) async fn with_origin(
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let address = from.map(|Extension(ConnectInfo(from))| from.ip());
+    let origin = Origin { address, trace_id: trace::given(request.headers()) };
+    ORIGIN.scope(origin, next.run(request)).await
+}
 
 /// One request. Dropped without an answer, its handler panicked, or it counts as abandoned: the
 /// client went away.
 pub(crate) struct Visit<'d> {
     door: &'d Door,
     route: Route,
+    origin: Origin,
     started: Instant,
     client: Option<Arc<str>>,
     actor: Option<Uuid>,
@@ -28,6 +49,7 @@ pub(crate) struct Visit<'d> {
     report_id: Option<Uuid>,
     action: &'static str,
     export_id: Option<Uuid>,
+    left: Option<Left>,
     answered: bool,
     span: Span,
 }
@@ -38,6 +60,7 @@ impl<'d> Visit<'d> {
         Self {
             door,
             route,
+            origin: ORIGIN.try_with(Clone::clone).unwrap_or_default(),
             started,
             client: None,
             actor: None,
@@ -45,6 +68,7 @@ impl<'d> Visit<'d> {
             report_id: None,
             action: route.action(),
             export_id: None,
+            left: None,
             answered: false,
             span: Span::none(),
         }
@@ -60,9 +84,24 @@ impl<'d> Visit<'d> {
         trace
     }
 
-    /// A token was believed.
-    pub(crate) fn by(&mut self, caller: &Caller) {
+    /// A token was believed; the error: its quota is used up.
+    pub(crate) fn by(&mut self, caller: &Caller) -> Result<(), Refusal> {
         self.client.clone_from(&caller.client);
+        self.charge(caller, 1)
+    }
+
+    /// The same for what a request holds beyond the first.
+    pub(crate) fn charge(&mut self, caller: &Caller, count: usize) -> Result<(), Refusal> {
+        match self.door.quotas.take(caller, u32::try_from(count).unwrap_or(u32::MAX)) {
+            Ok(left) => {
+                self.left = left.or(self.left);
+                Ok(())
+            }
+            Err(left) => {
+                self.left = Some(left);
+                Err(Kind::QuotaUsed.into())
+            }
+        }
     }
 
     /// Who asked, under a pseudonym: a patient's in one study, a delegate's in none.
@@ -103,7 +142,7 @@ impl<'d> Visit<'d> {
         status: u16,
         class: &'static str,
     ) {
-        self.door.notes.add(Event {
+        let event = Event {
             action,
             outcome,
             route: self.route.path(),
@@ -114,12 +153,21 @@ impl<'d> Visit<'d> {
             submission_id: self.submission_id,
             report_id: self.report_id,
             export_id: self.export_id,
-        });
+        };
+        self.door.notes.add(event, &self.origin);
     }
 
     /// The answer, counted; refusals and readings are noted.
     pub(crate) fn answer(mut self, outcome: Result<Response, Refusal>) -> Response {
         self.answered = true;
+        let mut response = self.response(outcome);
+        if let Some(left) = self.left {
+            left.tell(response.headers_mut());
+        }
+        response
+    }
+
+    fn response(&mut self, outcome: Result<Response, Refusal>) -> Response {
         match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
@@ -138,7 +186,7 @@ impl<'d> Visit<'d> {
             }
             Err(refusal) => {
                 let (status, class) = (refusal.kind.status(), refusal.kind.class());
-                self.note("refused", status, class);
+                self.note(REFUSED, status, class);
                 self.count(status, class);
                 refusal.into_response()
             }
@@ -162,7 +210,7 @@ impl Drop for Visit<'_> {
         }
         if std::thread::panicking() {
             let (status, class) = (Kind::Panicked.status(), Kind::Panicked.class());
-            self.note("refused", status, class);
+            self.note(REFUSED, status, class);
             self.count(status, class);
         } else {
             self.count(499, "abandoned");
@@ -191,6 +239,7 @@ fn digits(status: u16) -> &'static str {
         415 => "415",
         416 => "416",
         422 => "422",
+        429 => "429",
         499 => "499",
         500 => "500",
         503 => "503",

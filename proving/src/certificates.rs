@@ -17,6 +17,12 @@ pub struct Authority {
     pem: String,
 }
 
+/// When a certificate is good.
+enum Time {
+    Now,
+    Past,
+}
+
 /// The files of a certificate and its key.
 #[derive(Clone, Debug)]
 pub struct Pair {
@@ -48,7 +54,7 @@ impl Authority {
 
     /// Writes a certificate for a client, and its key, into a folder.
     pub fn client(&self, folder: &Path) -> Result<Pair> {
-        let (certificate, key) = self.vouch("a client", ExtendedKeyUsagePurpose::ClientAuth)?;
+        let (certificate, key) = self.vouch("a client", ExtendedKeyUsagePurpose::ClientAuth, Time::Now)?;
         let name = uuid::Uuid::now_v7().simple().to_string();
         let pair =
             Pair { certificate: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) };
@@ -57,10 +63,28 @@ impl Authority {
         Ok(pair)
     }
 
+    /// Writes a certificate for a server of this name, and its key, into a folder.
+    pub fn server_files(&self, folder: &Path, name: &str) -> Result<Pair> {
+        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth, Time::Now)?;
+        let pair = Pair { certificate: folder.join("server.pem"), key: folder.join("server.key") };
+        std::fs::write(&pair.certificate, certificate.pem())?;
+        std::fs::write(&pair.key, key.serialize_pem())?;
+        Ok(pair)
+    }
+
+    /// TLS of a server whose certificate was good until a year ago.
+    pub fn expired_server(&self, name: &str) -> Result<TlsAcceptor> {
+        self.acceptor(name, None, Time::Past)
+    }
+
     /// TLS of a server with this name (or address); with `clients` only who they vouch for gets in.
     pub fn server(&self, name: &str, clients: Option<&Self>) -> Result<TlsAcceptor> {
+        self.acceptor(name, clients, Time::Now)
+    }
+
+    fn acceptor(&self, name: &str, clients: Option<&Self>, time: Time) -> Result<TlsAcceptor> {
         crate::tls::install();
-        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth, time)?;
         let builder = rustls::ServerConfig::builder();
         let builder = match clients {
             None => builder.with_no_client_auth(),
@@ -75,7 +99,12 @@ impl Authority {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    fn vouch(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Result<(rcgen::Certificate, KeyPair)> {
+    fn vouch(
+        &self,
+        name: &str,
+        usage: ExtendedKeyUsagePurpose,
+        time: Time,
+    ) -> Result<(rcgen::Certificate, KeyPair)> {
         let mut params = if name.contains(' ') {
             CertificateParams::default()
         } else {
@@ -83,6 +112,11 @@ impl Authority {
         };
         params.distinguished_name.push(DnType::CommonName, name);
         params.insert_extended_key_usage(usage);
+        if matches!(time, Time::Past) {
+            let year = time::Duration::days(365);
+            params.not_after = time::OffsetDateTime::now_utc() - year;
+            params.not_before = params.not_after - year;
+        }
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.issuer)?, key))
     }

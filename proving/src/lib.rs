@@ -35,6 +35,7 @@ pub mod sms_gateway;
 pub mod stack;
 pub mod synthetic;
 pub mod tls;
+pub mod tls_front;
 pub mod token;
 pub mod trace_receiver;
 pub mod until;

@@ -126,9 +126,53 @@ impl Vhost {
         Ok(closed)
     }
 
+    /// A user that may log in, with these rights in this vhost: patterns for configure, write and read.
+    pub async fn login(&self, [configure, write, read]: [&str; 3]) -> Result<BrokerLogin> {
+        let name = format!("epro-login-{}", Uuid::now_v7().simple());
+        let user = json!({"password": name, "tags": ""});
+        self.admin.send(Method::PUT, &format!("/api/users/{name}"), Some(user)).await?;
+        let rights = json!({"configure": configure, "write": write, "read": read});
+        let path = format!("/api/permissions/{}/{name}", self.name);
+        self.admin.send(Method::PUT, &path, Some(rights)).await?;
+        let host = crate::services::host_port(&self.url)?;
+        let url = format!("amqp://{name}:{name}@{host}/{}", self.name);
+        Ok(BrokerLogin { base: self.admin.base.clone(), name, url })
+    }
+
     /// Leaves the vhost there after the test, to look at.
     pub fn keep(&mut self) {
         self.kept = true;
+    }
+}
+
+/// A user of the whole broker, deleted with this value.
+#[derive(Debug)]
+pub struct BrokerLogin {
+    base: String,
+    name: String,
+    url: String,
+}
+
+impl BrokerLogin {
+    /// The vhost's URL as this user.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// An AMQP connection as this user.
+    pub async fn connect(&self) -> Result<Connection> {
+        Ok(Connection::connect(&self.url, ConnectionProperties::default()).await?)
+    }
+}
+
+impl Drop for BrokerLogin {
+    fn drop(&mut self) {
+        let (base, name) = (self.base.clone(), self.name.clone());
+        in_a_thread(move || async move {
+            let admin = Management::new(&base)?;
+            admin.send(Method::DELETE, &format!("/api/users/{name}"), None).await?;
+            Ok(())
+        });
     }
 }
 

@@ -33,6 +33,15 @@ pub struct AuditNote {
     /// The export that was asked for, read or fetched, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export_id: Option<Uuid>,
+    /// The networks that it came from, the first few of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// Whether it came from further networks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub further_networks: bool,
+    /// The W3C trace id that the first of them was sent with, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// How often.
     pub count: u64,
     /// When first.

@@ -6,6 +6,7 @@
 //! workers and whoever reads an old message agree on what it says.
 
 pub mod alert;
+pub mod audit;
 pub mod audit_note;
 pub mod canonical;
 pub mod envelope;

@@ -6,6 +6,7 @@
 //! is everything before the nonce, the message type and the id.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use uuid::Uuid;
@@ -20,7 +21,9 @@ const TAG_LEN: usize = 16;
 /// Rotation: add the new key everywhere, then make it the current one; remove
 /// the old one when nothing sealed with it is left. Nonces are random, so a key
 /// must be replaced before it has sealed 2^32 messages.
-pub struct KeyRing {
+pub struct KeyRing(RwLock<Arc<Keys>>);
+
+struct Keys {
     current: String,
     keys: Vec<(String, RandomizedNonceKey)>,
 }
@@ -70,7 +73,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingError`] names the key, never its bytes.
     pub fn new(current: &str, keys: Vec<(String, SecretKey)>) -> Result<Self, KeyRingError> {
-        let mut ring = Self { current: current.to_owned(), keys: Vec::with_capacity(keys.len()) };
+        let mut ring = Keys { current: current.to_owned(), keys: Vec::with_capacity(keys.len()) };
         for (n, (id, key)) in keys.into_iter().enumerate() {
             if !is_key_id(&id) {
                 return Err(KeyRingError::BadId(n + 1));
@@ -86,19 +89,29 @@ impl KeyRing {
         if ring.key(current).is_none() {
             return Err(KeyRingError::NoCurrent(current.to_owned()));
         }
-        Ok(ring)
+        Ok(Self(RwLock::new(Arc::new(ring))))
+    }
+
+    /// Puts another ring's keys in the place of these, while others seal and open.
+    pub fn replace(&self, with: Self) {
+        let with = with.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = with;
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The id of the key that seals; it also stands in every sealed body.
     #[must_use]
-    pub fn current_id(&self) -> &str {
-        &self.current
+    pub fn current_id(&self) -> String {
+        self.keys().current.clone()
     }
 
     /// Whether a key of that id is on the ring.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
-        self.key(id).is_some()
+        self.keys().key(id).is_some()
     }
 
     /// Seals a body for a message of this type under this id.
@@ -107,11 +120,12 @@ impl KeyRing {
     /// [`SealError`] if the crypto library has no randomness or the body is
     /// larger than AES-GCM allows (64 GiB).
     pub fn seal(&self, kind: &str, id: Uuid, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-        let key = self.key(&self.current).ok_or(SealError)?;
-        let mut sealed = Vec::with_capacity(header_len(&self.current) + NONCE_LEN + plain.len() + TAG_LEN);
+        let keys = self.keys();
+        let (current, key) = (&keys.current, keys.key(&keys.current).ok_or(SealError)?);
+        let mut sealed = Vec::with_capacity(header_len(current) + NONCE_LEN + plain.len() + TAG_LEN);
         sealed.push(VERSION);
-        sealed.push(u8::try_from(self.current.len()).map_err(|_| SealError)?);
-        sealed.extend_from_slice(self.current.as_bytes());
+        sealed.push(u8::try_from(current.len()).map_err(|_| SealError)?);
+        sealed.extend_from_slice(current.as_bytes());
         let aad = associated(&sealed, kind, id);
 
         let header = sealed.len();
@@ -137,7 +151,8 @@ impl KeyRing {
         if body.len() < TAG_LEN {
             return Err(OpenError::Malformed);
         }
-        let key = self.key(key_id).ok_or_else(|| OpenError::UnknownKey { key_id: key_id.to_owned() })?;
+        let keys = self.keys();
+        let key = keys.key(key_id).ok_or_else(|| OpenError::UnknownKey { key_id: key_id.to_owned() })?;
 
         let aad = associated(header, kind, id);
         let nonce = Nonce::assume_unique_for_key(*nonce);
@@ -147,7 +162,9 @@ impl KeyRing {
         body.truncate(length);
         Ok(body)
     }
+}
 
+impl Keys {
     fn key(&self, id: &str) -> Option<&RandomizedNonceKey> {
         self.keys.iter().find(|(known, _)| known == id).map(|(_, key)| key)
     }
@@ -155,8 +172,9 @@ impl KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<&str> = self.keys.iter().map(|(id, _)| id.as_str()).collect();
-        f.debug_struct("KeyRing").field("current", &self.current).field("ids", &ids).finish_non_exhaustive()
+        let keys = self.keys();
+        let ids: Vec<&str> = keys.keys.iter().map(|(id, _)| id.as_str()).collect();
+        f.debug_struct("KeyRing").field("current", &keys.current).field("ids", &ids).finish_non_exhaustive()
     }
 }
 

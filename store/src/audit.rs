@@ -1,17 +1,11 @@
 //! Who did what: append-only rows, each with the hash of the one before it, a chain per writer.
 //!
-//! A row's `hash` is SHA-256 over, in this order, the bytes of [`VERSION`], each of its columns and
-//! the `prev_hash`. A column is one byte 0 if it is null; otherwise one byte 1, its length as four
-//! bytes and its value; all numbers are big-endian. The columns, in their order: `writer` (16
-//! bytes), `seq` (8), `at` (8: microseconds since 1970 UTC), `action`, `outcome`, `actor`, `client`,
-//! `from_network` (UTF-8), `submission_id`, `pseudonym` (16), `site_id`, `study_id`, `body_sha256`
-//! (32), `received_at` (as `at`), `details` (its text as stored), `trace_id`. The first `prev_hash` of
-//! a chain is SHA-256 over the bytes of [`VERSION`] and the columns `writer` and `name` of
-//! `audit.writer`.
+//! [`epro_schemas::audit::row`] says which bytes a hash covers.
 
 mod chain;
+mod read;
 
-pub use chain::{AuditChain, VERSION};
+pub use chain::AuditChain;
 pub(crate) use chain::{Entries, Head, Record, microseconds};
 
 use crate::error::StoreError;
@@ -127,6 +121,23 @@ impl AuditFacts {
 }
 
 impl AuditEvent {
+    /// An event that is about no submission.
+    #[must_use]
+    pub fn about(action: &str, outcome: &str, facts: AuditFacts, details: Value) -> Self {
+        Self {
+            action: action.to_owned(),
+            outcome: outcome.to_owned(),
+            facts,
+            submission_id: None,
+            pseudonym: None,
+            site_id: None,
+            study_id: None,
+            body_sha256: None,
+            received_at: None,
+            details,
+        }
+    }
+
     pub(crate) fn record(&self) -> Record<'_> {
         Record {
             action: &self.action,

@@ -8,6 +8,7 @@
 //! | `epro_intake` | producer-api | read where a submission stands; write nothing |
 //! | `epro_worker` | worker | insert into `identified`, `research`, `audit`; insert and update `ops` |
 //! | `epro_operator` | `epro` | read `ops` and `audit`; settle dead letters, pause; append to `audit` |
+//! | `epro_auditor` | `epro audit` | read `audit` and append to it, hold the lease for anchors; nothing else |
 //! | `epro_research` | analysts | read the views of `research`, nothing else |
 //!
 //! Nobody but the owner of the schemas, who runs the migrations, can UPDATE or DELETE in `audit` or
@@ -16,7 +17,7 @@
 //! CREATE ROLE worker_1 LOGIN PASSWORD '…' IN ROLE epro_worker;
 //! ```
 //! The migrator needs CREATE on the database, and CREATEROLE unless an administrator created the
-//! four group roles before. As a superuser it also switches off the DETAIL lines of the server's own
+//! five group roles before. As a superuser it also switches off the DETAIL lines of the server's own
 //! log for this database, which quote refused rows.
 
 use crate::error::StoreError;
@@ -59,8 +60,23 @@ pub enum MigrateError {
 /// # Errors
 /// [`MigrateError`]; a failed migration leaves the ones before it in place and nothing of itself.
 pub async fn run(url: &DatabaseUrl) -> Result<Applied, MigrateError> {
-    let (mut client, connection) =
-        url.config().connect(NoTls).await.map_err(|error| MigrateError::Connect(described(&error)))?;
+    let unreachable = |error: tokio_postgres::Error| MigrateError::Connect(described(&error));
+    match url.tls() {
+        Some(tls) => {
+            let (client, connection) = url.config().connect(tls).await.map_err(unreachable)?;
+            driven(client, connection).await
+        }
+        None => {
+            let (client, connection) = url.config().connect(NoTls).await.map_err(unreachable)?;
+            driven(client, connection).await
+        }
+    }
+}
+
+async fn driven(
+    mut client: Client,
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+) -> Result<Applied, MigrateError> {
     tokio::select! {
         applied = under_lock(&mut client) => applied,
         ended = connection => Err(MigrateError::Connect(match ended {

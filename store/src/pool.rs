@@ -9,6 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long making a connection may take, and waiting for a free one.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -18,11 +20,12 @@ const STATEMENT: Duration = Duration::from_secs(10);
 /// A query whose asker has hung up ends within a second, not with its time.
 const WATCH: &str = "-c client_connection_check_interval=1000";
 
-/// Where the database is: `postgres://user:password@host:port/database`. Debug hides all but
-/// host, port and database.
+/// Where the database is: `postgres://user:password@host:port/database`, with `?sslmode=verify-full` over TLS.
+/// Debug hides all but host, port and database.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     config: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
 }
 
 /// A database URL that can't be used; says which rule it breaks, never the URL.
@@ -38,20 +41,32 @@ pub enum UrlError {
     /// It names no database.
     #[error("the PostgreSQL URL names no database")]
     NoDatabase,
+    /// It leaves to chance whether anybody can listen.
+    #[error("sslmode of the PostgreSQL URL has to be verify-full or disable")]
+    SslMode,
 }
 
 impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
-        let config: tokio_postgres::Config = url.parse().map_err(|_| UrlError::Malformed)?;
+        let modes = url.split(['?', '&']).filter_map(|part| part.strip_prefix("sslmode="));
+        if modes.into_iter().any(|mode| !matches!(mode, "verify-full" | "require" | "disable")) {
+            return Err(UrlError::SslMode);
+        }
+        // Whoever is connected to over TLS is verified: in the client library's words that is `require`.
+        let url = url.replace("sslmode=verify-full", "sslmode=require");
+        let mut config: tokio_postgres::Config = url.parse().map_err(|_| UrlError::Malformed)?;
+        if config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(SslMode::Disable);
+        }
         if config.get_hosts().is_empty() {
             return Err(UrlError::NoHost);
         }
         if config.get_dbname().is_none() {
             return Err(UrlError::NoDatabase);
         }
-        Ok(Self { config })
+        Ok(Self { config, tls: None })
     }
 }
 
@@ -66,6 +81,22 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Whether it says TLS: then nothing connects before [`DatabaseUrl::with_tls`].
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.config.get_ssl_mode() == SslMode::Require
+    }
+
+    /// The same database over TLS: whom we believe, and who we are.
+    #[must_use]
+    pub fn with_tls(self, config: rustls::ClientConfig) -> Self {
+        Self { tls: Some(MakeRustlsConnect::new(config)), ..self }
+    }
+
+    pub(crate) fn tls(&self) -> Option<MakeRustlsConnect> {
+        self.tls.clone()
+    }
+
     /// What every connection of ours is told. tokio-postgres has no bound on reading, so a dead
     /// peer is found by keepalives, and a silent one by our own bound on each answer.
     pub(crate) fn config(&self) -> tokio_postgres::Config {
@@ -127,7 +158,10 @@ impl Store {
     #[must_use]
     pub fn open(url: &DatabaseUrl, pool_size: usize) -> Self {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(url.pooled(), NoTls, recycling);
+        let manager = match url.tls() {
+            Some(tls) => Manager::from_config(url.pooled(), tls, recycling),
+            None => Manager::from_config(url.pooled(), NoTls, recycling),
+        };
         let builder = Pool::builder(manager)
             .max_size(pool_size.max(1))
             .wait_timeout(Some(CONNECT))
@@ -164,6 +198,15 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::DatabaseUrl;
+
+    #[test]
+    fn whether_anybody_can_listen_is_never_left_to_chance() {
+        let of = |query: &str| format!("postgres://u@h/d{query}").parse::<DatabaseUrl>();
+        assert!(!of("").unwrap().is_secure() && !of("?sslmode=disable").unwrap().is_secure());
+        assert!(of("?application_name=a&sslmode=verify-full").unwrap().is_secure());
+        assert_eq!(of("?sslmode=prefer").unwrap_err(), super::UrlError::SslMode);
+        assert_eq!(of("").unwrap().config().get_ssl_mode(), super::SslMode::Disable);
+    }
 
     #[test]
     fn every_connection_is_bounded_and_what_the_url_says_comes_last() {

@@ -32,12 +32,14 @@ mod submissions;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use alerts::channels::Channels;
 use clap::Parser;
 use epro_process::config::{self, Config};
 use epro_process::health::{self, Readiness};
 use epro_process::objects::Objects;
+use epro_process::rotation;
 use epro_process::shutdown::Shutdown;
 use epro_process::{telemetry, traces};
 use lanes::Equipment;
@@ -69,7 +71,8 @@ async fn main() -> ExitCode {
     let channels = Channels::new(&config).map_err(|mut more| problems.append(&mut more));
     let hospitals = hospitals::prepare(&config).map_err(|mut more| problems.append(&mut more));
     let models = risk::prepare(&config).map_err(|mut more| problems.append(&mut more));
-    let objects = Objects::new(&config.exports.place).map_err(|mut more| problems.append(&mut more));
+    let objects =
+        Objects::new(&config.exports.place, "exports").map_err(|mut more| problems.append(&mut more));
     let (
         Ok(seal),
         Ok(pseudonym),
@@ -84,8 +87,9 @@ async fn main() -> ExitCode {
     else {
         return config::refuse(&problems);
     };
-    let keys = Keys { seal, pseudonym };
-    match run(config, Equipment { keys, instruments, hospitals, models, channels, objects }, outside).await {
+    let keys = Keys { seal: Arc::new(seal), pseudonym };
+    let equipment = Equipment { keys, instruments, hospitals, models, channels, objects };
+    match run(config, arguments.config, equipment, outside).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the worker can't run");
@@ -94,7 +98,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: Config, equipment: Equipment, outside: lanes::Outside) -> anyhow::Result<()> {
+async fn run(
+    config: Config,
+    file: Option<PathBuf>,
+    equipment: Equipment,
+    outside: lanes::Outside,
+) -> anyhow::Result<()> {
     let metrics = telemetry::init("epro-worker", env!("CARGO_PKG_VERSION"), &config.log)?;
     let spans = traces::start(&config.traces, "epro-worker", env!("CARGO_PKG_VERSION"))
         .map_err(|problems| anyhow::anyhow!("{}", config::told(&problems)))?;
@@ -102,6 +111,8 @@ async fn run(config: Config, equipment: Equipment, outside: lanes::Outside) -> a
     let readiness = Readiness::new();
     health::start(&config.admin, readiness.clone(), metrics.clone()).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "epro-worker starts");
+    let (keys, ring) = (config.keys.clone(), Arc::clone(&equipment.keys.seal));
+    epro_process::task::spawn("seal keys", rotation::follow(file, keys, ring, shutdown.clone()));
     if lanes::run(config, equipment, outside, metrics, shutdown, readiness).await {
         tracing::info!("epro-worker has left in order");
     }

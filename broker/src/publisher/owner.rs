@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use deadpool_lapin::{Config, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_lapin::{Manager, Pool, Runtime};
 use lapin::{ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable};
 use tokio::{
     sync::{mpsc, watch},
@@ -91,11 +91,19 @@ impl Owner {
 
     /// A pool of one: it makes the connection, and replaces it once it is broken.
     fn pool(&self) -> Option<Pool> {
-        let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
-        let pool = PoolConfig { timeouts, ..PoolConfig::new(1) };
-        let config = Config { url: Some(self.url.reveal()), pool: Some(pool) };
         let name = self.name.clone();
-        match config.create_pool(move || properties(&name), Runtime::Tokio1) {
+        let properties = move || properties(&name);
+        let manager = match self.url.secure() {
+            Some(runtime) => Manager::new(self.url.reveal(), properties, runtime),
+            None => Manager::new(self.url.reveal(), properties, async_rs::Runtime::tokio_current()),
+        };
+        let builder = Pool::builder(manager)
+            .max_size(1)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .recycle_timeout(Some(PATIENCE))
+            .runtime(Runtime::Tokio1);
+        match builder.build() {
             Ok(pool) => Some(pool),
             Err(error) => {
                 // Only without a runtime, in which nothing could run this.

@@ -53,6 +53,11 @@ impl Believed {
         Some(caller)
     }
 
+    /// Forgets everybody: a key was withdrawn.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
+    }
+
     /// Remembers a caller whose token was just verified and expires at `until` (Unix seconds).
     pub(super) fn add(&self, token: Fingerprint, caller: Arc<Caller>, until: f64) {
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,9 @@ pub enum Unbelieved {
     /// Its `kid` is none of the configured ones.
     #[error("the token names no key that is known here")]
     UnknownKey,
+    /// Its `kid` may be one that the issuer has just published: it is being looked for.
+    #[error("the token's key is being looked for")]
+    KeyAwaited,
     /// Its header names another algorithm than its key has.
     #[error("the token's algorithm is not that of its key")]
     Algorithm,

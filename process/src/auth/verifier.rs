@@ -12,13 +12,16 @@ use super::Unbelieved;
 use super::believed::{Believed, Fingerprint};
 use super::caller::Caller;
 use super::claims::Claims;
+use super::published::Published;
+use crate::shutdown::Shutdown;
 
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 
 /// Verifies tokens.
 pub struct Verifier {
-    keys: HashMap<String, Key>,
+    keys: HashMap<String, Arc<Key>>,
+    published: Option<Published>,
     clients: Vec<Arc<str>>,
     other: Arc<str>,
     believed: Believed,
@@ -26,10 +29,10 @@ pub struct Verifier {
     leeway: u64,
 }
 
-struct Key {
-    key: DecodingKey,
+pub(super) struct Key {
+    pub(super) key: DecodingKey,
     /// Names the one algorithm of this key. A token's header can only agree with it.
-    validation: Validation,
+    pub(super) validation: Validation,
 }
 
 impl Verifier {
@@ -39,11 +42,20 @@ impl Verifier {
     /// Every key that can't be read.
     pub fn new(config: &AuthConfig) -> Result<Self, Vec<Problem>> {
         let keys = config.read_keys()?.into_iter().map(|(configured, key)| {
-            (configured.kid.clone(), Key { key, validation: validation(configured.algorithm, config) })
+            let key = Key { key, validation: validation(configured.algorithm, config) };
+            (configured.kid.clone(), Arc::new(key))
         });
         let clients = config.clients.iter().map(|name| Arc::from(name.as_str())).collect();
         let (believed, leeway) = (Believed::default(), config.leeway.as_secs());
-        Ok(Self { keys: keys.collect(), clients, other: "other".into(), believed, leeway })
+        let published = config.jwks.as_ref().map(|jwks| Published::new(config, jwks)).transpose()?;
+        Ok(Self { keys: keys.collect(), published, clients, other: "other".into(), believed, leeway })
+    }
+
+    /// Follows the keys that the issuer publishes, if it does, until asked to leave.
+    pub async fn follow(&self, shutdown: Shutdown) {
+        if let Some(published) = &self.published {
+            published.follow(shutdown, || self.believed.forget()).await;
+        }
     }
 
     /// The caller whose token stands in the headers.
@@ -76,7 +88,11 @@ impl Verifier {
     fn verify(&self, token: &str) -> Result<Claims, Unbelieved> {
         let head = jsonwebtoken::decode_header(token).map_err(|_| Unbelieved::Malformed)?;
         let kid = head.kid.as_deref().ok_or(Unbelieved::UnknownKey)?;
-        let key = self.keys.get(kid).ok_or(Unbelieved::UnknownKey)?;
+        let key = match (self.keys.get(kid), &self.published) {
+            (Some(key), _) => Arc::clone(key),
+            (None, Some(published)) => published.key(kid)?,
+            (None, None) => return Err(Unbelieved::UnknownKey),
+        };
         let token = jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation)
             .map_err(|error| why(error.kind()))?;
         Ok(token.claims)
@@ -94,7 +110,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Unbelieved> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Unbelieved::Missing) }
 }
 
-fn validation(algorithm: Algorithm, config: &AuthConfig) -> Validation {
+pub(super) fn validation(algorithm: Algorithm, config: &AuthConfig) -> Validation {
     let mut validation = Validation::new(match algorithm {
         Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
         Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,

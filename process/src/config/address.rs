@@ -12,15 +12,17 @@ pub(super) struct Scheme {
 }
 
 impl Scheme {
-    pub(super) const AMQP: Self =
-        Self { names: &["amqp"], rule: "has to be a URL like amqp://user:password@host:5672/vhost" };
+    pub(super) const AMQP: Self = Self {
+        names: &["amqp", "amqps"],
+        rule: "has to be a URL like amqps://user:password@host:5671/vhost",
+    };
     pub(super) const HTTP: Self =
-        Self { names: &["http"], rule: "has to be a URL like http://user:password@host:15672" };
+        Self { names: &["http", "https"], rule: "has to be a URL like https://user:password@host:15671" };
     pub(super) const WEB: Self =
         Self { names: &["http", "https"], rule: "has to be a URL like https://gateway.example/messages" };
     pub(super) const POSTGRES: Self = Self {
         names: &["postgres", "postgresql"],
-        rule: "has to be a URL like postgres://user:password@host:5432/database",
+        rule: "has to be a URL like postgres://user:password@host:5432/database?sslmode=verify-full",
     };
 }
 
@@ -59,9 +61,27 @@ fn check(section: &mut Section<'_>, key: &str, text: &str, scheme: &Scheme, inse
     let host = url.host_str().unwrap_or_default().to_owned();
     if !scheme.names.contains(&url.scheme()) || host.is_empty() {
         section.problem(key, scheme.rule);
-    } else if !insecure && url.scheme() != "https" && !is_loopback(&host) {
-        section.problem(key, "is plain text beyond loopback; set insecure: true if the network is trusted");
+    } else if !insecure && !is_secure(&url) && !is_loopback(&host) {
+        section.problem(
+            key,
+            "is plain text beyond loopback; use TLS (amqps, https, sslmode=verify-full), or set insecure: true if \
+             the network is trusted",
+        );
     }
+}
+
+/// Whether it says TLS.
+fn is_secure(url: &Url) -> bool {
+    let mode = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        name == "sslmode" && (value == "verify-full" || value == "require")
+    };
+    matches!(url.scheme(), "https" | "amqps")
+        || (url.scheme().starts_with("postgres") && url.query_pairs().any(mode))
+}
+
+/// Whether an address says TLS.
+pub(super) fn says_tls(address: &SecretString) -> bool {
+    Url::parse(address.expose_secret()).is_ok_and(|url| is_secure(&url))
 }
 
 /// Whether a host name or address can only be this machine.

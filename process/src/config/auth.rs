@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
+use super::TlsConfig;
+use super::address::is_loopback;
 use super::section::Section;
 
 /// How a token may be signed. Pinned to each key here; a token's header never chooses.
@@ -44,6 +48,41 @@ pub struct AuthKeyConfig {
     pub file: PathBuf,
 }
 
+/// Where an issuer publishes its keys.
+#[derive(Debug, Clone)]
+pub struct JwksConfig {
+    /// The URL.
+    pub url: Url,
+    /// Whom we believe there, and who we are.
+    pub tls: TlsConfig,
+    /// How often they are fetched anew.
+    pub refresh: Duration,
+}
+
+impl JwksConfig {
+    fn read(mut section: Section<'_>, insecure: bool) -> Option<Self> {
+        let text = section.text("url");
+        let tls = TlsConfig::read(section.section("tls"));
+        let refresh = section.duration("refresh", Duration::from_secs(300), Duration::from_secs(1));
+        let url = text.as_deref().and_then(|text| {
+            let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            match &url {
+                None => section.problem("url", "has to be an https URL"),
+                Some(url) if url.scheme() == "http" => {
+                    let near = url.host_str().is_some_and(is_loopback);
+                    if !near && !insecure {
+                        section.problem("url", "is plain text beyond loopback; use https");
+                    }
+                }
+                Some(_) => {}
+            }
+            url
+        });
+        section.finish();
+        Some(Self { url: url?, tls, refresh })
+    }
+}
+
 /// Whose tokens are believed.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
@@ -55,13 +94,15 @@ pub struct AuthConfig {
     pub leeway: Duration,
     /// The keys, by `kid`.
     pub keys: Vec<AuthKeyConfig>,
+    /// Where the issuer publishes further keys.
+    pub jwks: Option<JwksConfig>,
     /// Names of clients (`client` or `azp` of a token) that may stand in logs, metrics and audit;
     /// any other is written as `other`.
     pub clients: Vec<String>,
 }
 
 impl AuthConfig {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
+    pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
         let issuer = section.text("issuer");
         let audience = section.text("audience");
         let leeway = section.duration("leeway", Duration::from_secs(30), Duration::ZERO);
@@ -83,9 +124,17 @@ impl AuthConfig {
                 }
             }
         }
+        let jwks = JwksConfig::read(section.section("jwks"), insecure);
+        if jwks.is_some() && keys.is_empty() {
+            for (name, value) in [("issuer", &issuer), ("audience", &audience)] {
+                if value.is_none() {
+                    section.problem(name, "is required beside jwks");
+                }
+            }
+        }
         let clients = section.texts("clients");
         section.finish();
-        Self { issuer, audience, leeway, keys, clients }
+        Self { issuer, audience, leeway, keys, jwks, clients }
     }
 }
 

@@ -2,14 +2,17 @@
 
 use secrecy::SecretString;
 
+use super::TlsConfig;
 use super::address::{self, Scheme};
 use super::section::Section;
 
 /// Where RabbitMQ is.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
-    /// `amqp://user:password@host:port/vhost`; from `url`, or from the file that `url_file` names.
+    /// `amqps://user:password@host:port/vhost`; from `url`, or from the file that `url_file` names.
     pub url: SecretString,
+    /// Whom we believe there, and who we are; also at the management API; only where a URL says TLS.
+    pub tls: TlsConfig,
     /// `http://user:password@host:15672` of the management API; only the operator's tool uses it.
     pub management_url: Option<SecretString>,
     /// Largest AMQP frame, in bytes. 16 KiB spares a quarter of a worker's memory.
@@ -22,10 +25,14 @@ impl BrokerConfig {
         if url.is_none() {
             section.problem("url", "is required (or url_file)");
         }
+        let tls = TlsConfig::read(section.section("tls"));
         let management_url =
             address::read(&mut section, "management_url", "management_url_file", &Scheme::HTTP, insecure);
+        if tls.is_set() && ![&url, &management_url].into_iter().flatten().any(address::says_tls) {
+            section.problem("tls", "is of no use where no URL says amqps or https");
+        }
         let frame_max = section.integer("frame_max", 16384, 8192, 131_072);
         section.finish();
-        Self { url: url.unwrap_or_default(), management_url, frame_max }
+        Self { url: url.unwrap_or_default(), tls, management_url, frame_max }
     }
 }

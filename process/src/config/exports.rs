@@ -53,16 +53,24 @@ impl ExportsConfig {
         let file_mib = section.integer("file_mib", 64, 1, 4096);
         let day = Duration::from_secs(24 * 3600);
         let keep = section.duration("keep", 7 * day, Duration::from_secs(1));
+        let place = ObjectsPlace::read(&mut section, insecure);
+        let beside = section.beside("exports");
+        section.finish();
+        let place = place.unwrap_or(ObjectsPlace::Folder(beside));
+        Self { slots, file_size: u64::from(file_mib) << 20, keep, place }
+    }
+}
+
+impl ObjectsPlace {
+    /// What `folder` or `s3` of a section says.
+    pub(super) fn read(section: &mut Section<'_>, insecure: bool) -> Option<Self> {
         let (has_folder, has_s3) = (section.has("folder"), section.has("s3"));
         let folder = section.path("folder");
         let s3 = S3Config::read(section.section("s3"), has_s3, insecure);
         if has_folder && has_s3 {
             section.problem("folder", "stands beside s3: give one of them");
         }
-        let beside = section.beside("exports");
-        section.finish();
-        let place = s3.map_or_else(|| ObjectsPlace::Folder(folder.unwrap_or(beside)), ObjectsPlace::S3);
-        Self { slots, file_size: u64::from(file_mib) << 20, keep, place }
+        s3.map(Self::S3).or(folder.map(Self::Folder))
     }
 }
 

@@ -1,9 +1,11 @@
 //! `intake` and `admin`: where a process listens and how long it waits there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::section::Section;
+use super::tls::ServerTls;
 
 /// Above it a client that nobody can tell anything would not be told so within 3 s.
 const LONGEST_CONFIRM: Duration = Duration::from_millis(2800);
@@ -31,11 +33,34 @@ impl Serve {
     }
 }
 
+/// How often somebody may ask, each minute, of each process; `None`: as often as they like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// One client application.
+    pub client: Option<NonZeroU32>,
+    /// One patient.
+    pub patient: Option<NonZeroU32>,
+}
+
+impl LimitsConfig {
+    fn read(mut section: Section<'_>) -> Self {
+        let (has_client, has_patient) = (section.has("client"), section.has("patient"));
+        let client = NonZeroU32::new(section.integer("client", 1, 1, 10_000_000)).filter(|_| has_client);
+        let patient = NonZeroU32::new(section.integer("patient", 1, 1, 10_000_000)).filter(|_| has_patient);
+        section.finish();
+        Self { client, patient }
+    }
+}
+
 /// The door for submissions.
 #[derive(Debug, Clone)]
 pub struct IntakeConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// How often somebody may ask.
+    pub limits: LimitsConfig,
     /// Which routes there are.
     pub serve: Vec<Serve>,
     /// Most publishes without a confirm; above it a request is answered 503.
@@ -58,12 +83,14 @@ impl IntakeConfig {
     pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
         let millis = Duration::from_millis;
         let listen: SocketAddr = section.parsed("listen", loopback(8080), ADDRESS);
-        if !insecure && !listen.ip().is_loopback() {
+        let tls = ServerTls::read(section.section("tls"));
+        if !insecure && tls.is_none() && !listen.ip().is_loopback() {
             section.problem(
                 "listen",
-                "is plain text beyond loopback; set insecure: true behind a proxy that ends TLS",
+                "is plain text beyond loopback; give tls, or set insecure: true behind a proxy that ends TLS",
             );
         }
+        let limits = LimitsConfig::read(section.section("limits"));
         let serve = section.choices("serve", &Serve::CHOICES.map(|(_, serve)| serve), &Serve::CHOICES);
         let outstanding = section.integer("outstanding", 160, 2, 10_000);
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
@@ -79,6 +106,8 @@ impl IntakeConfig {
         let outstanding = usize::try_from(outstanding).unwrap_or(usize::MAX);
         Self {
             listen,
+            tls,
+            limits,
             serve,
             outstanding,
             confirm_timeout,

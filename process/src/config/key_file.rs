@@ -61,7 +61,7 @@ impl AuthConfig {
     /// A problem for each file that can't be read or holds no such key, and when none is configured.
     pub fn read_keys(&self) -> Result<Vec<(&AuthKeyConfig, DecodingKey)>, Vec<Problem>> {
         let (mut keys, mut problems) = (Vec::new(), Vec::new());
-        if self.keys.is_empty() {
+        if self.keys.is_empty() && self.jwks.is_none() {
             problems.push(Problem::new("auth.keys", "at least one is required by this process"));
         }
         for (index, key) in self.keys.iter().enumerate() {

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    AlertsConfig, BreakerConfig, Config, ExportsConfig, FhirAuth, HospitalConfig, LogFormat, ObjectsPlace,
-    Person, Protocol, ReportsConfig, RiskConfig, Secret, TlsConfig, address, duration,
+    AlertsConfig, AuditConfig, BreakerConfig, Config, ExportsConfig, FhirAuth, HospitalConfig, LogFormat,
+    ObjectsPlace, Person, Protocol, ReportsConfig, RiskConfig, Secret, TlsConfig, address, duration,
 };
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
@@ -20,11 +20,13 @@ pub(super) fn tree(config: &Config) -> Value {
         },
         "broker": {
             "url": address::printable(&config.broker.url),
+            "tls": tls(&config.broker.tls),
             "management_url": config.broker.management_url.as_ref().and_then(address::printable),
             "frame_max": config.broker.frame_max,
         },
         "postgres": {
             "url": address::printable(&config.postgres.url),
+            "tls": tls(&config.postgres.tls),
             "pool_size": config.postgres.pool_size,
         },
         "keys": keys(config),
@@ -39,6 +41,7 @@ pub(super) fn tree(config: &Config) -> Value {
             "canonical": config.canonical,
         },
         "alerts": alerts(&config.alerts),
+        "audit": audit(&config.audit),
         "auth": auth(config),
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
@@ -63,23 +66,42 @@ fn reports(reports: &ReportsConfig) -> Value {
 }
 
 fn exports(exports: &ExportsConfig) -> Value {
-    let (folder, s3) = match &exports.place {
-        ObjectsPlace::Folder(folder) => (Some(path(folder)), None),
-        ObjectsPlace::S3(s3) => (None, Some(s3)),
-    };
+    let (folder, s3) = place(Some(&exports.place));
     json!({
         "slots": exports.slots,
         "file_mib": exports.file_size >> 20,
         "keep": duration::print(exports.keep),
         "folder": folder,
-        "s3": s3.map(|s3| json!({
-            "bucket": s3.bucket,
-            "region": s3.region,
-            "endpoint": s3.endpoint.as_ref().map(url::Url::as_str),
-            "access_key": "[hidden]",
-            "secret_key": secret(&s3.secret_key),
-        })),
+        "s3": s3,
     })
+}
+
+fn audit(audit: &AuditConfig) -> Value {
+    let (folder, s3) = place(audit.anchors.as_ref());
+    json!({
+        "folder": folder,
+        "s3": s3,
+        "signing_key_file": audit.signing_key_file.as_deref().map(path),
+        "public_key_files": audit.public_key_files.iter().map(|file| path(file)).collect::<Vec<_>>(),
+    })
+}
+
+/// `folder` and `s3`.
+fn place(place: Option<&ObjectsPlace>) -> (Option<String>, Option<Value>) {
+    match place {
+        None => (None, None),
+        Some(ObjectsPlace::Folder(folder)) => (Some(path(folder)), None),
+        Some(ObjectsPlace::S3(s3)) => {
+            let s3 = json!({
+                "bucket": s3.bucket,
+                "region": s3.region,
+                "endpoint": s3.endpoint.as_ref().map(url::Url::as_str),
+                "access_key": "[hidden]",
+                "secret_key": secret(&s3.secret_key),
+            });
+            (None, Some(s3))
+        }
+    }
 }
 
 fn keys(config: &Config) -> Value {
@@ -145,6 +167,11 @@ fn auth(config: &Config) -> Value {
         "audience": config.auth.audience,
         "leeway": duration::print(config.auth.leeway),
         "keys": config.auth.keys.iter().map(key).collect::<Vec<_>>(),
+        "jwks": {
+            "url": config.auth.jwks.as_ref().map(|jwks| jwks.url.as_str()),
+            "tls": tls(&config.auth.jwks.as_ref().map(|jwks| jwks.tls.clone()).unwrap_or_default()),
+            "refresh": config.auth.jwks.as_ref().map(|jwks| duration::print(jwks.refresh)),
+        },
         "clients": config.auth.clients,
     })
 }
@@ -153,6 +180,12 @@ fn intake(config: &Config) -> Value {
     let intake = &config.intake;
     json!({
         "listen": intake.listen.to_string(),
+        "tls": {
+            "certificate_file": intake.tls.as_ref().map(|tls| path(&tls.certificate_file)),
+            "key_file": intake.tls.as_ref().map(|tls| path(&tls.key_file)),
+            "client_ca_file": intake.tls.as_ref().and_then(|tls| tls.client_ca_file.as_deref()).map(path),
+        },
+        "limits": {"client": intake.limits.client, "patient": intake.limits.patient},
         "serve": intake.serve.iter().map(|serve| serve.as_str()).collect::<Vec<_>>(),
         "outstanding": intake.outstanding,
         "confirm_timeout": duration::print(intake.confirm_timeout),

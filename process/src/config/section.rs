@@ -129,6 +129,12 @@ impl<'f> Section<'f> {
         Some(self.findings.base.join(text))
     }
 
+    /// A list of paths, as [`Section::path`].
+    pub(crate) fn paths(&mut self, key: &'static str) -> Vec<PathBuf> {
+        let texts = self.texts(key);
+        texts.into_iter().map(|text| self.findings.base.join(text)).collect()
+    }
+
     /// A place in the configuration file's folder, where nothing says otherwise.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.findings.base.join(name)

@@ -1,4 +1,4 @@
-//! TLS towards a foreign system: whom we believe, and who we are.
+//! TLS: whom we believe, and who we are, towards a foreign system and at our own door.
 
 use std::path::PathBuf;
 
@@ -32,5 +32,32 @@ impl TlsConfig {
     /// Whether anything is configured.
     pub(super) fn is_set(&self) -> bool {
         *self != Self::default()
+    }
+}
+
+/// The certificate that a listener of ours shows. Read anew when its files change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// PEM file of the certificate, with those between it and its authority.
+    pub certificate_file: PathBuf,
+    /// PEM file of its private key.
+    pub key_file: PathBuf,
+    /// PEM file of the authorities whose clients get in; without one every client does, with its token alone.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+impl ServerTls {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let certificate_file = section.path("certificate_file");
+        let key_file = section.path("key_file");
+        let client_ca_file = section.path("client_ca_file");
+        let missing = [("certificate_file", certificate_file.is_none()), ("key_file", key_file.is_none())];
+        if certificate_file.is_some() || key_file.is_some() || client_ca_file.is_some() {
+            for (key, _) in missing.into_iter().filter(|(_, missing)| *missing) {
+                section.problem(key, "is required in this section");
+            }
+        }
+        section.finish();
+        Some(Self { certificate_file: certificate_file?, key_file: key_file?, client_ca_file })
     }
 }

@@ -1,16 +1,24 @@
 //! Events of the same kind, counted.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use epro_schemas::audit_note::AuditNote;
+use epro_store::audit::network;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Most kinds of event that are told apart between two flushes. Above it the actor, the
+/// Most kinds of reading that are told apart between two flushes. Above it the actor, the
 /// submission and the report are left out; what remains is bounded by the configuration. Nothing is left out
 /// of the count.
 const APART: usize = 1024;
+/// The same of refusals: a flood of them must not fill the trail.
+const REFUSALS_APART: usize = 32;
+/// The outcome of what was refused.
+pub(crate) const REFUSED: &str = "refused";
+/// Most networks that are told of one kind.
+const NETWORKS: usize = 8;
 
 /// One thing that happened. Two that are equal are told as one, twice.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -27,37 +35,81 @@ pub(crate) struct Event {
     pub(crate) export_id: Option<Uuid>,
 }
 
-#[derive(Clone, Copy)]
+/// Where a request came from, and the trace that it belongs to.
+#[derive(Clone, Default)]
+pub(crate) struct Origin {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) trace_id: Option<String>,
+}
+
 struct Tally {
     count: u64,
     first: OffsetDateTime,
     last: OffsetDateTime,
+    networks: Vec<String>,
+    further_networks: bool,
+    trace_id: Option<String>,
 }
 
 /// Events since the last flush.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<HashMap<Event, Tally>>);
+pub(crate) struct Notes(Mutex<Tallies>);
+
+#[derive(Default)]
+struct Tallies {
+    of: HashMap<Event, Tally>,
+    refusals: usize,
+}
 
 impl Notes {
     /// Counts an event.
-    pub(crate) fn add(&self, event: Event) {
+    pub(crate) fn add(&self, event: Event, origin: &Origin) {
         let now = OffsetDateTime::now_utc();
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = tallies.len() >= APART && !tallies.contains_key(&event);
-        let event = if full {
+        let refused = event.outcome == REFUSED;
+        let readings = tallies.of.len() - tallies.refusals;
+        let full = if refused { tallies.refusals >= REFUSALS_APART } else { readings >= APART };
+        let event = if full && !tallies.of.contains_key(&event) {
             Event { actor: None, submission_id: None, report_id: None, export_id: None, ..event }
         } else {
             event
         };
-        let tally = tallies.entry(event).or_insert(Tally { count: 0, first: now, last: now });
+        let before = tallies.of.len();
+        let tally = tallies.of.entry(event).or_insert_with(|| Tally {
+            count: 0,
+            first: now,
+            last: now,
+            networks: Vec::new(),
+            further_networks: false,
+            trace_id: origin.trace_id.clone(),
+        });
         tally.count += 1;
         tally.last = now;
+        if let Some(address) = origin.address {
+            tally.came_from(network(address));
+        }
+        if refused {
+            tallies.refusals += tallies.of.len() - before;
+        }
     }
 
     /// Takes what was counted.
     pub(crate) fn take(&self) -> Vec<AuditNote> {
         let tallies = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        tallies.into_iter().map(|(event, tally)| note(event, tally)).collect()
+        tallies.of.into_iter().map(|(event, tally)| note(event, tally)).collect()
+    }
+}
+
+impl Tally {
+    fn came_from(&mut self, network: String) {
+        if self.networks.contains(&network) {
+            return;
+        }
+        if self.networks.len() < NETWORKS {
+            self.networks.push(network);
+        } else {
+            self.further_networks = true;
+        }
     }
 }
 
@@ -73,6 +125,9 @@ fn note(event: Event, tally: Tally) -> AuditNote {
         submission_id: event.submission_id,
         report_id: event.report_id,
         export_id: event.export_id,
+        networks: tally.networks,
+        further_networks: tally.further_networks,
+        trace_id: tally.trace_id,
         count: tally.count,
         first: tally.first,
         last: tally.last,
@@ -82,6 +137,7 @@ fn note(event: Event, tally: Tally) -> AuditNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     fn refused(class: &'static str, actor: Option<Uuid>) -> Event {
         Event {
@@ -102,7 +158,7 @@ mod tests {
     fn the_same_event_is_counted_and_another_is_told_apart() {
         let notes = Notes::default();
         for class in ["token_expired", "token_missing", "token_expired"] {
-            notes.add(refused(class, None));
+            notes.add(refused(class, None), &Origin::default());
         }
         let mut taken = notes.take();
         taken.sort_by(|a, b| a.class.cmp(&b.class));
@@ -114,14 +170,43 @@ mod tests {
         assert!(notes.take().is_empty());
     }
 
+    /// Under two minutes of it, by as many accounts from as many places.
+    #[test]
+    fn a_million_refusals_are_less_than_a_thousand_rows_and_none_is_left_out() {
+        let notes = Notes::default();
+        let (mut rows, mut count) = (0, 0);
+        for flush in 0..20_u32 {
+            for n in 0..50_000_u32 {
+                let from = Origin { address: Some(Ipv4Addr::from(n << 8).into()), trace_id: None };
+                let class = ["token_expired", "token_signature", "site_forbidden"][n as usize % 3];
+                let actor = (n % 3 == 2).then(|| Uuid::from_u128((flush * 50_000 + n).into()));
+                notes.add(refused(class, actor), &from);
+            }
+            let taken = notes.take();
+            rows += taken.len();
+            count += taken.iter().map(|note| note.count).sum::<u64>();
+        }
+        assert_eq!(count, 1_000_000);
+        assert!(rows <= 1_000, "{rows}");
+    }
+
     #[test]
     fn a_flood_is_bounded_and_still_counted_to_the_last() {
         let notes = Notes::default();
-        for _ in 0..5000 {
-            notes.add(refused("token_expired", Some(Uuid::new_v4())));
+        let from = |n: u32| Origin { address: Some(Ipv4Addr::from(n << 8).into()), trace_id: None };
+        let read = Event { outcome: "ok", ..refused("ok", Some(Uuid::nil())) };
+        for n in 0..5000 {
+            notes.add(refused("token_expired", Some(Uuid::new_v4())), &from(n));
+            notes.add(Event { actor: Some(Uuid::from_u128(n.into())), ..read.clone() }, &from(1));
         }
-        let taken = notes.take();
-        assert_eq!(taken.len(), APART + 1);
-        assert_eq!(taken.iter().map(|note| note.count).sum::<u64>(), 5000);
+        let (refusals, readings): (Vec<_>, Vec<_>) =
+            notes.take().into_iter().partition(|note| note.outcome == REFUSED);
+        for (notes, apart) in [(&refusals, REFUSALS_APART), (&readings, APART)] {
+            assert_eq!(notes.len(), apart + 1);
+            assert_eq!(notes.iter().map(|note| note.count).sum::<u64>(), 5000);
+        }
+        let rest = refusals.iter().find(|note| note.actor.is_none()).unwrap();
+        assert_eq!((rest.networks.len(), rest.further_networks), (NETWORKS, true));
+        assert!(readings.iter().all(|note| note.networks == ["0.0.1.0/24"]));
     }
 }

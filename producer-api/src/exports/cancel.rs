@@ -47,7 +47,7 @@ async fn cancel(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     let actor = delegate(door, &caller);
     visit.actor(actor);
     let export_id = id.ok_or(Kind::IdMalformed)?;

@@ -44,7 +44,7 @@ async fn file(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     visit.actor(delegate(door, &caller));
     let (id, name) = place.ok_or(Kind::IdMalformed)?;
     visit.export(id);

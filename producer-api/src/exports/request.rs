@@ -69,7 +69,7 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
 
 async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     let actor = delegate(door, &caller);
     visit.actor(actor);
     if !caller.may_export {

@@ -81,7 +81,7 @@ async fn status(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     visit.actor(delegate(door, &caller));
     let id = id.ok_or(Kind::IdMalformed)?;
     visit.export(id);

@@ -44,7 +44,7 @@ async fn submit(
     request: Request,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     check_scope(door, visit, &caller)?;
     super::negotiate::json_will_do(request.uri(), request.headers())?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
@@ -52,6 +52,7 @@ async fn submit(
     let trace = visit.trace(request.headers());
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let (kind, parts) = parts(&bytes)?;
+    visit.charge(&caller, parts.len().saturating_sub(1))?;
     let arrival =
         Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Native, trace: &trace };
     let admit = |part: &Part| {

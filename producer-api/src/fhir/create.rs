@@ -43,7 +43,7 @@ async fn create(
     request: Request,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     check_scope(door, visit, &caller)?;
     negotiate::json_will_do(request.uri(), request.headers())?;
     let prefer = Prefer::of(request.headers());

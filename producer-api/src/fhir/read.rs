@@ -43,7 +43,7 @@ async fn read(
     (uri, headers): (&Uri, &HeaderMap),
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     negotiate::json_will_do(uri, headers)?;
     let id = id.ok_or(Kind::IdMalformed)?;
     visit.about(id);

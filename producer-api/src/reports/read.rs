@@ -40,7 +40,7 @@ async fn read(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(headers)?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     visit.actor(delegate(door, &caller));
     if !caller.may_report {
         return Err(Kind::ScopeMissing.into());

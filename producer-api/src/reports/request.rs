@@ -32,7 +32,7 @@ pub(crate) async fn handle(State(door): State<Arc<Door>>, request: Request) -> R
 
 async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
-    visit.by(&caller);
+    visit.by(&caller)?;
     visit.actor(delegate(door, &caller));
     if !caller.may_report {
         return Err(Kind::ScopeMissing.into());
@@ -119,7 +119,7 @@ fn message(door: &Door, report_id: Uuid, job: &Job, traceparent: String) -> Resu
     let headers = Headers {
         traceparent: Some(traceparent),
         deadline: i64::try_from(job.deadline.unix_timestamp_nanos() / 1_000_000).ok(),
-        key_id: Some(door.ring.current_id().to_owned()),
+        key_id: Some(door.ring.current_id()),
         site: Some(job.site_id.clone()),
         study: Some(job.study_id.clone()),
         ..Headers::default()

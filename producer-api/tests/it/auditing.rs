@@ -75,17 +75,19 @@ async fn what_was_refused_while_the_broker_was_gone_is_told_when_it_is_back() ->
 }
 
 #[tokio::test]
-async fn who_read_which_status_is_in_the_audit_trail() -> Result<()> {
+async fn who_read_which_status_from_where_is_in_the_audit_trail() -> Result<()> {
     let stack = Stack::new().await?;
     let (api, _worker) = tokio::try_join!(stack.api(), stack.worker())?;
     let client = stack.client(&api)?;
     let id = Uuid::now_v7();
     let token = stack.minter().reader("nurse", &[STUDY], &[SITE])?;
-    assert_eq!(client.get(&format!("/api/v1/epro/submissions/{id}"), &token).await?.status, 404);
+    let trace = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
+    assert_eq!(client.get_with(&format!("/api/v1/epro/submissions/{id}"), &token, &trace).await?.status, 404);
     let link = stack.database().connect().await?;
     let sql = format!(
         "SELECT count(*) FROM audit.event WHERE action = 'submission.read' AND outcome = 'refused' \
-         AND submission_id = '{id}'"
+         AND submission_id = '{id}' AND actor LIKE 'delegate:%' AND from_network = '127.0.0.0/24' \
+         AND trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'"
     );
     until("the audit row", Duration::from_secs(30), || async {
         Ok((link.count(&sql).await? == 1).then_some(()))

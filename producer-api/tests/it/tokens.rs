@@ -173,3 +173,86 @@ async fn each_key_verifies_its_own_algorithm_and_no_other() -> Result<()> {
     }
     Ok(())
 }
+
+/// An issuer that publishes what it is told to; 503 without keys.
+async fn issuer(
+    keys: std::sync::Arc<std::sync::Mutex<Option<Value>>>,
+) -> Result<(String, tokio::task::JoinSet<()>)> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let at = format!("http://{}/jwks.json", listener.local_addr()?);
+    let answer = move || {
+        let keys = keys.lock().unwrap().clone();
+        async move {
+            keys.map(|keys| json!({"keys": keys}).to_string())
+                .ok_or(axum::http::StatusCode::SERVICE_UNAVAILABLE)
+        }
+    };
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move {
+        let router = axum::Router::new().route("/jwks.json", axum::routing::get(answer));
+        axum::serve(listener, router).await.unwrap();
+    });
+    Ok((at, serving))
+}
+
+/// An Ed25519 key of an issuer: as it is published, and to sign with.
+fn published(kid: &str) -> Result<(Value, Minter)> {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    let pair = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())?;
+    let public = Ed25519KeyPair::from_pkcs8(pair.as_ref())?.public_key().as_ref().to_vec();
+    let x = base64(&public).trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "alg": "EdDSA", "x": x});
+    Ok((key, Minter::with(ISSUER, AUDIENCE, kid, Algorithm::EdDSA, EncodingKey::from_ed_der(pair.as_ref()))))
+}
+
+#[tokio::test]
+async fn keys_that_the_issuer_publishes_are_fetched_rotated_withdrawn_and_kept_while_it_is_away() -> Result<()>
+{
+    let shown = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let show = |keys: Option<Value>| *shown.lock().unwrap() = keys;
+    let (url, _serving) = issuer(shown.clone()).await?;
+    let config = json!({"auth": {"jwks": {"url": url, "refresh": "1s"}}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let (first, second, secret) = (published("one")?, published("two")?, published("three")?);
+    let with = |minter: &Minter| minter.token(&patient(json!({})));
+    let bound = std::time::Duration::from_secs(30);
+    let becomes = async |minter: &Minter, status: u16| {
+        let token = with(minter)?;
+        epro_proving::until("the answer", bound, || async {
+            Ok((posted(&client, &token).await?.0 == status).then_some(()))
+        })
+        .await
+    };
+    // Nothing was ever fetched: nobody is called a liar, and a key of the configuration goes on to be believed.
+    assert_eq!(posted(&client, &with(&first.1)?).await?, (503, "unavailable".to_owned()));
+    assert_eq!(posted(&client, &with(stack.minter())?).await?.0, 202);
+    // A shared secret, or a key for something else, in a public place is no key.
+    let mut sealing = secret.0.clone();
+    sealing["use"] = json!("enc");
+    let shared = json!({"kty": "oct", "kid": "four", "alg": "HS256", "k": "AAAA"});
+    show(Some(json!([first.0, sealing, shared, {"kty": "new"}])));
+    becomes(&first.1, 202).await?;
+    assert_eq!(posted(&client, &with(&secret.1)?).await?, (401, "token_unknown_key".to_owned()));
+    let confused = Minter::with(
+        ISSUER,
+        AUDIENCE,
+        "one",
+        Algorithm::HS256,
+        EncodingKey::from_secret(first.0["x"].as_str().unwrap().as_bytes()),
+    );
+    assert_eq!(posted(&client, &with(&confused)?).await?, (401, "token_algorithm".to_owned()));
+    // Away, what was fetched is kept.
+    show(None);
+    epro_proving::until("the outage to be noticed", bound, || async {
+        Ok(api.output().contains("the issuer's keys can't be fetched").then_some(()))
+    })
+    .await?;
+    assert_eq!(posted(&client, &with(&first.1)?).await?.0, 202);
+    // Another key comes, the first one is withdrawn: also for tokens that were believed before.
+    show(Some(json!([second.0])));
+    becomes(&second.1, 202).await?;
+    assert_eq!(posted(&client, &with(&first.1)?).await?, (401, "token_unknown_key".to_owned()));
+    Ok(())
+}

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod alerting;
+mod audit;
 mod canonical;
 mod envelope;
 mod fhir;
+mod hostile;
 mod instrument_files;
 mod json_schemas;
 mod known_scores;

@@ -52,7 +52,7 @@ fn rotation_opens_the_old_seals_with_the_new_key_and_names_a_key_that_is_gone() 
     assert_eq!(new.open(SUBMISSION, ID, &sealed), Err(OpenError::UnknownKey { key_id: "k1".into() }));
 
     let sealed = both.seal(SUBMISSION, ID, b"after").unwrap();
-    assert_eq!((key_id_of(&sealed), both.current_id()), (Some("k2"), "k2"));
+    assert_eq!((key_id_of(&sealed), both.current_id()), (Some("k2"), "k2".to_owned()));
     assert_eq!(new.open(SUBMISSION, ID, &sealed).unwrap(), b"after");
     assert_eq!(old.open(SUBMISSION, ID, &sealed), Err(OpenError::UnknownKey { key_id: "k2".into() }));
 }

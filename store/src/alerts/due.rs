@@ -1,12 +1,14 @@
 //! Which alerts are due, and whose turn it is to tell people.
 
 use super::notice::{self, Notice, Outcome};
+use crate::audit::{Actor, AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::follow_ons::AlertFollowOn;
 use crate::pool::Store;
 use crate::session::Session;
 use crate::step::Step;
 use crate::submissions::Committed;
+use crate::transaction::Transaction;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -126,13 +128,15 @@ impl Store {
         Ok(claims)
     }
 
-    /// Commits what became of a claim's notices and when the alert is due again. Without effect on the
+    /// Commits what became of a claim's notices and when the alert is due again; who was told is audited in the
+    /// same transaction. Without effect on the
     /// alert if the claim had ended and somebody else has taken over, or if the alert is done meanwhile.
     ///
     /// # Errors
     /// As every [`StoreError`]; finishing again is harmless.
     pub async fn finish_claim(
         &self,
+        chain: &mut AuditChain,
         claim: &Claim,
         outcomes: &[Outcome],
         next: Next,
@@ -148,9 +152,14 @@ impl Store {
             steps.push(notice::record(alert, outcomes));
         }
         steps.push(finish);
-        let session = Session::open(self).await?;
-        session.pipeline(steps, false).await?;
-        session.done();
-        Ok(Committed::after_commit())
+        let facts = AuditFacts::by(Actor::System("epro-worker".to_owned()));
+        let told = outcomes.iter().any(|outcome| outcome.error.is_none());
+        let record = told.then(|| Record {
+            submission_id: Some(claim.alert.submission_id),
+            site_id: Some(&claim.alert.site_id),
+            study_id: Some(&claim.alert.study_id),
+            ..Record::about("alert.told", "ok", &facts, Some(notice::told(alert, outcomes).to_string()))
+        });
+        Transaction::begin(self, chain).await?.commit(steps, record.as_slice()).await
     }
 }

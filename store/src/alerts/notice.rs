@@ -5,6 +5,7 @@ use crate::pool::Store;
 use crate::session::Session;
 use crate::step::Step;
 use crate::submissions::Committed;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -57,6 +58,17 @@ pub struct Outcome {
     pub target: Target,
     /// `None`: the channel has taken it. Otherwise why not, without an address and without foreign words.
     pub error: Option<String>,
+}
+
+/// Who was told and who couldn't be, for the audit trail.
+pub(super) fn told(alert: Uuid, outcomes: &[Outcome]) -> Value {
+    let way = |outcome: &Outcome| {
+        let Target { channel, recipient } = &outcome.target;
+        json!({"channel": channel, "recipient": recipient, "error": outcome.error})
+    };
+    let (told, untold): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| outcome.error.is_none());
+    let ways = |outcomes: Vec<&Outcome>| outcomes.into_iter().map(way).collect::<Vec<_>>();
+    json!({"alert": alert, "told": ways(told), "untold": ways(untold)})
 }
 
 pub(super) fn of_alerts(alerts: &[Uuid]) -> Step<'_> {

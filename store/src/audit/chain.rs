@@ -3,13 +3,10 @@
 use super::AuditFacts;
 use crate::error::StoreError;
 use crate::step::Step;
-use aws_lc_rs::digest::{Context, SHA256};
+use epro_schemas::audit::row::{self, genesis};
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
-
-/// What every hash of a chain begins with: names the algorithm that the module describes.
-pub const VERSION: &str = "epro.audit.v1";
 
 const WRITER: &str = "INSERT INTO audit.writer (writer, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
@@ -44,6 +41,12 @@ pub struct AuditChain {
 pub(crate) struct Head {
     seq: i64,
     hash: [u8; 32],
+}
+
+impl Head {
+    fn before_first(writer: Uuid, name: &str) -> Self {
+        Self { seq: 0, hash: genesis(writer, name) }
+    }
 }
 
 /// What a row says, before it has its place in a chain.
@@ -106,7 +109,13 @@ impl AuditChain {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let writer = Uuid::now_v7();
-        Self { writer, name: name.to_owned(), head: Some(genesis(writer, name)) }
+        Self { writer, name: name.to_owned(), head: Some(Head::before_first(writer, name)) }
+    }
+
+    /// The one chain of a writer that comes again and again, and that only one process is at a time.
+    #[must_use]
+    pub fn of(writer: Uuid, name: &str) -> Self {
+        Self { writer, name: name.to_owned(), head: None }
     }
 
     /// The chain's id, `audit.event.writer`.
@@ -137,7 +146,7 @@ impl AuditChain {
     /// What [`AuditChain::read_head`] found.
     pub(crate) fn head_of(&self, rows: &[Row]) -> Result<Head, StoreError> {
         let Some(row) = rows.first() else {
-            return Ok(genesis(self.writer, &self.name));
+            return Ok(Head::before_first(self.writer, &self.name));
         };
         let hash: &[u8] = row.try_get("hash")?;
         let hash = hash.try_into().map_err(|_| StoreError::internal())?;
@@ -217,68 +226,29 @@ impl Entries<'_> {
 impl Entry<'_> {
     fn hashed(&self, writer: Uuid, at: OffsetDateTime) -> [u8; 32] {
         let record = self.record;
-        let mut hash = Hash::new();
-        hash.column(Some(writer.as_bytes()));
-        hash.column(Some(&self.seq.to_be_bytes()));
-        hash.column(Some(&instant(at)));
-        hash.column(Some(record.action.as_bytes()));
-        hash.column(Some(record.outcome.as_bytes()));
-        hash.column(Some(self.actor.as_bytes()));
-        hash.column(record.facts.client.as_deref().map(str::as_bytes));
-        hash.column(record.facts.from_network.as_deref().map(str::as_bytes));
-        hash.column(record.submission_id.as_ref().map(|id| id.as_bytes().as_slice()));
-        hash.column(record.pseudonym.as_ref().map(|id| id.as_bytes().as_slice()));
-        hash.column(record.site_id.map(str::as_bytes));
-        hash.column(record.study_id.map(str::as_bytes));
-        hash.column(record.body_sha256.map(<[u8; 32]>::as_slice));
-        hash.column(self.received_at.map(instant).as_ref().map(<[u8; 8]>::as_slice));
-        hash.column(record.details.as_deref().map(str::as_bytes));
-        hash.column(record.facts.trace_id.as_deref().map(str::as_bytes));
-        hash.finish(&self.prev_hash)
-    }
-}
-
-fn genesis(writer: Uuid, name: &str) -> Head {
-    let mut hash = Hash::new();
-    hash.column(Some(writer.as_bytes()));
-    hash.column(Some(name.as_bytes()));
-    Head { seq: 0, hash: hash.finish(&[]) }
-}
-
-struct Hash(Context);
-
-impl Hash {
-    fn new() -> Self {
-        let mut context = Context::new(&SHA256);
-        context.update(VERSION.as_bytes());
-        Self(context)
-    }
-
-    fn column(&mut self, value: Option<&[u8]>) {
-        match value {
-            None => self.0.update(&[0]),
-            Some(value) => {
-                self.0.update(&[1]);
-                self.0.update(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-                self.0.update(value);
-            }
-        }
-    }
-
-    fn finish(mut self, last: &[u8]) -> [u8; 32] {
-        self.0.update(last);
-        let mut hash = [0; 32];
-        hash.copy_from_slice(self.0.finish().as_ref());
-        hash
+        let row = row::Row {
+            writer,
+            seq: self.seq,
+            at,
+            action: record.action,
+            outcome: record.outcome,
+            actor: &self.actor,
+            client: record.facts.client.as_deref(),
+            from_network: record.facts.from_network.as_deref(),
+            submission_id: record.submission_id,
+            pseudonym: record.pseudonym,
+            site_id: record.site_id,
+            study_id: record.study_id,
+            body_sha256: record.body_sha256,
+            received_at: self.received_at,
+            details: record.details.as_deref(),
+            trace_id: record.facts.trace_id.as_deref(),
+        };
+        row.hash(&self.prev_hash)
     }
 }
 
 /// The instant as the table can hold it: what is hashed must be what is stored.
 pub(crate) fn microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(at.nanosecond() / 1_000 * 1_000).unwrap_or(at)
-}
-
-fn instant(at: OffsetDateTime) -> [u8; 8] {
-    let microseconds = at.unix_timestamp_nanos() / 1_000;
-    i64::try_from(microseconds).unwrap_or(i64::MAX).to_be_bytes()
 }

@@ -11,6 +11,7 @@ use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn, RiskFollowOn}
 use crate::step::Step;
 use crate::suspects;
 use epro_schemas::kind;
+use serde_json::json;
 use uuid::Uuid;
 
 /// What is to be written about a chunk.
@@ -188,6 +189,10 @@ pub(super) fn record<'s>(
     outcome: &'static str,
 ) -> Record<'s> {
     let row = &submission.identified;
+    let details = (row.amends.is_some() || !submission.alerts.is_empty()).then(|| {
+        let alert = |alert: &AlertRow| json!({"alert": alert.alert_id, "rule": alert.rule, "severity": alert.severity});
+        json!({"amends": row.amends, "alerts": submission.alerts.iter().map(alert).collect::<Vec<_>>()}).to_string()
+    });
     Record {
         action,
         outcome,
@@ -198,7 +203,7 @@ pub(super) fn record<'s>(
         study_id: Some(&row.study_id),
         body_sha256: Some(&row.body_sha256),
         received_at: Some(row.received_at),
-        details: None,
+        details,
     }
 }
 

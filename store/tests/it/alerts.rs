@@ -108,7 +108,13 @@ async fn a_notice_is_begun_once_it_failed_and_never_once_it_was_sent() {
     assert_eq!(store.begin_notices(id, &both).await.unwrap().len(), 2);
     let failed = Outcome { target: lee("sms"), error: Some("the gateway answers 503".into()) };
     let next = Next { level: 1, after: Some(Duration::ZERO) };
-    store.finish_claim(&claim, &[sent(lee("email")), failed], next).await.unwrap();
+    store
+        .finish_claim(&mut AuditChain::new("test"), &claim, &[sent(lee("email")), failed], next)
+        .await
+        .unwrap();
+    let audited = "audit.event WHERE action = 'alert.told' AND details->>'alert' = (SELECT alert_id::text FROM ops.alert) \
+        AND details #>> '{told,0,recipient}' = 'dr-lee' AND details #>> '{untold,0,channel}' = 'sms'";
+    assert_eq!(database.count(audited).await, 1);
     let begun = store.begin_notices(id, &both).await.unwrap();
     assert_eq!(begun.into_iter().collect::<Vec<_>>(), [lee("sms")]);
     let again = store.claim_due_alerts(MINUTE, 1).await.unwrap().remove(0);
@@ -127,10 +133,16 @@ async fn who_held_a_claim_for_too_long_changes_nothing_for_the_one_after() {
     let late = store.claim_alert(&alert, MINUTE).await.unwrap().1.unwrap();
     database.run("UPDATE ops.alert SET next_at = now()").await;
     let next = store.claim_alert(&alert, MINUTE).await.unwrap().1.unwrap();
-    store.finish_claim(&late, &[], Next { level: 9, after: None }).await.unwrap();
+    store
+        .finish_claim(&mut AuditChain::new("test"), &late, &[], Next { level: 9, after: None })
+        .await
+        .unwrap();
     let level = "SELECT level FROM ops.alert WHERE next_at IS NOT NULL";
     assert_eq!(database.rows(level).await[0].get::<_, i32>(0), 1);
-    store.finish_claim(&next, &[], Next { level: 2, after: None }).await.unwrap();
+    store
+        .finish_claim(&mut AuditChain::new("test"), &next, &[], Next { level: 2, after: None })
+        .await
+        .unwrap();
     assert_eq!(database.count("ops.alert WHERE level = 2 AND next_at IS NULL").await, 1);
     assert!(store.claim_due_alerts(MINUTE, 10).await.unwrap().is_empty(), "everybody is told");
 }
@@ -152,7 +164,15 @@ async fn an_acknowledgement_ends_an_alert_once_for_those_whose_it_is_and_is_audi
     let nobodys = store.acknowledge_alert(&mut chain, Uuid::new_v4(), &staff(), &nurse()).await.unwrap().1;
     assert_eq!(nobodys, Ended::Absent);
     assert!(store.begin_notices(id, &[lee("email")]).await.unwrap().is_empty(), "nobody is told any more");
-    store.finish_claim(&claim, &[], Next { level: 2, after: Some(Duration::ZERO) }).await.unwrap();
+    store
+        .finish_claim(
+            &mut AuditChain::new("test"),
+            &claim,
+            &[],
+            Next { level: 2, after: Some(Duration::ZERO) },
+        )
+        .await
+        .unwrap();
     assert!(store.claim_due_alerts(MINUTE, 10).await.unwrap().is_empty());
     let rows = database
         .rows("SELECT outcome, actor FROM audit.event WHERE action = 'alert.acknowledged' ORDER BY seq")

@@ -150,3 +150,29 @@ async fn an_operator_redrives_and_pauses_and_leaves_a_trace_that_no_operator_can
     ];
     refused(&mut database, "epro_operator", &statements).await;
 }
+
+#[tokio::test]
+async fn an_auditor_reads_the_trail_and_appends_to_it_and_sees_nothing_else() {
+    let mut database = Database::new().await;
+    a_little_of_everything(&database).await;
+    let store = database.store_as("epro_auditor");
+    let heads = store.audit_heads().await.unwrap();
+    assert!(store.audit_heads_missing(&heads).await.unwrap().is_empty());
+    let events = store.audit_events((uuid::Uuid::nil(), 0)).await.unwrap();
+    assert_eq!(events.len() as i64, database.count("audit.event").await);
+    assert!(events.iter().all(|event| event.hashed() == event.hash));
+    let statements = [
+        "UPDATE audit.event SET outcome = 'other'",
+        "DELETE FROM audit.event",
+        "TRUNCATE audit.event",
+        "DELETE FROM audit.writer",
+        "SELECT * FROM identified.submission",
+        "SELECT * FROM identified.subject",
+        "SELECT * FROM research.submission",
+        "SELECT * FROM ops.alert",
+        "SELECT * FROM ops.dead_letter",
+        "UPDATE ops.pause SET reason = 'other'",
+        "DELETE FROM ops.lease",
+    ];
+    refused(&mut database, "epro_auditor", &statements).await;
+}

@@ -14,6 +14,7 @@ use super::channels::{Channels, Way};
 use super::ladder::{Ladder, level_of};
 use super::memory::Memory;
 use super::notice::{self, Notice};
+use crate::chains::Chains;
 use crate::fault::{self, Seam};
 use crate::seldom::Seldom;
 
@@ -29,6 +30,7 @@ pub(crate) struct Teller {
     channels: Channels,
     ladder: Ladder,
     memory: Memory,
+    chains: Chains,
     claim: Duration,
 }
 
@@ -41,7 +43,8 @@ impl Teller {
         // Its turn, the sending itself, and marking and recording.
         let claim = 2 * longest + Duration::from_secs(5);
         let ladder = Ladder { escalation: config.scaled(alerts.escalation), scale: config.time_scale };
-        Self { store, config: alerts, channels, ladder, memory: Memory::default(), claim }
+        let (memory, chains) = (Memory::default(), Chains::new("epro-worker/notices"));
+        Self { store, config: alerts, channels, ladder, memory, chains, claim }
     }
 
     /// What was told elsewhere and isn't recorded.
@@ -80,7 +83,8 @@ impl Teller {
         let ways = self.channels.ways(people.iter().filter(|person| level_of(person) <= step.level));
         if ways.is_empty() {
             self.nobody(alert);
-            return self.store.finish_claim(&claim, &[], self.ladder.nobody(step.level)).await;
+            let next = self.ladder.nobody(step.level);
+            return self.store.finish_claim(self.chains.take().await.chain(), &claim, &[], next).await;
         }
         let sent_before = |way: &Way<'_>| {
             let target = way.target();
@@ -92,7 +96,10 @@ impl Teller {
         self.measure(&claim, &open, &outcomes);
         let failed = outcomes.iter().filter(|outcome| outcome.error.is_some());
         let tries = failed.map(|outcome| 1 + tries_before(&claim, &outcome.target)).max();
-        let receipt = self.store.finish_claim(&claim, &outcomes, self.ladder.next(step, tries)).await?;
+        let next = self.ladder.next(step, tries);
+        let mut chain = self.chains.take().await;
+        let receipt = self.store.finish_claim(chain.chain(), &claim, &outcomes, next).await?;
+        drop(chain);
         self.memory.forget(alert.alert_id);
         fault::at(Seam::NoticeRecorded, Some(alert.submission_id));
         Ok(receipt)

@@ -61,6 +61,11 @@ pub(super) fn read(body: &[u8]) -> Result<AuditEvent, Failure> {
     serde_json::from_slice(body).map(event).map_err(|_| Failure::Foreign)
 }
 
+/// The network, if there is just one.
+fn only(networks: &[String]) -> Option<String> {
+    if let [network] = networks { Some(network.clone()) } else { None }
+}
+
 fn event(note: AuditNote) -> AuditEvent {
     AuditEvent {
         action: note.action,
@@ -68,8 +73,8 @@ fn event(note: AuditNote) -> AuditEvent {
         facts: AuditFacts {
             actor: note.actor.map_or(Actor::Unknown, Actor::Delegate),
             client: note.client,
-            from_network: None,
-            trace_id: None,
+            from_network: if note.further_networks { None } else { only(&note.networks) },
+            trace_id: note.trace_id,
         },
         submission_id: note.submission_id,
         pseudonym: None,
@@ -83,6 +88,8 @@ fn event(note: AuditNote) -> AuditEvent {
             "status": note.status,
             "class": note.class,
             "export": note.export_id,
+            "networks": (note.networks.len() > 1).then_some(&note.networks),
+            "further_networks": note.further_networks.then_some(true),
             "count": note.count,
             "first": note.first.format(&Rfc3339).ok(),
             "last": note.last.format(&Rfc3339).ok(),

@@ -31,7 +31,7 @@ use crate::fault::{self, Seam};
 
 /// What envelopes are opened with, and what pseudonyms are made with.
 pub(crate) struct Keys {
-    pub seal: KeyRing,
+    pub seal: Arc<KeyRing>,
     pub pseudonym: PseudonymKey,
 }
 

@@ -7,6 +7,7 @@
 
 mod echoes;
 mod fhir;
+mod identifiers;
 mod marks;
 mod outward;
 mod wire;
@@ -287,6 +288,8 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     amended["answers"] = json!({"d-1": marks.make("an amended text")});
     let mut alerting = diary(&mut marks, "H004");
     alerting["answers"]["d-2"] = json!(1);
+    let who = identifiers::plant(&mut marks);
+    alerting["answers"]["d-1"] = json!(who);
     let (returned, refused, panicked) =
         (diary(&mut marks, SITE), diary(&mut marks, "H004"), diary(&mut marks, "H004"));
     for submission in [&stored, &alerting, &returned, &refused, &panicked] {
@@ -305,7 +308,11 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     hand.publish(&sealed(&hand, &author, amended.to_string().into_bytes())).await.unwrap();
 
     // Refused at the door.
-    for (what, body) in refusals(&mut marks) {
+    let mut telling = calm();
+    telling["answers"][who.as_str()] = json!(who);
+    telling["birthday"] = json!(who);
+    let identified = ("all that identifies", telling.to_string().into_bytes());
+    for (what, body) in refusals(&mut marks).into_iter().chain([identified]) {
         let mut head = headers(&mut marks);
         head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
         let answer = caller.send("POST", submit, &head, &body).await;

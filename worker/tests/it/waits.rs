@@ -17,7 +17,7 @@ use crate::support::{
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_under_an_unknown_key_waits_for_a_worker_that_has_it() {
+async fn a_message_under_an_unknown_key_waits_until_the_key_comes_and_nothing_is_started_again() {
     let stack = with(json!({"time_scale": 0.01})).await;
     let file = stack.folder().join("keys/seal-k2");
     std::fs::write(&file, KEY).unwrap();
@@ -33,13 +33,28 @@ async fn a_message_under_an_unknown_key_waits_for_a_worker_that_has_it() {
     hand.note(&submission);
     waits(&old).await;
     assert_eq!((link.count(STORED).await.unwrap(), link.count(DEAD).await.unwrap()), (0, 0));
+    // The key comes, and it becomes the one that seals: no process is started again.
+    let mut api = stack.api().await.unwrap();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();
+    config["keys"]["seal"]["files"]["k2"] = json!(file);
+    config["keys"]["seal"]["current"] = json!("k2");
+    std::fs::write(stack.config(), config.to_string()).unwrap();
+    counts(&link, STORED, 1).await;
+    let rotated = |output: &str| output.contains("the seal keys were read anew");
+    until("the door", BOUND, || async { Ok(rotated(&api.output()).then_some(())) }).await.unwrap();
+    let client = stack.client(&api).unwrap();
+    assert_eq!(client.submit("P-1", &calm()).await.unwrap().status, 202);
+    counts(&link, STORED, 2).await;
+    let under_k2 =
+        "SELECT count(*) FROM identified.submission WHERE position('\\x6b32'::bytea IN sealed) = 3";
+    assert_eq!(link.count(under_k2).await.unwrap(), 2);
+    api.drain(Duration::from_secs(25)).await.unwrap();
     old.drain(Duration::from_secs(25)).await.unwrap();
-    let mut new = another_worker(&stack, "rotated", |config| {
-        config["keys"]["seal"]["files"]["k2"] = json!(file);
-    });
+    let mut new = stack.worker().await.unwrap();
     new.ready().await.unwrap();
-    let account = conservation(&stack, &hand.log()).await.unwrap();
-    assert_eq!((account.stored, account.dead), (1, 0));
+    let sent = [hand.log(), client.log()].concat();
+    let account = conservation(&stack, &sent).await.unwrap();
+    assert_eq!((account.stored, account.dead), (2, 0));
 }
 
 /// Until a worker has parked something.

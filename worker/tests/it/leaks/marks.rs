@@ -14,6 +14,11 @@ impl Marks {
         mark
     }
 
+    /// A value that stands for itself.
+    pub(crate) fn plant(&mut self, what: &str, value: &str) {
+        self.0.push((what.to_owned(), value.to_owned()));
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(what, mark)| (what.as_str(), mark.as_str()))
     }
@@ -21,11 +26,13 @@ impl Marks {
 
 /// What was written, answered, counted or stored, in lower case, by where it was.
 #[derive(Default)]
-pub(crate) struct Places(Vec<(String, Vec<u8>)>);
+pub(crate) struct Places(Vec<(String, String)>);
 
 impl Places {
     pub(crate) fn add(&mut self, place: impl Into<String>, what: impl Into<Vec<u8>>) {
-        self.0.push((place.into(), what.into()));
+        // Whatever is a text in it stays one, and the search in texts is the standard library's own, which is fast
+        // also where tests are compiled as they are.
+        self.0.push((place.into(), String::from_utf8_lossy(&what.into()).into_owned()));
     }
 
     /// All but some.
@@ -36,15 +43,15 @@ impl Places {
 
     /// The places that hold these words as they stand.
     pub(crate) fn with(&self, words: &str) -> Vec<&str> {
-        let holding = self.0.iter().filter(|(_, bytes)| holds(bytes, words.as_bytes()));
+        let holding = self.0.iter().filter(|(_, text)| text.contains(words));
         holding.map(|(place, _)| place.as_str()).collect()
     }
 
     /// A line that says where a value was found, in which form.
     pub(crate) fn found(&self, what: &str, value: &str) -> Option<String> {
-        let forms = forms(value.as_bytes());
-        let form = |bytes: &[u8]| forms.iter().find(|(_, form)| holds(bytes, form)).map(|(name, _)| *name);
-        let hits = self.0.iter().filter_map(|(place, bytes)| Some(format!("{place} ({})", form(bytes)?)));
+        let forms = forms(value);
+        let form = |text: &str| forms.iter().find(|(_, form)| text.contains(&**form)).map(|(name, _)| *name);
+        let hits = self.0.iter().filter_map(|(place, text)| Some(format!("{place} ({})", form(text)?)));
         let mut hits: Vec<String> = hits.collect();
         hits.sort();
         hits.dedup();
@@ -53,26 +60,19 @@ impl Places {
 }
 
 /// As text in either case, in hexadecimal, and in Base64 at each of its three places.
-fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+fn forms(value: &str) -> Vec<(&'static str, String)> {
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut forms =
-        vec![("text", value.to_vec()), ("upper case", value.to_ascii_uppercase()), ("hex", hex.into_bytes())];
+        vec![("text", value.to_owned()), ("upper case", value.to_ascii_uppercase()), ("hex", hex)];
     for before in 0..3 {
         let mut padded = vec![0; before];
-        padded.extend(value);
+        padded.extend(value.as_bytes());
         let text = epro_proving::sample::base64(&padded);
         // The first and last characters also depend on the neighbours.
         let middle = text.trim_end_matches('=');
-        forms.push(("Base64", middle.as_bytes()[before + 1..middle.len() - 2].to_vec()));
+        forms.push(("Base64", middle[before + 1..middle.len() - 2].to_owned()));
     }
     forms
-}
-
-fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
-    // The first byte decides almost always; these are megabytes.
-    let Some((first, rest)) = wanted.split_first() else { return false };
-    let starts = bytes.iter().enumerate().filter(|(_, byte)| *byte == first);
-    starts.into_iter().any(|(at, _)| bytes[at + 1..].starts_with(rest))
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! `epro audit`, with the rights of an auditor and no others.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use epro_proving::Stack;
+use epro_proving::stack::Plan;
+use serde_json::{Value, json};
+
+/// A key pair as an auditor makes one.
+fn keys(folder: &std::path::Path, name: &str) -> (PathBuf, PathBuf) {
+    let (secret, public) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.pub.pem")));
+    let openssl = |arguments: &[&std::ffi::OsStr]| {
+        assert!(Command::new("openssl").args(arguments).output().unwrap().status.success());
+    };
+    openssl(&[
+        "genpkey".as_ref(),
+        "-algorithm".as_ref(),
+        "ed25519".as_ref(),
+        "-out".as_ref(),
+        secret.as_ref(),
+    ]);
+    openssl(&[
+        "pkey".as_ref(),
+        "-in".as_ref(),
+        secret.as_ref(),
+        "-pubout".as_ref(),
+        "-out".as_ref(),
+        public.as_ref(),
+    ]);
+    (secret, public)
+}
+
+#[tokio::test]
+async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_changed() {
+    let stack = Stack::with(Plan { without_topology: true, ..Plan::default() }).await.unwrap();
+    let (secret, public) = keys(stack.folder(), "audit");
+    let anchors = stack.folder().join("anchors");
+    let login = stack.database().login("epro_auditor").await.unwrap();
+    let operator = stack.database().login("epro_operator").await.unwrap();
+    let public_keys = json!([public]).to_string();
+    let env = [
+        ("EPRO__POSTGRES__URL", login.url()),
+        ("EPRO__AUDIT__FOLDER", anchors.to_str().unwrap()),
+        ("EPRO__AUDIT__SIGNING_KEY_FILE", secret.to_str().unwrap()),
+        ("EPRO__AUDIT__PUBLIC_KEY_FILES", &public_keys),
+    ];
+    let epro = async |line: &[&str]| stack.epro_with(&env, line).await.unwrap();
+    let act = async |verb: &str| {
+        let line = [verb, "submissions.routine", "--reason", "a reason"];
+        let (code, ..) = stack.epro_with(&[("EPRO__POSTGRES__URL", operator.url())], &line).await.unwrap();
+        assert_eq!(code, Some(0));
+    };
+    act("pause").await;
+    let (code, out, error) = epro(&["audit", "anchor"]).await;
+    assert_eq!(code, Some(0), "{out}{error}");
+    act("resume").await;
+    let (code, out, error) = epro(&["audit", "anchor", "--json"]).await;
+    assert_eq!(code, Some(0), "{out}{error}");
+    // The migration, the pause, the resume and the first anchor's own event.
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&said["anchor"], &said["chains"]), (&json!(2), &json!(4)));
+
+    let verify = async || {
+        let (code, out, error) = epro(&["audit", "verify", "--json"]).await;
+        let said: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
+        assert_eq!(code, Some(i32::from(said["holds"] == false)));
+        said
+    };
+    let said = verify().await;
+    assert_eq!((&said["holds"], &said["events"], &said["anchors"]), (&json!(true), &json!(5), &json!(2)));
+
+    // Away from the database, without any configuration: the copy, the anchors, the public key.
+    let copy = stack.folder().join("copy.ndjson");
+    let to = copy.to_str().unwrap();
+    let (code, _, error) =
+        epro(&["audit", "export", "--out", to, "--reason", "inspection", "--by", "ida"]).await;
+    assert_eq!(code, Some(0), "{error}");
+    let text = std::fs::read_to_string(&copy).unwrap();
+    assert!(text.contains("\"actor\":\"operator:ida\""), "the copy says that it was taken");
+    let offline = |events: &std::path::Path| {
+        let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
+        command.args(["audit", "verify", "--anchors"]).arg(&anchors).arg("--public-key").arg(&public);
+        let ran = command.arg("--events").arg(events).env_clear().output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    };
+    let (code, out) = offline(&copy);
+    assert!(code == Some(0) && out.starts_with("the trail holds: 6 events"), "{out}");
+    std::fs::write(&copy, text.replacen("a reason", "no reason", 1)).unwrap();
+    let (code, out) = offline(&copy);
+    assert!(code == Some(1) && out.contains(", event 1: was changed"), "{out}");
+    let (code, out, _) = epro(&["audit", "export", "--format", "fhir", "--reason", "inspection"]).await;
+    let resource: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!((code, &resource["resourceType"]), (Some(0), &json!("AuditEvent")));
+
+    // What nobody but the owner can do: a row gone, and nothing else of its chain left.
+    let link = stack.database().connect().await.unwrap();
+    let gone = "DELETE FROM audit.event WHERE action = 'pause.set' RETURNING writer";
+    let writer: uuid::Uuid = link.client.query_one(gone, &[]).await.unwrap().get(0);
+    let said = verify().await;
+    assert_eq!((&said["holds"], &said["broken"][0]["writer"]), (&json!(false), &json!(writer)));
+    assert_eq!(said["broken"][0]["first_bad"], 1);
+    // And no new anchor covers it up.
+    let (code, _, error) = epro(&["audit", "anchor"]).await;
+    assert!(code == Some(1) && error.contains("no longer what anchor 2 says, in 1 chains"), "{error}");
+    // An anchor that is deleted is missed, the last one, too.
+    std::fs::remove_file(anchors.join("anchor-00000002.json")).unwrap();
+    assert_eq!(verify().await["broken_anchors"], json!([{"anchor": 2, "what": "is missing"}]));
+}

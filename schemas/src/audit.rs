@@ -1,0 +1,18 @@
+//! The audit trail as it leaves the database, and how anybody checks it without us: no I/O, and no code of the
+//! store's.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`row`] | what a row of the trail says, and the bytes that its hash covers |
+//! | [`event`] | the same as a line of NDJSON |
+//! | [`anchor`] | a signed statement of how far every chain was, kept outside the database |
+//! | [`verifier`] | finds the first sequence at which a chain is no longer what it was |
+//! | [`fhir`] | an event as a FHIR R4 AuditEvent |
+
+pub mod anchor;
+pub mod anchors;
+pub mod digest;
+pub mod event;
+pub mod fhir;
+pub mod row;
+pub mod verifier;

@@ -1,0 +1,238 @@
+//! Whether every chain is what it was: event by event, with a few bytes of memory for each chain.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::anchor::{Anchor, PublicKey};
+use super::anchors::{AnchorFault, AnchorTrouble, Anchors};
+use super::digest::Digest;
+use super::event::Event;
+use super::row::genesis;
+
+/// The action of the event that says that an anchor was made.
+pub const ANCHORED: &str = "audit.anchored";
+
+/// What its `details` say.
+#[derive(Deserialize)]
+struct Anchored {
+    anchor: u64,
+    sha256: Digest,
+}
+
+/// The first thing that is wrong with a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainFault {
+    /// Which chain.
+    pub writer: Uuid,
+    /// The first sequence that isn't what it was; where an anchor found it, the first that it may be.
+    pub first_bad: i64,
+    /// What is wrong.
+    pub what: Broken,
+}
+
+/// What can be wrong with a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// It isn't there; another one stands in its place.
+    #[error("is missing, or not in its place")]
+    Missing,
+    /// Its content isn't what its hash was made of.
+    #[error("was changed")]
+    Changed,
+    /// The event behind it was made behind another one.
+    #[error("was put there, or replaced")]
+    Foreign,
+    /// Everything fits together, but not what an anchor says.
+    #[error("or one behind it was rewritten before {seq}, of which anchor {anchor} says otherwise")]
+    Rewritten {
+        /// Where the anchor says otherwise.
+        seq: i64,
+        /// Which anchor.
+        anchor: u64,
+    },
+    /// It is gone, with everything behind it.
+    #[error("and everything up to {seq}, which anchor {anchor} has, were cut off")]
+    Cut {
+        /// The last one that there was.
+        seq: i64,
+        /// The anchor that has it.
+        anchor: u64,
+    },
+    /// No event of the chain is there.
+    #[error("and everything else of the chain, which anchor {anchor} has, are lost")]
+    Lost {
+        /// The anchor that has it.
+        anchor: u64,
+    },
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// Chains that were seen.
+    pub chains: u64,
+    /// Events that were seen.
+    pub events: u64,
+    /// Events behind the last that an anchor vouches for: whoever owns the database could still rewrite them.
+    pub unanchored: u64,
+    /// What is wrong with chains, one for each, in the order of their writers.
+    pub broken: Vec<ChainFault>,
+    /// What is wrong with anchors.
+    pub anchors: Vec<AnchorFault>,
+    /// Anchors of which events say that they were made after the last one that was given: see [`Findings::later`].
+    pub later: Vec<(u64, Digest)>,
+}
+
+impl Findings {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn hold(&self) -> bool {
+        self.broken.is_empty() && self.anchors.is_empty() && self.later.is_empty()
+    }
+
+    /// Judges the file of an anchor of [`Findings::later`]: made while events were read, or deleted.
+    pub fn judge_later(&mut self, number: u64, digest: Digest, file: Option<&[u8]>, keys: &[PublicKey]) {
+        self.later.retain(|(later, _)| *later != number);
+        let what = match file.map(|file| Anchor::read(file, keys)) {
+            Some(Ok((_, found))) if found == digest => return,
+            Some(Ok(_)) => AnchorTrouble::Replaced,
+            Some(Err(error)) => AnchorTrouble::Itself(error),
+            None => AnchorTrouble::Missing,
+        };
+        self.anchors.push(AnchorFault { number, what });
+    }
+}
+
+struct Chain {
+    name: String,
+    seq: i64,
+    hash: Digest,
+    /// The hash before that one.
+    before: Option<Digest>,
+    /// The last sequence that an anchor agreed with.
+    agreed: i64,
+    broken: Option<(i64, Broken)>,
+}
+
+/// Takes events and says what is wrong with them.
+pub struct Verifier {
+    anchors: Anchors,
+    chains: HashMap<Uuid, Chain>,
+    events: u64,
+    later: Vec<(u64, Digest)>,
+}
+
+impl Verifier {
+    /// With the anchors, which have to be read before the events: what is added later they don't know.
+    #[must_use]
+    pub fn new(anchors: Anchors) -> Self {
+        Self { anchors, chains: HashMap::new(), events: 0, later: Vec::new() }
+    }
+
+    /// The next event. Those of one chain have to come in their order; chains may be mixed.
+    pub fn add(&mut self, event: &Event) {
+        self.events += 1;
+        let chain = self.chains.entry(event.writer).or_insert_with(|| Chain::new(event));
+        if chain.broken.is_some() {
+            return;
+        }
+        if let Err(broken) = chain.take(event) {
+            chain.broken = Some(broken);
+            return;
+        }
+        if let Some((told, anchor)) =
+            self.anchors.heads.get(&event.writer).and_then(|heads| heads.get(&event.seq))
+        {
+            if *told == event.hash {
+                chain.agreed = event.seq;
+            } else {
+                let what = Broken::Rewritten { seq: event.seq, anchor: *anchor };
+                chain.broken = Some((chain.agreed + 1, what));
+                return;
+            }
+        }
+        if event.action == ANCHORED
+            && let Some(details) = &event.details
+            && let Ok(Anchored { anchor, sha256 }) = serde_json::from_str(details.get())
+        {
+            let last = self.anchors.last().map_or(0, |(number, _)| number);
+            match self.anchors.digests.get(&anchor) {
+                Some(digest) if *digest == sha256 => {}
+                Some(_) => self.anchors.fault(anchor, AnchorTrouble::Replaced),
+                // Up to the last one whatever is missing or broken was said.
+                None if anchor <= last => {}
+                None => self.later.push((anchor, sha256)),
+            }
+        }
+    }
+
+    /// After the last event.
+    #[must_use]
+    pub fn finish(self) -> Findings {
+        let Self { anchors, chains, events, later } = self;
+        let mut broken = Vec::new();
+        let mut unanchored = 0;
+        for (writer, chain) in &chains {
+            if let Some((first_bad, what)) = chain.broken {
+                broken.push(ChainFault { writer: *writer, first_bad, what });
+            } else {
+                unanchored += u64::try_from(chain.seq - chain.agreed).unwrap_or_default();
+            }
+        }
+        for (writer, heads) in &anchors.heads {
+            let Some((seq, (_, anchor))) = heads.last_key_value() else { continue };
+            let (seq, anchor) = (*seq, *anchor);
+            match chains.get(writer) {
+                None => {
+                    broken.push(ChainFault { writer: *writer, first_bad: 1, what: Broken::Lost { anchor } })
+                }
+                Some(chain) if chain.broken.is_none() && chain.seq < seq => {
+                    let what = Broken::Cut { seq, anchor };
+                    broken.push(ChainFault { writer: *writer, first_bad: chain.seq + 1, what });
+                }
+                Some(_) => {}
+            }
+        }
+        broken.sort_by_key(|fault| fault.writer);
+        let chains = chains.len() as u64;
+        Findings { chains, events, unanchored, broken, anchors: anchors.faults, later }
+    }
+}
+
+impl Chain {
+    fn new(first: &Event) -> Self {
+        Self {
+            name: first.name.clone(),
+            seq: 0,
+            hash: Digest(genesis(first.writer, &first.name)),
+            before: None,
+            agreed: 0,
+            broken: None,
+        }
+    }
+
+    /// The error is the first bad sequence, and what is wrong with it.
+    fn take(&mut self, event: &Event) -> Result<(), (i64, Broken)> {
+        let due = self.seq + 1;
+        if event.seq != due {
+            return Err((due, Broken::Missing));
+        }
+        let is_itself = event.hashed() == event.hash && event.name == self.name;
+        if event.prev_hash != self.hash {
+            // An event that is whole, or that was made behind the one before the last, accuses the last.
+            let accuses = is_itself || self.before == Some(event.prev_hash);
+            return Err(if accuses && self.seq > self.agreed {
+                (self.seq, Broken::Foreign)
+            } else {
+                (due, if is_itself { Broken::Foreign } else { Broken::Changed })
+            });
+        }
+        if !is_itself {
+            return Err((due, Broken::Changed));
+        }
+        (self.seq, self.before, self.hash) = (due, Some(self.hash), event.hash);
+        Ok(())
+    }
+}

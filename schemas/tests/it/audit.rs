@@ -1,0 +1,298 @@
+//! The audit trail, checked by somebody who has only the file, the anchors and a public key.
+
+use epro_schemas::audit::anchor::{Anchor, AnchorError, Head, PublicKey, SigningKey};
+use epro_schemas::audit::anchors::{AnchorTrouble, Anchors};
+use epro_schemas::audit::digest::Digest;
+use epro_schemas::audit::event::Event;
+use epro_schemas::audit::fhir::audit_event;
+use epro_schemas::audit::row::genesis;
+use epro_schemas::audit::verifier::{ANCHORED, Broken, Findings, Verifier};
+use proptest::prelude::*;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const A: Uuid = Uuid::from_u128(0xa);
+const B: Uuid = Uuid::from_u128(0xb);
+
+/// Events `from..=to` of a chain behind `hash`.
+fn events(writer: Uuid, mut hash: Digest, from: i64, to: i64) -> Vec<Event> {
+    (from..=to)
+        .map(|seq| {
+            let mut event = Event {
+                writer,
+                name: "a writer".into(),
+                seq,
+                at: OffsetDateTime::from_unix_timestamp(1_800_000_000 + seq).unwrap(),
+                action: "submission.stored".into(),
+                outcome: "ok".into(),
+                actor: format!("subject:{}", Uuid::from_u128(seq as u128)),
+                client: Some("diary".into()),
+                from_network: Some("192.0.2.0/24".into()),
+                submission_id: Some(Uuid::from_u128(seq as u128)),
+                pseudonym: None,
+                site_id: Some("H001".into()),
+                study_id: None,
+                body_sha256: Some(Digest([7; 32])),
+                received_at: Some(OffsetDateTime::UNIX_EPOCH),
+                details: serde_json::value::RawValue::from_string(r#"{"z":1.0, "a":"ü"}"#.into()).ok(),
+                trace_id: None,
+                prev_hash: hash,
+                hash,
+            };
+            event.hash = event.hashed();
+            hash = event.hash;
+            event
+        })
+        .collect()
+}
+
+fn chain(writer: Uuid, length: i64) -> Vec<Event> {
+    events(writer, Digest(genesis(writer, "a writer")), 1, length)
+}
+
+/// Gives the events behind index `from` hashes that fit again, as whoever owns the database can.
+fn rehash(chain: &mut [Event], from: usize) {
+    for index in from..chain.len() {
+        if index > 0 {
+            chain[index].prev_hash = chain[index - 1].hash;
+        }
+        chain[index].hash = chain[index].hashed();
+    }
+}
+
+fn key() -> SigningKey {
+    let der =
+        aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
+    SigningKey::from_pkcs8(der.as_ref()).unwrap()
+}
+
+fn head(event: &Event) -> Head {
+    Head { writer: event.writer, seq: event.seq, hash: event.hash }
+}
+
+/// One anchor a list of heads, each behind the one before it.
+fn anchors(key: &SigningKey, heads: &[Vec<Head>]) -> Vec<Vec<u8>> {
+    let mut previous = None;
+    let made = heads.iter().zip(1..).map(|(heads, number)| {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let anchor = Anchor { number, at, previous, key: key.public().id(), heads: heads.clone() };
+        let (file, digest) = anchor.signed(key).unwrap();
+        previous = Some(digest);
+        file
+    });
+    made.collect()
+}
+
+fn read(files: &[(u64, &[u8])], keys: &[PublicKey]) -> Anchors {
+    let mut anchors = Anchors::default();
+    for (number, file) in files {
+        anchors.add(*number, file, keys);
+    }
+    anchors
+}
+
+fn verified(events: &[Event], anchors: Anchors) -> Findings {
+    let mut verifier = Verifier::new(anchors);
+    for event in events {
+        // Through the file's form: nothing may be lost on the way.
+        let line = serde_json::to_string(event).unwrap();
+        assert!(!line.contains('\n'));
+        verifier.add(&serde_json::from_str(&line).unwrap());
+    }
+    verifier.finish()
+}
+
+/// The chain A of 9 events with an anchor at 3 and at 6, after `change`.
+fn found(change: impl FnOnce(&mut Vec<Event>)) -> Option<(i64, Broken)> {
+    let (key, mut chain) = (key(), chain(A, 9));
+    let files = anchors(&key, &[vec![head(&chain[2])], vec![head(&chain[5])]]);
+    change(&mut chain);
+    let findings = verified(&chain, read(&[(1, &files[0]), (2, &files[1])], &[key.public()]));
+    assert_eq!(findings.anchors, []);
+    assert!(findings.broken.iter().all(|fault| fault.writer == A));
+    assert_eq!(findings.hold(), findings.broken.is_empty());
+    findings.broken.first().map(|fault| (fault.first_bad, fault.what))
+}
+
+#[test]
+fn a_trail_that_nobody_touched_holds_and_says_how_much_no_anchor_vouches_for() {
+    let (key, mut all) = (key(), [chain(A, 9), chain(B, 2)].concat());
+    let files = anchors(&key, &[vec![head(&all[2])], vec![head(&all[5]), head(&all[10])]]);
+    all.sort_by_key(|event| event.seq); // chains may be mixed
+    let findings = verified(&all, read(&[(1, &files[0]), (2, &files[1])], &[key.public()]));
+    assert!(findings.hold(), "{findings:?}");
+    assert_eq!((findings.chains, findings.events, findings.unanchored), (2, 11, 3));
+}
+
+#[test]
+fn whatever_is_done_to_a_chain_is_found_and_its_first_bad_sequence_named() {
+    let rewritten = |seq, anchor| Broken::Rewritten { seq, anchor };
+    type Change = fn(&mut Vec<Event>);
+    let cases: [(&str, Change, Option<(i64, Broken)>); 14] = [
+        ("nothing", |_| (), None),
+        ("edited", |c| c[4].outcome = "refused".into(), Some((5, Broken::Changed))),
+        ("edited in what is null", |c| c[4].study_id = Some(String::new()), Some((5, Broken::Changed))),
+        (
+            "edited and hashed anew",
+            |c| {
+                c[7].outcome = "refused".into();
+                c[7].hash = c[7].hashed();
+            },
+            Some((8, Broken::Foreign)),
+        ),
+        (
+            "edited, everything behind it hashed anew",
+            |c| {
+                c[3].outcome = "refused".into();
+                rehash(c, 3);
+            },
+            Some((4, rewritten(6, 2))),
+        ),
+        (
+            "the first edited, everything hashed anew",
+            |c| {
+                c[0].outcome = "refused".into();
+                rehash(c, 0);
+            },
+            Some((1, rewritten(3, 1))),
+        ),
+        ("one deleted", |c| drop(c.remove(4)), Some((5, Broken::Missing))),
+        ("the first deleted", |c| drop(c.remove(0)), Some((1, Broken::Missing))),
+        (
+            "one put in, those behind it moved on",
+            |c| {
+                let put = c[6].clone();
+                c.insert(7, put);
+                (7..c.len()).for_each(|index| c[index].seq = index as i64 + 1);
+                c[7].prev_hash = c[6].hash;
+                c[7].hash = c[7].hashed();
+            },
+            Some((8, Broken::Foreign)),
+        ),
+        ("one there twice", |c| c.insert(4, c[3].clone()), Some((5, Broken::Missing))),
+        ("two exchanged", |c| c.swap(3, 4), Some((4, Broken::Missing))),
+        (
+            "two exchanged with their numbers",
+            |c| {
+                c.swap(3, 4);
+                (c[3].seq, c[4].seq) = (4, 5);
+            },
+            Some((4, Broken::Changed)),
+        ),
+        ("the tail cut off", |c| c.truncate(4), Some((5, Broken::Cut { seq: 6, anchor: 2 }))),
+        ("the whole chain lost", Vec::clear, Some((1, Broken::Lost { anchor: 2 }))),
+    ];
+    for (what, change, expected) in cases {
+        assert_eq!(found(change), expected, "{what}");
+    }
+}
+
+#[test]
+fn an_anchor_that_is_forged_changed_replaced_or_gone_is_named() {
+    let (key, other, all) = (key(), key(), chain(A, 9));
+    let heads = [vec![head(&all[2])], vec![head(&all[5])], vec![head(&all[8])]];
+    let files = anchors(&key, &heads);
+    let forged = anchors(&other, &heads);
+    let text = |file: &[u8]| String::from_utf8(file.to_vec()).unwrap();
+    let changed = text(&files[1]).replacen("\"seq\":6", "\"seq\":7", 1).into_bytes();
+    let alone = anchors(&key, &heads[1..2]).remove(0);
+    let alone = Anchor { number: 2, ..Anchor::read(&alone, &[key.public()]).unwrap().0 };
+    let alone = alone.signed(&key).unwrap().0;
+    let whole: [&[u8]; 3] = [&files[0], &files[1], &files[2]];
+    let second = |file| [whole[0], file, whole[2]];
+    let itself = AnchorTrouble::Itself;
+    let cases: [(&[&[u8]], Vec<(u64, AnchorTrouble)>); 5] = [
+        (&whole, vec![]),
+        (&second(&forged[1]), vec![(2, itself(AnchorError::UnknownKey))]),
+        (&second(&changed), vec![(2, itself(AnchorError::Signature))]),
+        (&second(b"{}\n"), vec![(2, itself(AnchorError::Malformed))]),
+        (&second(&alone), vec![(2, AnchorTrouble::Unlinked), (3, AnchorTrouble::Unlinked)]),
+    ];
+    for (files, expected) in cases {
+        let files: Vec<(u64, &[u8])> = (1..).zip(files.iter().copied()).collect();
+        let findings = verified(&all, read(&files, &[key.public()]));
+        let found: Vec<_> = findings.anchors.iter().map(|fault| (fault.number, fault.what)).collect();
+        assert_eq!((found, &findings.broken), (expected, &vec![]));
+    }
+    let gap = read(&[(1, whole[0]), (3, whole[2])], &[key.public()]);
+    assert_eq!(
+        gap.faults().iter().map(|f| (f.number, f.what)).collect::<Vec<_>>(),
+        [(2, AnchorTrouble::Missing)]
+    );
+    let renamed = read(&[(1, whole[0]), (2, whole[2])], &[key.public()]);
+    assert_eq!(renamed.faults()[0].what, AnchorTrouble::Renamed);
+}
+
+#[test]
+fn the_last_anchor_can_not_be_taken_away_because_the_trail_tells_of_it() {
+    let (key, mut all) = (key(), chain(A, 4));
+    let files = anchors(&key, &[vec![head(&all[1])], vec![head(&all[1])]]);
+    let digest = Digest::of(files[1].split(|byte| *byte == b'\n').next().unwrap());
+    all[3].action = ANCHORED.into();
+    let details = serde_json::json!({"anchor": 2, "sha256": digest}).to_string();
+    all[3].details = serde_json::value::RawValue::from_string(details).ok();
+    rehash(&mut all, 3);
+    let keys = [key.public()];
+    assert!(verified(&all, read(&[(1, &files[0]), (2, &files[1])], &keys)).hold());
+    let mut findings = verified(&all, read(&[(1, &files[0])], &keys));
+    assert_eq!(findings.later, [(2, digest)]);
+    let mut late = findings.clone();
+    late.judge_later(2, digest, Some(&files[1]), &keys);
+    assert!(late.hold(), "made while events were read");
+    findings.judge_later(2, digest, None, &keys);
+    assert_eq!((findings.anchors[0].number, findings.anchors[0].what), (2, AnchorTrouble::Missing));
+}
+
+#[test]
+fn an_event_is_told_in_fhirs_words() {
+    let resource = audit_event(&chain(A, 1)[0]);
+    assert_eq!(resource["resourceType"], "AuditEvent");
+    assert_eq!((&resource["action"], &resource["outcome"]), (&"C".into(), &"0".into()));
+    assert_eq!(resource["subtype"][0]["code"], "submission.stored");
+    assert_eq!(resource["agent"][0]["requestor"], true);
+    assert_eq!(resource["agent"][0]["network"]["address"], "192.0.2.0/24");
+    let hash = resource["entity"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|e| e["detail"].as_array().into_iter().flatten());
+    assert!(
+        hash.clone().any(
+            |detail| detail["type"] == "hash" && detail["valueString"] == chain(A, 1)[0].hash.to_string()
+        )
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One byte of one column of one event, changed in any way, and all hashes behind it made anew or not:
+    /// it is found, never after the event itself, and never before the last anchor that still agrees.
+    #[test]
+    fn no_edit_of_an_anchored_event_goes_unseen(length in 2_i64..30, at in any::<prop::sample::Index>(),
+        field in 0..6, byte in any::<u8>(), anew in any::<bool>()) {
+        let (key, mut all) = (key(), chain(A, length));
+        let files = anchors(&key, &[vec![head(&all[all.len() / 2])], vec![head(&all[all.len() - 1])]]);
+        let index = at.index(all.len());
+        let before = all[index].hashed();
+        let text = |text: &mut String| text.push(char::from(byte | 0x20));
+        match field {
+            0 => text(&mut all[index].action),
+            1 => text(&mut all[index].outcome),
+            2 => text(&mut all[index].actor),
+            3 => all[index].at += time::Duration::microseconds(i64::from(byte) + 1),
+            4 => all[index].client = None,
+            _ => all[index].body_sha256 = Some(Digest([byte; 32])),
+        }
+        prop_assume!(all[index].hashed() != before);
+        if anew {
+            rehash(&mut all, index);
+        }
+        let agreed = if index > all.len() / 2 { all.len() as i64 / 2 + 1 } else { 0 };
+        let findings = verified(&all, read(&[(1, &files[0]), (2, &files[1])], &[key.public()]));
+        prop_assert_eq!(findings.broken.len(), 1);
+        let first = findings.broken[0].first_bad;
+        prop_assert!(first > agreed && first <= index as i64 + 1, "{:?} of {}", findings.broken[0], index + 1);
+        prop_assert!(anew || first == index as i64 + 1);
+    }
+}

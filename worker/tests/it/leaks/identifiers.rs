@@ -1,0 +1,59 @@
+//! Identifiers of all 18 classes of HIPAA's Safe Harbor (45 CFR 164.514(b)(2)), each in several spellings, as patients
+//! write them into a diary.
+
+use super::marks::Marks;
+
+const CLASSES: [(&str, &[&str]); 18] = [
+    ("name", &["Márta Quillonová-Ängström", "QUILLONOVA, MARTA A.", "martha.quillonova", "クイロン まるた"]),
+    (
+        "geography",
+        &[
+            "4711 Quillon Lane, Apt. 9Z",
+            "ZIP 05983-0612",
+            "Quillonville, Chittenden County",
+            "44.4759N 73.2121W",
+        ],
+    ),
+    (
+        "date",
+        &[
+            "14 March 1931",
+            "03/14/1931",
+            "1931-03-14",
+            "vierzehnter März 31",
+            "93 years old",
+            "age: ninety-three",
+        ],
+    ),
+    ("telephone", &["+1 (802) 555-0147", "802.555.0147", "8025550147", "tel:+18025550147"]),
+    ("fax", &["Fax 802-555-0199", "fax:+18025550199"]),
+    (
+        "e-mail",
+        &["marta.q+diary@quillon.example", "marta.q (at) quillon dot example", "MARTA.Q@QUILLON.EXAMPLE"],
+    ),
+    ("social security number", &["078-05-1120", "SSN 078051120", "078 05 1120"]),
+    ("medical record number", &["MRN-00471193", "MRN: 0047 1193"]),
+    ("health plan", &["H1234-567-890Q", "Medicare 1EG4-TE5-MK73", "1EG4TE5MK73"]),
+    ("account", &["DE89 3704 0044 0532 0130 00", "DE89370400440532013000", "4111-1111-1111-1234"]),
+    ("certificate or licence", &["driver's licence VT 0047-1193-Q", "RN License 47Q-11-93"]),
+    ("vehicle", &["1HGCM82633A004352", "plate QLN-4711"]),
+    ("device", &["pacemaker SN PJN471193Q", "IMEI 490154203237518", "00:1B:44:11:3A:B7"]),
+    ("URL", &["https://quillon.example/~marta?id=471193", "quillon.example/marta"]),
+    ("IP address", &["203.0.113.147", "2001:db8:4711:93::42", "203[.]0[.]113[.]147"]),
+    ("biometric", &["fingerprint:9f86d081884c7d659a2feaa0", "voiceprint VX-471193-Q"]),
+    ("photograph", &["data:image/jpeg;base64,/9j/4AAQSkZJRgQuillon", "IMG_20310314_marta_face.jpg"]),
+    ("any other", &["study card QX-4711-93-Z", "patient portal user quillon4711"]),
+];
+
+/// Plants all of them; the text that a patient wrote.
+pub(super) fn plant(marks: &mut Marks) -> String {
+    let mut text = String::from("I am");
+    for (class, spellings) in CLASSES {
+        for spelling in spellings {
+            marks.plant(&format!("{class} ({spelling})"), spelling);
+            text.push_str("; ");
+            text.push_str(spelling);
+        }
+    }
+    text
+}
