@@ -32,6 +32,11 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 16 * 1024], filled: 0 })
     }
 
+    /// Whether the other side has closed it meanwhile, as far as that is known here; clients look before they send.
+    pub fn is_closed(&self) -> bool {
+        !matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a request made beforehand, reads the whole answer, gives its status.
     pub async fn send(&mut self, request: &[u8]) -> Result<u16> {
         self.stream.write_all(request).await?;
