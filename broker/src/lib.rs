@@ -5,6 +5,8 @@
 //! settled by value, and acked only against a receipt. [`topology`] names and declares what
 //! lies between; [`wait`] parks a message until its time.
 
+#[cfg(test)]
+mod asyncapi;
 pub mod connection;
 pub mod consumer;
 pub mod delivery;

@@ -4,7 +4,9 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
-use crate::alert::{Acknowledgement, AlertMessage, DeliveryMessage};
+use crate::alert::{Acknowledgement, AlertMessage, DeliveryMessage, RiskMessage};
+use crate::audit_note::AuditNote;
+use crate::export::{ExportCancel, ExportRequest};
 use crate::instrument::definition::Definition;
 use crate::submission::{
     MAX_ANSWERS, MAX_CHOICES, MAX_CODE, MAX_NAME, MAX_REASON, MAX_STATED, MAX_SUBJECT, MAX_TEXT, Submission,
@@ -21,6 +23,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("alert", generator().into_root_schema_for::<AlertMessage>()),
         ("acknowledgement", generator().into_root_schema_for::<Acknowledgement>()),
         ("delivery", generator().into_root_schema_for::<DeliveryMessage>()),
+        ("risk", generator().into_root_schema_for::<RiskMessage>()),
+        ("audit-note", generator().into_root_schema_for::<AuditNote>()),
+        ("export-request", generator().into_root_schema_for::<ExportRequest>()),
+        ("export-cancel", generator().into_root_schema_for::<ExportCancel>()),
         ("instrument", generator().into_root_schema_for::<Definition>()),
     ]
 }
