@@ -1,7 +1,8 @@
-//! What every process of ours needs: configuration, telemetry, health, shutdown.
+//! What every process of ours needs: configuration, who asks, telemetry, health, shutdown.
 //!
 //! Nothing here knows the broker or the database.
 
+pub mod auth;
 pub mod config;
 pub mod health;
 pub mod objects;

@@ -16,13 +16,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
 use crate::trace::{self, Trace};
 use crate::visit::Visit;
+use epro_process::auth::Caller;
 
 /// How long PostgreSQL may take to say whose alert it is. Without it, the worker finds out.
 const LOOK_UP: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 
 use crate::audit::Notes;
-use crate::auth::Verifier;
+use epro_process::auth::Verifier;
 
 /// Most batches at work at a time: what they hold in memory is theirs times 8 MiB.
 const BATCHES: usize = 4;

@@ -13,10 +13,10 @@ use epro_store::exports::ExportStatus;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::trace::Trace;
+use epro_process::auth::Caller;
 
 /// How long PostgreSQL may take.
 const LOOK_UP: Duration = Duration::from_secs(3);

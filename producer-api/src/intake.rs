@@ -13,10 +13,10 @@ use epro_schemas::submission::Submission;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::trace::{self, Trace};
+use epro_process::auth::Caller;
 
 /// Where and how something came in.
 pub(crate) struct Arrival<'a> {

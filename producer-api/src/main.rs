@@ -5,7 +5,6 @@
 
 mod acknowledge;
 mod audit;
-mod auth;
 mod batch;
 mod body;
 mod docs;

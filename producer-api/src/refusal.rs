@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use epro_broker::PublishError;
+use epro_process::auth::Unbelieved;
 use epro_schemas::violation::Violation;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -154,6 +155,24 @@ impl Refusal {
 impl From<Kind> for Refusal {
     fn from(kind: Kind) -> Self {
         Self { kind, errors: Vec::new() }
+    }
+}
+
+impl From<Unbelieved> for Refusal {
+    fn from(why: Unbelieved) -> Self {
+        match why {
+            Unbelieved::Missing => Kind::TokenMissing,
+            Unbelieved::Malformed => Kind::TokenMalformed,
+            Unbelieved::UnknownKey => Kind::TokenUnknownKey,
+            Unbelieved::Algorithm => Kind::TokenAlgorithm,
+            Unbelieved::Signature => Kind::TokenSignature,
+            Unbelieved::Expired => Kind::TokenExpired,
+            Unbelieved::NotYetValid => Kind::TokenNotYetValid,
+            Unbelieved::Issuer => Kind::TokenIssuer,
+            Unbelieved::Audience => Kind::TokenAudience,
+            Unbelieved::Claims => Kind::TokenClaims,
+        }
+        .into()
     }
 }
 

@@ -13,12 +13,12 @@ use epro_store::status::{Access, SubmissionStatus};
 use uuid::Uuid;
 
 pub(crate) use self::answer::Answer;
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
 use crate::visit::Visit;
+use epro_process::auth::Caller;
 
 /// How long PostgreSQL may take. A server that is silent, not gone, would cost several times as much: a
 /// connection to be verified, another to be made, the answer.

@@ -12,13 +12,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::auth::Caller;
 use crate::body;
 use crate::door::Door;
 use crate::intake::{self, Arrival, Received};
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::visit::Visit;
+use epro_process::auth::Caller;
 
 /// The broker has it; where it stands is told under `Location`.
 #[derive(Serialize, JsonSchema)]

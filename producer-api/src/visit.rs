@@ -10,11 +10,11 @@ use epro_process::traces::{Span, conventions};
 use uuid::Uuid;
 
 use crate::audit::Event;
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 use crate::trace::Trace;
+use epro_process::auth::Caller;
 
 /// One request. Dropped without an answer, its handler panicked, or it counts as abandoned: the
 /// client went away.

@@ -16,13 +16,13 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::{LOOK_UP, location, message};
-use crate::auth::Caller;
 use crate::body;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
 use crate::visit::Visit;
+use epro_process::auth::Caller;
 
 /// The largest request, in bytes.
 const MAX_BYTES: usize = 16 * 1024;

@@ -7,10 +7,10 @@ use epro_schemas::fhir::{Identifier, Response};
 use uuid::Uuid;
 
 use super::stored::Expected;
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::intake::{self, Admitted, Arrival};
 use crate::refusal::{Kind, Refusal};
+use epro_process::auth::Caller;
 
 /// Checks one response and seals it. `from` says how it came; that it came through this door is said here.
 pub(super) fn admit(

@@ -13,13 +13,13 @@ use epro_store::status::Access;
 use uuid::Uuid;
 
 use super::{TYPE, create, identified, negotiate, resource};
-use crate::auth::Caller;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::status::accesses;
 use crate::submit::delegate;
 use crate::visit::Visit;
+use epro_process::auth::Caller;
 
 /// How long PostgreSQL may take.
 const LOOK_UP: Duration = Duration::from_secs(3);

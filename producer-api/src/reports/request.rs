@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{answer, prefer, wait};
-use crate::auth::Caller;
 use crate::body;
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 use crate::submit::delegate;
 use crate::visit::Visit;
+use epro_process::auth::Caller;
 
 /// A report that isn't there so long after its deadline is not waited for: its status tells.
 const BEYOND: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use epro_store::reports::ReportNow;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use crate::auth::Caller;
 use crate::door::Door;
+use epro_process::auth::Caller;
 
 /// Between the first two looks; each further pause is half as long again.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

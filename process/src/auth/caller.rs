@@ -4,46 +4,58 @@ use std::sync::Arc;
 
 use epro_schemas::phi::Phi;
 
+use super::Unbelieved;
 use super::claims::Claims;
-use crate::refusal::{Kind, Refusal};
 
 /// The longest `sub`, in characters: that of a subject.
 const MAX_SUB: usize = epro_schemas::submission::MAX_SUBJECT;
 
 /// Somebody whose token was believed, and what it allows.
 #[derive(Debug)]
-pub(crate) struct Caller {
+pub struct Caller {
     /// The token's `sub`; the patient, if the scope is `submit`.
-    pub(crate) sub: Phi<String>,
+    pub sub: Phi<String>,
     /// Scope `submit`: for oneself.
-    pub(crate) may_submit: bool,
+    pub may_submit: bool,
     /// Scope `submit:any`: for the patient that the body names.
-    pub(crate) may_submit_any: bool,
+    pub may_submit_any: bool,
     /// Scope `read:site` or `read:identified`: whatever belongs to the studies and sites of the token.
-    pub(crate) may_read_site: bool,
+    pub may_read_site: bool,
     /// Scope `read:identified`: the same with the patient in it.
-    pub(crate) may_read_identified: bool,
+    pub may_read_identified: bool,
     /// Scope `acknowledge`: the alerts of the studies and sites of the token.
-    pub(crate) may_acknowledge: bool,
+    pub may_acknowledge: bool,
     /// Scope `report`: what hospitals know of patients of the studies and sites of the token.
-    pub(crate) may_report: bool,
+    pub may_report: bool,
     /// Scope `export`: in bulk, what belongs to the studies and sites of the token.
-    pub(crate) may_export: bool,
+    pub may_export: bool,
     /// Scope `export:identified`: with what identifies patients.
-    pub(crate) may_export_identified: bool,
+    pub may_export_identified: bool,
+    /// Scope `console:viewer`: looks at the console.
+    pub may_view: bool,
+    /// Scope `console:operator`: looks, pauses, redrives.
+    pub may_operate: bool,
+    /// Scope `console:steward`: looks, and reveals what a dead letter holds.
+    pub may_reveal: bool,
+    /// Unix seconds until which the token holds.
+    pub until: f64,
     /// The token's studies.
-    pub(crate) studies: Vec<String>,
+    pub studies: Vec<String>,
     /// The token's sites.
-    pub(crate) sites: Vec<String>,
+    pub sites: Vec<String>,
     /// The client's name if it is a configured one, else `other`; `None` if the token names none.
-    pub(crate) client: Option<Arc<str>>,
+    pub client: Option<Arc<str>>,
 }
 
 impl Caller {
-    pub(super) fn new(claims: Claims, known_clients: &[Arc<str>], other: &Arc<str>) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        claims: Claims,
+        known_clients: &[Arc<str>],
+        other: &Arc<str>,
+    ) -> Result<Self, Unbelieved> {
         let length = claims.sub.chars().count();
         if length == 0 || length > MAX_SUB || claims.sub.chars().any(char::is_control) {
-            return Err(Kind::TokenClaims.into());
+            return Err(Unbelieved::Claims);
         }
         let has = |scope: &str| claims.scope.split_ascii_whitespace().any(|word| word == scope);
         let named = claims.client.as_deref().or(claims.azp.as_deref());
@@ -58,6 +70,10 @@ impl Caller {
             may_report: has("report"),
             may_export: has("export"),
             may_export_identified: has("export:identified"),
+            may_view: has("console:viewer") || has("console:operator") || has("console:steward"),
+            may_operate: has("console:operator"),
+            may_reveal: has("console:steward"),
+            until: claims.exp,
             client: named.map(label),
             studies: claims.study.0,
             sites: claims.site.0,

@@ -3,21 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::config::{Algorithm, AuthConfig, Problem};
 use axum::http::{HeaderMap, header};
-use epro_process::config::{Algorithm, AuthConfig, Problem};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Validation};
 
+use super::Unbelieved;
 use super::believed::{Believed, Fingerprint};
 use super::caller::Caller;
 use super::claims::Claims;
-use crate::refusal::{Kind, Refusal};
 
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 
 /// Verifies tokens.
-pub(crate) struct Verifier {
+pub struct Verifier {
     keys: HashMap<String, Key>,
     clients: Vec<Arc<str>>,
     other: Arc<str>,
@@ -34,7 +34,10 @@ struct Key {
 
 impl Verifier {
     /// Reads the configured keys.
-    pub(crate) fn new(config: &AuthConfig) -> Result<Self, Vec<Problem>> {
+    ///
+    /// # Errors
+    /// Every key that can't be read.
+    pub fn new(config: &AuthConfig) -> Result<Self, Vec<Problem>> {
         let keys = config.read_keys()?.into_iter().map(|(configured, key)| {
             (configured.kid.clone(), Key { key, validation: validation(configured.algorithm, config) })
         });
@@ -44,8 +47,21 @@ impl Verifier {
     }
 
     /// The caller whose token stands in the headers.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
-        let token = bearer(headers)?;
+    ///
+    /// # Errors
+    /// Why it isn't believed.
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Unbelieved> {
+        self.bearer(bearer(headers)?)
+    }
+
+    /// The caller whose token this is.
+    ///
+    /// # Errors
+    /// Why it isn't believed.
+    pub fn bearer(&self, token: &str) -> Result<Arc<Caller>, Unbelieved> {
+        if token.len() > MAX_TOKEN {
+            return Err(Unbelieved::Malformed);
+        }
         let fingerprint = Fingerprint::of(token);
         if let Some(caller) = self.believed.caller(fingerprint) {
             return Ok(caller);
@@ -57,25 +73,25 @@ impl Verifier {
         Ok(caller)
     }
 
-    fn verify(&self, token: &str) -> Result<Claims, Refusal> {
-        let head = jsonwebtoken::decode_header(token).map_err(|_| Kind::TokenMalformed)?;
-        let kid = head.kid.as_deref().ok_or(Kind::TokenUnknownKey)?;
-        let key = self.keys.get(kid).ok_or(Kind::TokenUnknownKey)?;
+    fn verify(&self, token: &str) -> Result<Claims, Unbelieved> {
+        let head = jsonwebtoken::decode_header(token).map_err(|_| Unbelieved::Malformed)?;
+        let kid = head.kid.as_deref().ok_or(Unbelieved::UnknownKey)?;
+        let key = self.keys.get(kid).ok_or(Unbelieved::UnknownKey)?;
         let token = jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation)
-            .map_err(|error| Refusal::from(kind_of(error.kind())))?;
+            .map_err(|error| why(error.kind()))?;
         Ok(token.claims)
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+fn bearer(headers: &HeaderMap) -> Result<&str, Unbelieved> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or(Kind::TokenMissing)?;
+    let value = values.next().ok_or(Unbelieved::Missing)?;
     if values.next().is_some() || value.len() > MAX_TOKEN {
-        return Err(Kind::TokenMalformed.into());
+        return Err(Unbelieved::Malformed);
     }
-    let text = value.to_str().map_err(|_| Kind::TokenMalformed)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Kind::TokenMissing)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Kind::TokenMissing.into()) }
+    let text = value.to_str().map_err(|_| Unbelieved::Malformed)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Unbelieved::Missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Unbelieved::Missing) }
 }
 
 fn validation(algorithm: Algorithm, config: &AuthConfig) -> Validation {
@@ -93,17 +109,17 @@ fn validation(algorithm: Algorithm, config: &AuthConfig) -> Validation {
     validation
 }
 
-fn kind_of(error: &ErrorKind) -> Kind {
+fn why(error: &ErrorKind) -> Unbelieved {
     match error {
-        ErrorKind::ExpiredSignature => Kind::TokenExpired,
-        ErrorKind::ImmatureSignature => Kind::TokenNotYetValid,
-        ErrorKind::InvalidIssuer => Kind::TokenIssuer,
-        ErrorKind::InvalidAudience => Kind::TokenAudience,
-        ErrorKind::InvalidSignature => Kind::TokenSignature,
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Kind::TokenAlgorithm,
+        ErrorKind::ExpiredSignature => Unbelieved::Expired,
+        ErrorKind::ImmatureSignature => Unbelieved::NotYetValid,
+        ErrorKind::InvalidIssuer => Unbelieved::Issuer,
+        ErrorKind::InvalidAudience => Unbelieved::Audience,
+        ErrorKind::InvalidSignature => Unbelieved::Signature,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Unbelieved::Algorithm,
         ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => {
-            Kind::TokenClaims
+            Unbelieved::Claims
         }
-        _ => Kind::TokenMalformed,
+        _ => Unbelieved::Malformed,
     }
 }
