@@ -5,6 +5,7 @@
 mod alerts;
 mod arguments;
 mod config_check;
+mod console;
 mod dead_letters;
 mod discard;
 mod doctor;
@@ -45,12 +46,15 @@ async fn main() -> ExitCode {
     if !problems.is_empty() && !checks {
         return config::refuse(&problems);
     }
-    // What went well is said by the command itself.
-    let log = LogConfig { level: LogLevel::Warn, ..config.log };
-    if let Err(error) = telemetry::init_log(&log) {
-        return screen::failed(&error.into());
-    }
-    match run(arguments, &config, problems).await {
+    // What went well is said by a command itself; only the console stays, and tells it to its log.
+    let stays = matches!(arguments.command, Command::Console);
+    let level = if stays { config.log.level } else { LogLevel::Warn };
+    let log = LogConfig { level, ..config.log };
+    let metrics = match telemetry::init("epro", env!("CARGO_PKG_VERSION"), &log) {
+        Ok(metrics) => metrics,
+        Err(error) => return screen::failed(&error.into()),
+    };
+    match run(arguments, &config, problems, metrics).await {
         Ok(code) => code,
         Err(error) => match error.downcast::<outside::Misconfigured>() {
             Ok(misconfigured) => config::refuse(&misconfigured.0),
@@ -59,7 +63,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> anyhow::Result<ExitCode> {
+async fn run(
+    arguments: Arguments,
+    config: &Config,
+    problems: Vec<Problem>,
+    metrics: telemetry::Metrics,
+) -> anyhow::Result<ExitCode> {
     let json = arguments.json;
     let outside = Outside::new(config);
     match arguments.command {
@@ -73,6 +82,7 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
         Command::Exports(ExportsCommand::List { limit }) => exports::list(&outside, limit, json).await,
         Command::Exports(ExportsCommand::Watch { id }) => exports::watch(&outside, id, json).await,
+        Command::Console => console::run(config, metrics).await,
         Command::Doctor => doctor::run(&outside, json).await,
         Command::Queues { watch } => queues::run(&outside, watch, json).await,
         Command::Hospitals => hospitals::run(&outside, json).await,

@@ -7,6 +7,7 @@ mod address;
 mod alerts;
 mod auth;
 mod broker;
+mod console;
 mod duration;
 mod environment;
 mod exports;
@@ -37,6 +38,7 @@ use serde_json::Value;
 pub use alerts::{AlertsConfig, Content, Person, SmsConfig, SmtpConfig, SmtpTls, SystemConfig};
 pub use auth::{Algorithm, AuthConfig, AuthKeyConfig};
 pub use broker::BrokerConfig;
+pub use console::ConsoleConfig;
 pub use environment::environment;
 pub use exports::{ExportsConfig, ObjectsPlace, S3Config};
 pub use hospitals::{
@@ -92,6 +94,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// The port for probes and metrics.
     pub admin: AdminConfig,
+    /// Where operators look with a browser.
+    pub console: ConsoleConfig,
     /// Bulk exports.
     pub exports: ExportsConfig,
     /// The lanes and their measures.
@@ -176,6 +180,7 @@ impl Config {
             auth: AuthConfig::read(root.section("auth")),
             intake: IntakeConfig::read(root.section("intake"), insecure),
             admin: AdminConfig::read(root.section("admin")),
+            console: ConsoleConfig::read(root.section("console"), insecure),
             exports: ExportsConfig::read(root.section("exports"), insecure),
             worker: WorkerConfig::read(root.section("worker")),
             reports: ReportsConfig::read(root.section("reports")),

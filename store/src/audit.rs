@@ -10,9 +10,11 @@
 //! `audit.writer`.
 
 mod chain;
+mod search;
 
 pub use chain::{AuditChain, VERSION};
 pub(crate) use chain::{Entries, Head, Record, microseconds};
+pub use search::{Found, Search};
 
 use crate::error::StoreError;
 use crate::pool::Store;

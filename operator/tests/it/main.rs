@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod config_check;
+mod console;
 mod dead_letters;
 mod doctor;
 mod queues;
