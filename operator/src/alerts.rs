@@ -91,7 +91,8 @@ fn row(alert: &AlertNow) -> Vec<String> {
     ]
 }
 
-fn standing(alert: &AlertNow) -> &'static str {
+/// Where it stands, in words.
+pub(crate) fn standing(alert: &AlertNow) -> &'static str {
     match alert {
         AlertNow { acknowledged_at: Some(_), .. } => "acknowledged",
         AlertNow { closed_at: Some(_), .. } => "closed",

@@ -55,6 +55,8 @@ pub(crate) enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// All of it as a web page, until it is asked to leave.
+    Console,
     /// How each hospital is: gate, owner, what waits, what it last said.
     Hospitals,
     /// What became of a submission: received, stored, told, delivered, each step with its time.

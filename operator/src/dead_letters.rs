@@ -1,6 +1,6 @@
 //! `epro dead-letters list|show`: what was set aside, without what a patient said unless it is asked for.
 
-mod reveal;
+pub(crate) mod reveal;
 
 use std::process::ExitCode;
 

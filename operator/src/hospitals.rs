@@ -64,8 +64,8 @@ fn row(config: &Config, found: &HospitalStatus) -> Vec<String> {
     ]
 }
 
-/// A pause goes before what the gate says.
-fn state(found: &HospitalStatus) -> String {
+/// How it stands; a pause goes before what the gate says.
+pub(crate) fn state(found: &HospitalStatus) -> String {
     match (&found.paused, &found.gate, &found.gate_reason) {
         (Some(reason), _, _) => format!("paused: {reason}"),
         (None, Some(gate), Some(reason)) => format!("{gate}: {reason}"),
@@ -85,6 +85,6 @@ fn pace(config: &Config, found: &HospitalStatus) -> String {
     format!("{:.1} of {allowed}", found.calls_per_second)
 }
 
-fn protocol(config: &Config, site: &str) -> &'static str {
+pub(crate) fn protocol(config: &Config, site: &str) -> &'static str {
     config.hospitals.get(site).map_or("-", |hospital| hospital.protocol.as_str())
 }

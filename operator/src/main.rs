@@ -6,6 +6,7 @@ mod alerts;
 mod arguments;
 mod audit;
 mod config_check;
+mod console;
 mod dead_letters;
 mod deed;
 mod discard;
@@ -52,12 +53,15 @@ async fn main() -> ExitCode {
     if !problems.is_empty() && !goes_on {
         return config::refuse(&problems);
     }
-    // What went well is said by the command itself.
-    let log = LogConfig { level: LogLevel::Warn, ..config.log };
-    if let Err(error) = telemetry::init_log(&log) {
-        return screen::failed(&error.into());
-    }
-    match run(arguments, &config, problems).await {
+    // What went well is said by a command itself; only the console stays, and tells it to its log.
+    let stays = matches!(arguments.command, Command::Console);
+    let level = if stays { config.log.level } else { LogLevel::Warn };
+    let log = LogConfig { level, ..config.log };
+    let metrics = match telemetry::init("epro", env!("CARGO_PKG_VERSION"), &log) {
+        Ok(metrics) => metrics,
+        Err(error) => return screen::failed(&error.into()),
+    };
+    match run(arguments, &config, problems, metrics).await {
         Ok(code) => code,
         Err(error) => match error.downcast::<outside::Misconfigured>() {
             Ok(misconfigured) => config::refuse(&misconfigured.0),
@@ -66,7 +70,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> anyhow::Result<ExitCode> {
+async fn run(
+    arguments: Arguments,
+    config: &Config,
+    problems: Vec<Problem>,
+    metrics: telemetry::Metrics,
+) -> anyhow::Result<ExitCode> {
     let json = arguments.json;
     let outside = Outside::new(config);
     match arguments.command {
@@ -83,6 +92,7 @@ async fn run(arguments: Arguments, config: &Config, problems: Vec<Problem>) -> a
         Command::Audit(AuditCommand::Anchor) => audit::anchor(&outside, json).await,
         Command::Audit(AuditCommand::Verify(wanted)) => audit::verify(&outside, &wanted, json).await,
         Command::Audit(AuditCommand::Export(wanted)) => audit::export(&outside, &wanted).await,
+        Command::Console => console::run(config, metrics).await,
         Command::Doctor => doctor::run(&outside, json).await,
         Command::Queues { watch } => queues::run(&outside, watch, json).await,
         Command::Hospitals => hospitals::run(&outside, json).await,

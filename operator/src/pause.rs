@@ -37,7 +37,7 @@ fn told((kind, key): (&str, &str), json: bool, changed: bool, outcome: &str) -> 
 }
 
 /// `lane` or `hospital`. A site that is called like a lane can't be paused by its name.
-fn kind(outside: &Outside<'_>, what: &str) -> anyhow::Result<&'static str> {
+pub(crate) fn kind(outside: &Outside<'_>, what: &str) -> anyhow::Result<&'static str> {
     let lanes = lanes();
     if lanes.contains(&what) {
         return Ok("lane");
@@ -51,7 +51,7 @@ fn kind(outside: &Outside<'_>, what: &str) -> anyhow::Result<&'static str> {
 }
 
 /// Every lane that can be paused, by its own name and by that of its kind.
-fn lanes() -> Vec<&'static str> {
+pub(crate) fn lanes() -> Vec<&'static str> {
     let names = CONSUMED.iter().flat_map(|&(lane, _)| [lane.split('.').next().unwrap_or(lane), lane]);
     let mut lanes: Vec<&str> = names.chain(["hospitals"]).collect();
     let mut seen = BTreeSet::new();

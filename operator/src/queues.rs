@@ -20,19 +20,19 @@ use crate::screen;
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// A queue with all that is known of it; what isn't known is `None`.
-#[derive(Debug, Serialize)]
-struct Line {
-    queue: String,
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Line {
+    pub queue: String,
     /// What is done about it: `consumed`, `paused: <reason>`, `no consumer`, `missing`; a queue of a wait tier has none.
-    state: String,
-    ready: Option<u64>,
-    unacked: Option<u64>,
-    in_per_second: Option<f64>,
-    out_per_second: Option<f64>,
-    consumers: Option<u64>,
+    pub state: String,
+    pub ready: Option<u64>,
+    pub unacked: Option<u64>,
+    pub in_per_second: Option<f64>,
+    pub out_per_second: Option<f64>,
+    pub consumers: Option<u64>,
     /// Since when the oldest that isn't done waits.
     #[serde(with = "time::serde::rfc3339::option")]
-    oldest: Option<OffsetDateTime>,
+    pub oldest: Option<OffsetDateTime>,
 }
 
 /// What the two services say.
@@ -45,8 +45,8 @@ struct Seen {
 }
 
 /// What is known of a queue that is there.
-#[derive(Clone, Copy)]
-struct Numbers {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
     ready: u64,
     consumers: u64,
     /// Unacked, in and out a second: only the management API knows.
@@ -57,7 +57,7 @@ struct Numbers {
 pub(crate) async fn run(outside: &Outside<'_>, watch: bool, json: bool) -> anyhow::Result<ExitCode> {
     loop {
         let seen = look(outside).await?;
-        let lines = lines(outside, &seen);
+        let lines = lines(&outside.hospitals(), &seen.counted, &seen.oldest, &seen.pauses);
         if watch && !json {
             screen::clear()?;
         }
@@ -92,7 +92,8 @@ pub(crate) async fn depths(outside: &Outside<'_>) -> anyhow::Result<Vec<(String,
     Ok(counted.into_iter().map(|(name, numbers)| (name, numbers.map(all))).collect())
 }
 
-async fn counted(outside: &Outside<'_>) -> anyhow::Result<Vec<(String, Option<Numbers>)>> {
+/// What the broker says of every queue that has to be there.
+pub(crate) async fn counted(outside: &Outside<'_>) -> anyhow::Result<Vec<(String, Option<Numbers>)>> {
     let names = outside.topology().queues();
     match Management::of(outside)? {
         Some(management) => Ok(by_management(&names, &management.queues().await?)),
@@ -129,24 +130,29 @@ async fn by_amqp(
     Ok(all)
 }
 
-fn lines(outside: &Outside<'_>, seen: &Seen) -> Vec<Line> {
-    let sites = outside.hospitals();
-    seen.counted.iter().map(|(queue, numbers)| line(queue, *numbers, seen, &sites)).collect()
+/// All that is known of every queue.
+pub(crate) fn lines(
+    sites: &[String],
+    counted: &[(String, Option<Numbers>)],
+    oldest: &[Oldest],
+    pauses: &[Pause],
+) -> Vec<Line> {
+    counted.iter().map(|(queue, numbers)| line(queue, *numbers, sites, oldest, pauses)).collect()
 }
 
-fn line(queue: &str, numbers: Option<Numbers>, seen: &Seen, sites: &[String]) -> Line {
+fn line(queue: &str, numbers: Option<Numbers>, sites: &[String], since: &[Oldest], pauses: &[Pause]) -> Line {
     let lane = CONSUMED.iter().find(|(_, consumed)| *consumed == queue).map(|(lane, _)| *lane);
     let site = sites.iter().find(|site| topology::his(site) == queue || topology::query(site) == queue);
     let more = numbers.and_then(|numbers| numbers.more);
     Line {
         queue: queue.to_owned(),
-        state: state(lane, site, numbers, &seen.pauses),
+        state: state(lane, site, numbers, pauses),
         ready: numbers.map(|numbers| numbers.ready),
         unacked: more.map(|(unacked, _, _)| unacked),
         in_per_second: more.map(|(_, rate, _)| rate),
         out_per_second: more.map(|(_, _, rate)| rate),
         consumers: numbers.map(|numbers| numbers.consumers),
-        oldest: numbers.and_then(|numbers| oldest(queue, site, numbers, &seen.oldest)),
+        oldest: numbers.and_then(|numbers| oldest(queue, site, numbers, since)),
     }
 }
 

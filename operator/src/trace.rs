@@ -42,12 +42,13 @@ fn step(found: &TraceStep) -> Vec<String> {
 }
 
 /// To the millisecond: steps lie close together.
-fn at(at: OffsetDateTime) -> String {
+pub(crate) fn at(at: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 
-fn took(milliseconds: i64) -> String {
+/// How long something took.
+pub(crate) fn took(milliseconds: i64) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         _ => screen::age(time::Duration::milliseconds(milliseconds)),

@@ -8,6 +8,7 @@ mod alerts;
 mod audit;
 mod auth;
 mod broker;
+mod console;
 mod duration;
 mod environment;
 mod exports;
@@ -39,6 +40,7 @@ pub use alerts::{AlertsConfig, Content, Person, SmsConfig, SmtpConfig, SmtpTls, 
 pub use audit::AuditConfig;
 pub use auth::{Algorithm, AuthConfig, AuthKeyConfig, JwksConfig};
 pub use broker::BrokerConfig;
+pub use console::ConsoleConfig;
 pub use environment::environment;
 pub use exports::{ExportsConfig, ObjectsPlace, S3Config};
 pub use hospitals::{
@@ -96,6 +98,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// The port for probes and metrics.
     pub admin: AdminConfig,
+    /// Where operators look with a browser.
+    pub console: ConsoleConfig,
     /// Bulk exports.
     pub exports: ExportsConfig,
     /// The lanes and their measures.
@@ -181,6 +185,7 @@ impl Config {
             auth: AuthConfig::read(root.section("auth"), insecure),
             intake: IntakeConfig::read(root.section("intake"), insecure),
             admin: AdminConfig::read(root.section("admin")),
+            console: ConsoleConfig::read(root.section("console"), insecure),
             exports: ExportsConfig::read(root.section("exports"), insecure),
             worker: WorkerConfig::read(root.section("worker")),
             reports: ReportsConfig::read(root.section("reports")),

@@ -23,8 +23,10 @@ pub struct Service {
 /// What to run and how.
 #[derive(Clone, Debug)]
 pub struct Start<'a> {
-    /// `epro-producer-api` or `epro-worker`.
+    /// `epro-producer-api`, `epro-worker`, or `epro`.
     pub binary: &'static str,
+    /// Which of its commands, where it has some.
+    pub command: Option<&'static str>,
     /// The configuration file.
     pub config: &'a Path,
     /// Environment on top of the test's own, e.g. `("RUST_LOG", "trace")`.
@@ -41,8 +43,10 @@ impl Service {
         let child = Command::new(binary(what.binary)?)
             .arg("--config")
             .arg(what.config)
+            .args(what.command)
             .env("EPRO__ADMIN__LISTEN", &admin)
             .env("EPRO__INTAKE__LISTEN", &listen)
+            .env("EPRO__CONSOLE__LISTEN", &listen)
             .envs(what.env.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -59,7 +63,7 @@ impl Service {
         self.pid
     }
 
-    /// `http://host:port` of its public door (the API's).
+    /// `http://host:port` of its public door (the API's, the console's).
     pub fn url(&self) -> String {
         format!("http://{}", self.listen)
     }

@@ -142,9 +142,25 @@ impl Stack {
 
     /// Starts a binary with more environment and doesn't wait.
     pub fn spawn(&self, binary: &'static str, env: &[(&str, &str)]) -> Result<Service> {
+        self.start(binary, None, env)
+    }
+
+    /// Starts `epro console` and waits until it is ready.
+    pub async fn console(&self) -> Result<Service> {
+        let mut console = self.start("epro", Some("console"), &[])?;
+        console.ready().await?;
+        Ok(console)
+    }
+
+    fn start(
+        &self,
+        binary: &'static str,
+        command: Option<&'static str>,
+        env: &[(&str, &str)],
+    ) -> Result<Service> {
         let number = self.started.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let output = self.folder.0.join(format!("{binary}-{number}.log"));
-        Service::start(&Start { binary, config: &self.config(), env, output })
+        Service::start(&Start { binary, command, config: &self.config(), env, output })
     }
 
     /// A client of that API with a log of its own.

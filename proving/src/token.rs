@@ -58,6 +58,12 @@ impl Minter {
         self.token(&json!({"sub": who, "scope": "report", "study": studies, "site": sites}))
     }
 
+    /// An operator's, for the console: `viewer`, `operator`, `steward`.
+    pub fn operator(&self, who: &str, roles: &[&str]) -> Result<String> {
+        let scopes: Vec<String> = roles.iter().map(|role| format!("console:{role}")).collect();
+        self.token(&json!({"sub": who, "scope": scopes.join(" ")}))
+    }
+
     /// The same words under a key that nobody knows.
     pub fn forger(&self) -> Self {
         Self {

@@ -4,9 +4,11 @@
 
 mod chain;
 mod read;
+mod search;
 
 pub use chain::AuditChain;
 pub(crate) use chain::{Entries, Head, Record, microseconds};
+pub use search::{Found, Search};
 
 use crate::error::StoreError;
 use crate::pool::Store;

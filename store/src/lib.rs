@@ -24,6 +24,7 @@
 //! | [`suspects`] | deliveries that came back after a crash |
 //! | [`lease`] | ownership that expires |
 //! | [`oldest`] | since when the oldest of each kind of work waits |
+//! | [`overview`] | what an operator sees at a glance |
 //! | [`pause`] | what an operator, or a lane itself, stopped on purpose |
 //! | [`audit`] | who did what: append-only, each row with the hash of the one before it |
 //! | [`status`] | where a submission stands |
@@ -44,6 +45,7 @@ pub mod hospitals;
 pub mod lease;
 pub mod migrate;
 pub mod oldest;
+pub mod overview;
 pub mod pause;
 pub mod pool;
 pub mod reconcile;

@@ -4,6 +4,7 @@
 
 mod audit;
 mod config_check;
+mod console;
 mod dead_letters;
 mod doctor;
 mod queues;

@@ -10,7 +10,7 @@ use super::tls::ServerTls;
 /// Above it a client that nobody can tell anything would not be told so within 3 s.
 const LONGEST_CONFIRM: Duration = Duration::from_millis(2800);
 
-const ADDRESS: &str = "has to be an address like 127.0.0.1:8080";
+pub(super) const ADDRESS: &str = "has to be an address like 127.0.0.1:8080";
 
 /// A kind of route of the public door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +135,6 @@ impl AdminConfig {
     }
 }
 
-fn loopback(port: u16) -> SocketAddr {
+pub(super) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }

@@ -45,6 +45,7 @@ pub(super) fn tree(config: &Config) -> Value {
         "auth": auth(config),
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
+        "console": {"listen": config.console.listen.to_string(), "origin": config.console.origin},
         "exports": exports(&config.exports),
         "worker": worker(config),
         "reports": reports(&config.reports),

@@ -35,6 +35,9 @@ struct Arguments {
     /// Seconds that accepted submissions may take to be settled
     #[arg(long, default_value_t = 60)]
     patience: u64,
+    /// The operators' console, to print a token for it
+    #[arg(long)]
+    console: Option<String>,
     /// More addresses to print, NAME=URL
     #[arg(long)]
     url: Vec<String>,
@@ -78,7 +81,12 @@ async fn main() -> Result<ExitCode> {
     for (name, url) in arguments.url.iter().filter_map(|pair| pair.split_once('=')) {
         println!("  {name:<10} {url}");
     }
-    println!("\n{}", try_it(&evening.api, &sample::minter(&arguments.folder)?)?);
+    let minter = sample::minter(&arguments.folder)?;
+    println!("\n{}", try_it(&evening.api, &minter)?);
+    if let Some(console) = &arguments.console {
+        let token = minter.operator("ann", &["viewer", "operator", "steward"])?;
+        println!("\nthe console is at {console}; sign in, within an hour, with\n\n{token}");
+    }
     Ok(if bad == 0 && !strange { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

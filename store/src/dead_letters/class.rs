@@ -51,6 +51,23 @@ pub enum DeadLetterState {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Unreadable,
+        Self::Conflict,
+        Self::Stale,
+        Self::BaseAbsent,
+        Self::Unknown,
+        Self::Invalid,
+        Self::Refused,
+        Self::Quarantined,
+        Self::Panicked,
+        Self::Broker,
+        Self::HospitalRefused,
+        Self::Undeliverable,
+        Self::NotScored,
+    ];
+
     /// Its name in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -87,22 +104,7 @@ impl FromStr for Class {
     type Err = UnknownClass;
 
     fn from_str(name: &str) -> Result<Self, UnknownClass> {
-        const ALL: [Class; 13] = [
-            Class::Unreadable,
-            Class::Conflict,
-            Class::Stale,
-            Class::BaseAbsent,
-            Class::Unknown,
-            Class::Invalid,
-            Class::Refused,
-            Class::Quarantined,
-            Class::Panicked,
-            Class::Broker,
-            Class::HospitalRefused,
-            Class::Undeliverable,
-            Class::NotScored,
-        ];
-        ALL.into_iter().find(|class| class.as_str() == name).ok_or(UnknownClass)
+        Self::ALL.into_iter().find(|class| class.as_str() == name).ok_or(UnknownClass)
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn another_worker(stack: &Stack, name: &str, change: impl FnOnce(&mut
     let file = stack.folder().join(format!("{name}.yaml"));
     std::fs::write(&file, config.to_string()).unwrap();
     let output = stack.folder().join(format!("{name}.log"));
-    Service::start(&Start { binary: "epro-worker", config: &file, env: &[], output }).unwrap()
+    Service::start(&Start { binary: "epro-worker", command: None, config: &file, env: &[], output }).unwrap()
 }
 
 /// A PHQ-9 without anything dangerous, for a site without a hospital.

@@ -1,0 +1,74 @@
+//! `epro console`: what the other commands show and do, as a web page.
+//!
+//! One background task looks at the broker and the tables every two seconds; pages show what it saw last, so that a
+//! server that is down makes no page wait. What is asked of PostgreSQL for one page has a second and a half.
+
+mod act;
+mod alerts;
+mod audit;
+mod chart;
+mod dead_letter;
+mod dead_letters;
+mod desk;
+mod files;
+mod flow;
+mod frame;
+mod guard;
+mod history;
+mod hospitals;
+mod live;
+mod live_page;
+mod overview;
+mod pauses;
+mod picture;
+mod queues;
+mod redrives;
+mod refused;
+mod router;
+mod server;
+mod session;
+mod sign_in;
+mod submissions;
+mod visitor;
+mod wanted;
+mod words;
+mod working;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use epro_process::config::Config;
+use epro_process::health::{self, Readiness};
+use epro_process::shutdown::Shutdown;
+use epro_process::{task, telemetry};
+
+use desk::Desk;
+
+/// Serves until it is asked to leave.
+pub(crate) async fn run(config: &Config, metrics: telemetry::Metrics) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::on_signals().context("the signals can't be listened to")?;
+    let readiness = Readiness::new();
+    let open = readiness.part("console");
+    let (desk, watch, redrives) = Desk::new(config.clone(), shutdown.clone())?;
+    let desk = Arc::new(desk);
+    // Not a condition of being ready: without PostgreSQL or RabbitMQ the console is needed most.
+    task::spawn("console watch", picture::keep(desk.clone(), watch, shutdown.clone()));
+    task::spawn("console redrives", working::keep(redrives, shutdown.clone()));
+    health::start(&config.admin, readiness, metrics).await.context("the admin port can't be bound")?;
+    let (address, serving) = server::bind(config.console.listen, router::router(desk), shutdown.clone())
+        .context("the console's address can't be bound")?;
+    tracing::info!(%address, "the console listens");
+    open.ready();
+    let served = tokio::select! {
+        served = serving => served,
+        () = async {
+            shutdown.requested().await;
+            open.not_ready("leaving");
+            std::future::pending::<()>().await;
+        } => Ok(()),
+    };
+    served.context("the server has stopped")?;
+    tracing::info!("left in order");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,167 @@
+//! `/alerts`: dangerous answers, who was told, what nobody has acknowledged; closing one with a reason.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use epro_store::alerts::{AlertNow, Ended, NoticeRow};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::act::Form;
+use super::desk::{Desk, actor, done};
+use super::frame::{Frame, page};
+use super::live_page::{Still, live_page};
+use super::picture::Picture;
+use super::refused::Refused;
+use super::visitor::Visitor;
+use super::words;
+use crate::alerts;
+
+/// Alerts that are listed with those that are done.
+const LISTED: u32 = 200;
+
+#[derive(Template)]
+#[template(path = "alerts.html")]
+struct Live {
+    seen: bool,
+    all: bool,
+    total: String,
+    untold: i64,
+    rows: Vec<Row>,
+}
+
+#[derive(Template)]
+#[template(path = "alerts_all.html")]
+struct All {
+    frame: Frame,
+    site: String,
+    error: Option<String>,
+    list: String,
+}
+
+#[derive(Template)]
+#[template(path = "alert.html")]
+struct One {
+    frame: Frame,
+    alert: AlertNow,
+    row: Row,
+    notices: Vec<Notice>,
+    open: bool,
+}
+
+struct Row {
+    id: Uuid,
+    severity: String,
+    rule: String,
+    site: String,
+    study: String,
+    since: String,
+    age: String,
+    told: String,
+    standing: &'static str,
+    mood: &'static str,
+}
+
+struct Notice {
+    row: NoticeRow,
+    mood: &'static str,
+    last: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    all: Option<String>,
+    site: Option<String>,
+    #[serde(flatten)]
+    still: Still,
+}
+
+/// The undone ones, live; with `?all=1` the newest of all.
+pub(crate) async fn list(
+    State(desk): State<Arc<Desk>>,
+    visitor: Visitor,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    if wanted.all.is_none() {
+        return live_page(&desk, visitor, &wanted.still, ("/alerts", "Alerts", "alerts"), draw);
+    }
+    let site = wanted.site.filter(|site| !site.is_empty());
+    let found = desk.ask(async |store| store.alerts(false, site.as_deref(), LISTED).await).await;
+    let (rows, error) = match found {
+        Ok(found) => (found.iter().map(row).collect(), None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let list = Live { seen: error.is_none(), all: true, total: String::new(), untold: 0, rows };
+    let list = list.render().unwrap_or_default();
+    let frame = Frame::of(&desk, visitor, "/alerts", "All alerts");
+    page(&All { frame, site: site.unwrap_or_default(), error, list })
+}
+
+pub(crate) fn draw(_: &Desk, picture: &Picture) -> String {
+    let tables = picture.tables.what();
+    let rows = tables.map_or(&[][..], |tables| &tables.alerts[..]).iter().map(row).collect();
+    let (total, untold) = tables.map_or((0, 0), |tables| tables.undone);
+    let total = words::count(total);
+    Live { seen: tables.is_some(), all: false, total, untold, rows }.render().unwrap_or_default()
+}
+
+/// One with its notices.
+pub(crate) async fn show(
+    State(desk): State<Arc<Desk>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(still): Query<Still>,
+) -> Result<Response, Refused> {
+    let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
+    let found = desk.ask(async |store| store.alert(id).await).await.map_err(Refused::unseen)?;
+    let (alert, notices) = found.ok_or_else(|| Refused::absent("There is no such alert."))?;
+    let notices = notices.into_iter().map(|row| Notice {
+        mood: if row.state == "sent" { "ok" } else { "bad" },
+        last: words::instant(row.last_at),
+        row,
+    });
+    let frame = Frame::of(&desk, visitor, "/alerts", format!("Alert {}", alert.rule)).telling(still.told());
+    let (row, open) = (row(&alert), alert.state != "done");
+    Ok(page(&One { frame, row, notices: notices.collect(), open, alert }))
+}
+
+/// Ends one that nobody will acknowledge.
+pub(crate) async fn close(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    form: Form,
+) -> Result<Response, Refused> {
+    form.visitor.needs_operator()?;
+    let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
+    let (who, reason) = (actor(form.who()), form.reason()?);
+    let mut chain = desk.chain().await?;
+    match done(desk.store().close_alert(&mut chain, id, who, reason)).await? {
+        Ended::Now => Ok(Redirect::to(&format!("/alerts/{id}?told=closed")).into_response()),
+        Ended::Already => Ok(Redirect::to(&format!("/alerts/{id}?told=done_before")).into_response()),
+        Ended::Absent | Ended::NotTheirs => Err(Refused::absent("There is no such alert.")),
+    }
+}
+
+fn row(alert: &AlertNow) -> Row {
+    let since = alert.received_at.unwrap_or(alert.created_at);
+    let standing = alerts::standing(alert);
+    Row {
+        id: alert.alert_id,
+        severity: alert.severity.clone(),
+        rule: alert.rule.clone(),
+        site: alert.site_id.clone(),
+        study: alert.study_id.clone(),
+        since: words::instant(since),
+        age: words::age(since),
+        told: format!("{} told, {} not", alert.told, alert.untold),
+        standing,
+        mood: match standing {
+            "acknowledged" | "closed" => "ok",
+            "repeats another" => "quiet",
+            "nobody is told" => "bad",
+            _ => "look",
+        },
+    }
+}

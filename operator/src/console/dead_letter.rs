@@ -1,0 +1,94 @@
+//! `/dead-letters/{id}`: one, what it holds for who says why, and giving it up.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use epro_store::dead_letters::DeadLetterRow;
+
+use super::act::Form;
+use super::dead_letters::{Row, row};
+use super::desk::{Desk, actor, done};
+use super::frame::{Frame, page};
+use super::live_page::Still;
+use super::refused::Refused;
+use super::visitor::Visitor;
+use super::words;
+use crate::dead_letters::reveal;
+
+#[derive(Template)]
+#[template(path = "dead_letter.html")]
+struct Page {
+    frame: Frame,
+    row: Row,
+    first: String,
+    settled: Option<String>,
+    open: bool,
+    bytes: String,
+    revealed: Option<String>,
+}
+
+/// Without what is under the seal.
+pub(crate) async fn show(
+    State(desk): State<Arc<Desk>>,
+    visitor: Visitor,
+    Path(id): Path<i64>,
+    Query(still): Query<Still>,
+) -> Result<Response, Refused> {
+    let found = desk.ask(async |store| store.dead_letter(id).await).await.map_err(Refused::unseen)?;
+    let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
+    Ok(shown(&desk, visitor, found, None, still.told()))
+}
+
+/// With it. The audit row is committed before anything is opened.
+pub(crate) async fn reveal(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<i64>,
+    form: Form,
+) -> Result<Response, Refused> {
+    form.visitor.needs_steward()?;
+    let (who, reason) = (actor(form.who()), form.reason()?);
+    // Before anything is noted: without the keys nobody sees anything.
+    let ring = desk.config.keys.ring().map_err(|_| Refused::down("The console has no keys of seals."))?;
+    let mut chain = desk.chain().await?;
+    let found = done(desk.store().reveal(&mut chain, id, who, reason)).await?;
+    let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
+    let opened = serde_json::to_string_pretty(&reveal::opened(&ring, &found)).unwrap_or_default();
+    Ok(shown(&desk, form.visitor, found, Some(opened), None))
+}
+
+/// Gives it up.
+pub(crate) async fn discard(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<i64>,
+    form: Form,
+) -> Result<Response, Refused> {
+    form.visitor.needs_operator()?;
+    let (who, reason) = (actor(form.who()), form.reason()?);
+    let mut chain = desk.chain().await?;
+    let discarded = done(desk.store().discard(&mut chain, &[id], who, reason)).await?;
+    let told = if discarded.now.is_empty() { "done_before" } else { "discarded" };
+    Ok(Redirect::to(&format!("/dead-letters/{id}?told={told}")).into_response())
+}
+
+fn shown(
+    desk: &Desk,
+    visitor: Visitor,
+    found: DeadLetterRow,
+    revealed: Option<String>,
+    told: Option<&str>,
+) -> Response {
+    let summary = found.summary;
+    let title = format!("Dead letter {}", summary.id);
+    let frame = Frame::of(desk, visitor, "/dead-letters", title).telling(told);
+    page(&Page {
+        first: words::instant(summary.first_at),
+        settled: summary.settled_at.map(words::instant),
+        open: summary.state.as_str() == "open",
+        bytes: words::count(found.body.len()),
+        row: row(summary),
+        frame,
+        revealed,
+    })
+}

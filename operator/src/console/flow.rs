@@ -1,0 +1,318 @@
+//! The flow through the lanes as a picture: intake, queues, stored, hospitals and alerts.
+//!
+//! Two drawings of the same nodes: side by side for a screen, one under the other for a phone.
+
+use epro_broker::topology;
+
+use super::desk::Desk;
+use super::picture::{Picture, Tables};
+use super::{hospitals, queues, words};
+use crate::queues::Line;
+
+/// Hospitals that have a box of their own.
+const HOSPITALS: usize = 6;
+
+/// A box of the picture.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    column: Column,
+    pub name: String,
+    pub to: &'static str,
+    pub title: String,
+    pub figure: String,
+    pub unit: &'static str,
+    pub line: String,
+    pub mood: &'static str,
+    /// How it stands, in a word: the mood is no colour alone.
+    pub state: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Intake,
+    Queue,
+    Stored,
+    After,
+    Aside,
+}
+
+/// A drawing.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub wide: u32,
+    pub high: u32,
+    pub boxes: Vec<Placed>,
+    pub paths: Vec<Path>,
+}
+
+/// A box and its place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub node: Node,
+    pub x: u32,
+    pub y: u32,
+    pub w: u32,
+    pub h: u32,
+}
+
+/// A way from one box to another.
+#[derive(Debug)]
+pub(crate) struct Path {
+    pub d: String,
+    /// To what is set aside.
+    pub aside: bool,
+}
+
+/// The boxes, as of what was seen last.
+pub(crate) fn nodes(desk: &Desk, picture: &Picture) -> Vec<Node> {
+    let sites = desk.outside().hospitals();
+    let lines = picture.queues(&sites);
+    let tables = picture.tables.what();
+    let mut nodes = vec![intake(picture)];
+    for (queue, title) in [
+        (topology::SUBMISSIONS_URGENT, "Urgent"),
+        (topology::SUBMISSIONS_ROUTINE, "Routine"),
+        (topology::SUBMISSIONS_DEFERRED, "Deferred"),
+    ] {
+        nodes.push(waiting(queue, title, lines.iter().find(|line| line.queue == queue)));
+    }
+    nodes.push(stored(tables));
+    nodes.push(alerts(tables, lines.iter().find(|line| line.queue == topology::ALERTS)));
+    nodes.extend(tables.into_iter().flat_map(|tables| hospital_nodes(tables, &lines)));
+    nodes.push(aside(tables));
+    nodes
+}
+
+fn intake(picture: &Picture) -> Node {
+    let rate = picture.history.last().and_then(|point| point.accepted);
+    Node {
+        column: Column::Intake,
+        name: "intake".into(),
+        to: "/queues",
+        title: "Intake".into(),
+        figure: words::or_unknown(rate.map(words::figure)),
+        unit: "a second",
+        line: String::new(),
+        mood: if rate.is_some() { "ok" } else { "quiet" },
+        state: "producer-api".into(),
+    }
+}
+
+fn waiting(queue: &str, title: &str, line: Option<&Line>) -> Node {
+    let state = line.map_or("unknown", |line| line.state.as_str());
+    let rate = |rate: Option<f64>| words::or_unknown(rate.map(words::figure));
+    let (into, out) = (line.and_then(|line| line.in_per_second), line.and_then(|line| line.out_per_second));
+    let age = line.and_then(|line| line.oldest).map(words::age);
+    Node {
+        column: Column::Queue,
+        name: queue.replace('.', "-"),
+        to: "/queues",
+        title: title.into(),
+        figure: words::or_unknown(line.and_then(|line| line.ready).map(words::count)),
+        unit: "wait",
+        line: match age {
+            Some(age) => format!("in {} · out {} · oldest {age}", rate(into), rate(out)),
+            None => format!("in {} · out {} a second", rate(into), rate(out)),
+        },
+        mood: if line.is_some() { queues::mood(state) } else { "quiet" },
+        state: state.split(':').next().unwrap_or(state).to_owned(),
+    }
+}
+
+fn stored(tables: Option<&Tables>) -> Node {
+    let rate = tables.map(|tables| tables.overview.stored_rate);
+    Node {
+        column: Column::Stored,
+        name: "stored".into(),
+        to: "/submissions",
+        title: "Stored".into(),
+        figure: words::or_unknown(rate.map(words::figure)),
+        unit: "a second",
+        line: String::new(),
+        mood: if rate.is_some() { "ok" } else { "quiet" },
+        state: "PostgreSQL".into(),
+    }
+}
+
+fn alerts(tables: Option<&Tables>, queue: Option<&Line>) -> Node {
+    let undone = tables.map(|tables| tables.undone);
+    let ready = queue.and_then(|queue| queue.ready).map_or_else(|| "?".to_owned(), words::count);
+    Node {
+        column: Column::After,
+        name: "alerts".into(),
+        to: "/alerts",
+        title: "Alerts".into(),
+        figure: words::or_unknown(undone.map(|(all, _)| words::count(all))),
+        unit: "not done",
+        line: format!("{ready} in the queue · {} told to nobody", undone.map_or(0, |(_, untold)| untold)),
+        mood: match undone {
+            None => "quiet",
+            Some((0, _)) => "ok",
+            Some((_, 0)) => "look",
+            Some(_) => "bad",
+        },
+        state: queue
+            .map_or("unknown".into(), |queue| queue.state.split(':').next().unwrap_or_default().to_owned()),
+    }
+}
+
+fn hospital_nodes(tables: &Tables, lines: &[Line]) -> Vec<Node> {
+    let mut nodes: Vec<Node> = tables
+        .hospitals
+        .iter()
+        .take(HOSPITALS)
+        .map(|found| {
+            let queue = topology::his(&found.site_id);
+            let out = lines.iter().find(|line| line.queue == queue).and_then(|line| line.out_per_second);
+            let oldest = found.oldest.map(|oldest| format!(" · oldest {}", words::age(oldest)));
+            Node {
+                column: Column::After,
+                name: format!("his-{}", found.site_id),
+                to: "/hospitals",
+                title: found.site_id.clone(),
+                figure: words::count(found.waiting),
+                unit: "wait",
+                line: format!(
+                    "out {} a second{}",
+                    words::or_unknown(out.map(words::figure)),
+                    oldest.unwrap_or_default()
+                ),
+                mood: hospitals::mood(found),
+                state: match (&found.paused, &found.gate) {
+                    (Some(_), _) => "paused".into(),
+                    (None, Some(gate)) => format!("gate {}", gate.replace('_', "-")),
+                    (None, None) => "never called".into(),
+                },
+            }
+        })
+        .collect();
+    if let Some(more) = tables.hospitals.len().checked_sub(HOSPITALS).filter(|more| *more > 0) {
+        let rest = tables.hospitals.iter().skip(HOSPITALS);
+        nodes.push(Node {
+            column: Column::After,
+            name: "his-more".into(),
+            to: "/hospitals",
+            title: format!("{more} more hospitals"),
+            figure: words::count(rest.clone().map(|found| found.waiting).sum::<i64>()),
+            unit: "wait",
+            line: String::new(),
+            mood: if rest.clone().any(|found| hospitals::mood(found) == "bad") { "bad" } else { "ok" },
+            state: String::new(),
+        });
+    }
+    nodes
+}
+
+fn aside(tables: Option<&Tables>) -> Node {
+    let open = tables.map(|tables| tables.overview.open());
+    let mut classes: Vec<(&str, i64)> = Vec::new();
+    for some in tables.map_or(&[][..], |tables| &tables.overview.set_aside) {
+        match classes.iter_mut().find(|(class, _)| *class == some.class) {
+            Some((_, count)) => *count += some.open,
+            None => classes.push((&some.class, some.open)),
+        }
+    }
+    classes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let most: Vec<String> = classes.iter().take(2).map(|(class, count)| format!("{count} {class}")).collect();
+    Node {
+        column: Column::Aside,
+        name: "aside".into(),
+        to: "/dead-letters",
+        title: "Dead letters".into(),
+        figure: words::or_unknown(open.map(words::count)),
+        unit: "open",
+        line: most.join(" · "),
+        mood: match open {
+            None => "quiet",
+            Some(0) => "ok",
+            Some(_) => "look",
+        },
+        state: String::new(),
+    }
+}
+
+const HIGH: u32 = 78;
+const GAP: u32 = 16;
+
+impl Flow {
+    /// Side by side.
+    pub(crate) fn wide(nodes: &[Node]) -> Self {
+        let of = |column| nodes.iter().filter(move |node| node.column == column);
+        let rows = u32::try_from(of(Column::After).count().max(4)).unwrap_or(4);
+        let high = rows * (HIGH + GAP) + 8;
+        let mut boxes = Vec::new();
+        let mut place = |column, x, w, middle: u32| {
+            let count = u32::try_from(of(column).count()).unwrap_or(1);
+            let top = middle.saturating_sub((count * (HIGH + GAP) - GAP) / 2).max(8);
+            for (at, node) in (0..).zip(of(column)) {
+                boxes.push(Placed { node: node.clone(), x, y: top + at * (HIGH + GAP), w, h: HIGH });
+            }
+        };
+        let middle = high / 2;
+        place(Column::Intake, 8, 190, middle);
+        place(Column::Queue, 270, 300, middle);
+        place(Column::Stored, 642, 170, middle);
+        place(Column::After, 884, 308, middle);
+        place(Column::Aside, 612, 230, (middle + HIGH + 2 * GAP + HIGH / 2).min(high - 8 - HIGH / 2));
+        let paths = paths(&boxes, side);
+        Self { wide: 1200, high, boxes, paths }
+    }
+
+    /// One under the other.
+    pub(crate) fn tall(nodes: &[Node]) -> Self {
+        let mut boxes: Vec<Placed> = Vec::new();
+        let mut y = 8;
+        for node in nodes {
+            // The ways need room between the columns.
+            if boxes.last().is_some_and(|last| last.node.column != node.column) {
+                y += 14;
+            }
+            boxes.push(Placed { node: node.clone(), x: 4, y, w: 352, h: HIGH });
+            y += HIGH + 8;
+        }
+        let paths = paths_down(&boxes);
+        Self { wide: 360, high: y + 4, boxes, paths }
+    }
+}
+
+/// From every box of a column to every one of the next.
+fn paths(boxes: &[Placed], way: fn(&Placed, &Placed) -> String) -> Vec<Path> {
+    let ways = [
+        (Column::Intake, Column::Queue),
+        (Column::Queue, Column::Stored),
+        (Column::Stored, Column::After),
+        (Column::Stored, Column::Aside),
+    ];
+    let mut paths = Vec::new();
+    for (from, to) in ways {
+        for start in boxes.iter().filter(|placed| placed.node.column == from) {
+            // Nothing comes to the deferred queue from the door: only what has waited.
+            let deferred = topology::SUBMISSIONS_DEFERRED.replace('.', "-");
+            let ends = boxes.iter().filter(|placed| placed.node.column == to);
+            for end in ends.filter(|end| from != Column::Intake || end.node.name != deferred) {
+                let aside = to == Column::Aside;
+                let d = if aside { down(start, end) } else { way(start, end) };
+                paths.push(Path { d, aside });
+            }
+        }
+    }
+    paths
+}
+
+fn paths_down(boxes: &[Placed]) -> Vec<Path> {
+    let pairs = boxes.iter().zip(boxes.iter().skip(1));
+    let ways = pairs.filter(|(start, end)| start.node.column != end.node.column);
+    ways.map(|(start, end)| Path { d: down(start, end), aside: end.node.column == Column::Aside }).collect()
+}
+
+fn side(start: &Placed, end: &Placed) -> String {
+    let (x1, y1) = (start.x + start.w, start.y + start.h / 2);
+    let (x2, y2) = (end.x, end.y + end.h / 2);
+    let half = x1.midpoint(x2);
+    format!("M{x1} {y1}C{half} {y1} {half} {y2} {x2} {y2}")
+}
+
+fn down(start: &Placed, end: &Placed) -> String {
+    let (x1, x2) = (start.x + start.w / 2, end.x + end.w / 2);
+    format!("M{x1} {}L{x2} {}", start.y + start.h, end.y)
+}

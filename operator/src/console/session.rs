@@ -1,0 +1,167 @@
+//! Who is signed in: a signed cookie, and nothing kept here but what was signed out.
+//!
+//! The key is made when the process starts: a restart signs everybody out.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
+use aws_lc_rs::rand::SystemRandom;
+use epro_process::auth::Caller;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The longest that anybody stays signed in, in seconds; never longer than the token.
+const LIFE: i64 = 3600;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// The token's `sub`.
+    pub who: String,
+    /// Whether they may pause, redrive, close and discard.
+    pub operates: bool,
+    /// Whether they may see what a patient said, with a reason.
+    pub reveals: bool,
+    /// Unix seconds.
+    pub until: i64,
+    id: Uuid,
+}
+
+/// Makes and verifies cookies.
+pub(crate) struct Sessions {
+    key: Key,
+    secure: bool,
+    /// Signed out before their time.
+    ended: Mutex<HashMap<Uuid, i64>>,
+}
+
+impl Session {
+    /// For somebody whose token was believed.
+    pub(crate) fn of(caller: &Caller) -> Self {
+        let token = caller.until as i64;
+        Self {
+            who: caller.sub.expose().clone(),
+            operates: caller.may_operate,
+            reveals: caller.may_reveal,
+            until: token.min(now() + LIFE),
+            id: Uuid::now_v7(),
+        }
+    }
+}
+
+impl Sessions {
+    /// With a key of its own. `secure`: browsers come by https.
+    pub(crate) fn new(secure: bool) -> anyhow::Result<Self> {
+        let key = Key::generate(HMAC_SHA256, &SystemRandom::new()).ok().context("no randomness")?;
+        Ok(Self { key, secure, ended: Mutex::default() })
+    }
+
+    /// The `Set-Cookie` that signs somebody in.
+    pub(crate) fn cookie(&self, session: &Session) -> anyhow::Result<String> {
+        let claims = serde_json::to_vec(session)?;
+        let value = format!("{}.{}", hex(&claims), hex(sign(&self.key, &claims).as_ref()));
+        Ok(self.written(&value, session.until - now()))
+    }
+
+    /// The `Set-Cookie` that signs them out; the cookie is believed no more, wherever it is.
+    pub(crate) fn end(&self, session: &Session) -> String {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
+        ended.retain(|_, until| *until > now);
+        ended.insert(session.id, session.until);
+        self.written("", 0)
+    }
+
+    /// Who is signed in, by the `Cookie` header.
+    pub(crate) fn read(&self, cookies: &str) -> Option<Session> {
+        let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let (_, value) = pairs.find(|(name, _)| *name == self.name())?;
+        let (claims, mac) = value.split_once('.')?;
+        let claims = unhex(claims)?;
+        verify(&self.key, &claims, &unhex(mac)?).ok()?;
+        let session: Session = serde_json::from_slice(&claims).ok()?;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        (session.until > now() && !ended.contains_key(&session.id)).then_some(session)
+    }
+
+    /// What every form of this session has to carry.
+    pub(crate) fn form_token(&self, session: &Session) -> String {
+        hex(sign(&self.key, &form_of(session)).as_ref())
+    }
+
+    /// Whether a form of this session carried it.
+    pub(crate) fn is_form_token(&self, session: &Session, token: &str) -> bool {
+        unhex(token).is_some_and(|token| verify(&self.key, &form_of(session), &token).is_ok())
+    }
+
+    fn written(&self, value: &str, life: i64) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={life}{secure}", self.name())
+    }
+
+    fn name(&self) -> &'static str {
+        if self.secure { "__Host-epro" } else { "epro" }
+    }
+}
+
+fn form_of(session: &Session) -> Vec<u8> {
+    [b"form ", session.id.as_bytes().as_slice()].concat()
+}
+
+fn now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
+}
+
+/// Bytes as text.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.len() % 2 == 1 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs = (0..text.len()).step_by(2);
+    pairs.map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session { who: "ann".into(), operates: true, reveals: false, until: now() + 60, id: Uuid::now_v7() }
+    }
+
+    fn value(cookie: &str) -> &str {
+        cookie.split(';').next().unwrap()
+    }
+
+    #[test]
+    fn a_cookie_is_believed_until_its_end_its_sign_out_or_a_change() {
+        let (sessions, session) = (Sessions::new(false).unwrap(), session());
+        let cookie = sessions.cookie(&session).unwrap();
+        let cookie = format!("other=1; {}", value(&cookie));
+        assert_eq!(sessions.read(&cookie).unwrap().who, "ann");
+        assert!(Sessions::new(false).unwrap().read(&cookie).is_none(), "another process's");
+        let more = cookie.replacen("epro=7b", "epro=7c", 1);
+        assert!(sessions.read(&more).is_none());
+        let late = Session { until: now() - 1, ..session.clone() };
+        assert!(sessions.read(value(&sessions.cookie(&late).unwrap())).is_none());
+        sessions.end(&session);
+        assert!(sessions.read(&cookie).is_none(), "signed out");
+    }
+
+    #[test]
+    fn a_form_of_one_session_is_no_form_of_another() {
+        let sessions = Sessions::new(true).unwrap();
+        let (one, other) = (session(), session());
+        let token = sessions.form_token(&one);
+        assert!(sessions.is_form_token(&one, &token));
+        assert!(!sessions.is_form_token(&other, &token) && !sessions.is_form_token(&one, ""));
+        assert!(sessions.cookie(&one).unwrap().ends_with("; Secure"));
+    }
+}

@@ -1,0 +1,110 @@
+//! Signing in with a token, and out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
+use serde_json::Value;
+
+use epro_store::audit::{AuditEvent, AuditFacts};
+
+use super::act::Form;
+use super::desk::{Desk, actor, done};
+use super::frame::{Frame, page_as};
+use super::session::Session;
+
+/// How long a sign-in waits for its place in the audit trail.
+const NOTED: Duration = Duration::from_millis(1500);
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page {
+    frame: Frame,
+    to: String,
+    error: Option<String>,
+}
+
+pub(crate) async fn page(Query(query): Query<HashMap<String, String>>) -> Response {
+    let to = local(query.get("to").map_or("/", String::as_str)).to_owned();
+    super::frame::page(&Page { frame: Frame::bare("Sign in"), to, error: None })
+}
+
+/// A token that is believed and may at least look becomes a cookie.
+pub(crate) async fn enter(
+    State(desk): State<Arc<Desk>>,
+    axum::Form(form): axum::Form<HashMap<String, String>>,
+) -> Response {
+    let to = local(form.get("to").map_or("/", String::as_str));
+    let token = form.get("token").map_or("", |token| token.trim());
+    let error = match desk.verifier.bearer(token) {
+        Ok(caller) if caller.may_view => match desk.sessions.cookie(&Session::of(&caller)) {
+            Ok(cookie) => {
+                note(&desk, "console.signed_in", caller.sub.expose()).await;
+                let cookie = AppendHeaders([(header::SET_COOKIE, cookie)]);
+                return (cookie, Redirect::to(to)).into_response();
+            }
+            Err(error) => format!("{error:#}"),
+        },
+        Ok(_) => "the token has none of the scopes console:viewer, console:operator, console:steward".into(),
+        Err(why) => why.to_string(),
+    };
+    tracing::warn!(why = error, "somebody was not let into the console");
+    let frame = Frame::bare("Sign in");
+    page_as(StatusCode::UNAUTHORIZED, &Page { frame, to: to.to_owned(), error: Some(error) })
+}
+
+pub(crate) async fn leave(State(desk): State<Arc<Desk>>, form: Form) -> Response {
+    note(&desk, "console.signed_out", form.who()).await;
+    let cookie = AppendHeaders([(header::SET_COOKIE, desk.sessions.end(&form.visitor.session))]);
+    (cookie, Redirect::to("/sign-in")).into_response()
+}
+
+/// Into the audit trail, if PostgreSQL is there: to look while it is down, one has to get in.
+async fn note(desk: &Desk, action: &str, who: &str) {
+    let event = AuditEvent {
+        action: action.to_owned(),
+        outcome: "ok".to_owned(),
+        facts: AuditFacts::by(actor(who)),
+        submission_id: None,
+        pseudonym: None,
+        site_id: None,
+        study_id: None,
+        body_sha256: None,
+        received_at: None,
+        details: Value::Null,
+    };
+    if desk.picture().tables.down.is_some() {
+        tracing::warn!(action, who, "not in the audit trail: PostgreSQL is down");
+        return;
+    }
+    let noted = async {
+        let mut chain = desk.chain().await?;
+        done(desk.store().record(&mut chain, &[event])).await
+    };
+    if !matches!(tokio::time::timeout(NOTED, noted).await, Ok(Ok(_))) {
+        tracing::warn!(action, who, "not in the audit trail: PostgreSQL doesn't answer");
+    }
+}
+
+/// A page of ours; anything else is the overview.
+fn local(to: &str) -> &str {
+    let ours = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+    if ours { to } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn nobody_is_led_away_after_the_sign_in() {
+        assert_eq!(local("/dead-letters?class=conflict"), "/dead-letters?class=conflict");
+        for away in ["//evil.example", "https://evil.example", "/\\evil.example", "/\r\nx: y", ""] {
+            assert_eq!(local(away), "/");
+        }
+    }
+}

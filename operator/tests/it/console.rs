@@ -1,0 +1,7 @@
+//! `epro console`: who gets in, who may do what, and what a page says when a server is down.
+
+mod acts;
+mod away;
+mod browser;
+mod entrance;
+mod visitor;

@@ -1,0 +1,61 @@
+//! Getting in, and what a browser is told about every page.
+
+use epro_proving::Stack;
+
+use super::visitor::Visitor;
+
+const PAGES: [&str; 8] =
+    ["/", "/queues", "/hospitals", "/alerts", "/dead-letters", "/submissions", "/audit", "/pauses"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_a_scope_of_the_console_gets_in_and_its_cookie_ends_with_the_sign_out() {
+    let stack = Stack::new().await.unwrap();
+    let console = stack.console().await.unwrap();
+    let nobody = Visitor::new(&console);
+    let turned = nobody.get("/dead-letters?class=conflict").await;
+    assert_eq!(
+        (turned.status, turned.header("location")),
+        (303, "/sign-in?to=%2Fdead-letters%3Fclass%3Dconflict")
+    );
+    assert_eq!(nobody.get("/live/overview").await.status, 401);
+    let minter = stack.minter();
+    for (token, why) in [
+        (minter.patient("P-1", "ONC-301", "H001").unwrap(), "none of the scopes"),
+        (minter.forger().operator("ann", &["operator"]).unwrap(), "signature is wrong"),
+        ("nonsense".to_owned(), "can&#39;t be read"),
+    ] {
+        let refused = nobody.sign_in(&token).await;
+        assert!(refused.status == 401 && refused.body.contains(why), "{why}: {}", refused.body);
+        assert_eq!(refused.header("set-cookie"), "");
+    }
+    let entered = nobody.sign_in(&minter.operator("ann", &["viewer"]).unwrap()).await;
+    let cookie = entered.header("set-cookie");
+    assert!(cookie.contains("; HttpOnly; SameSite=Strict; Max-Age="), "{cookie}");
+
+    let ann = Visitor::signed_in(&stack, &console, "ann", &["viewer"]).await;
+    assert!(ann.get("/").await.body.contains(">ann</span>"));
+    assert_eq!(ann.post("/sign-out", &[]).await.status, 303);
+    assert_eq!(ann.get("/").await.header("location"), "/sign-in", "the cookie is no good any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_runs_or_loads_anything_but_our_own_files_and_none_is_kept() {
+    let stack = Stack::new().await.unwrap();
+    let console = stack.console().await.unwrap();
+    let ann = Visitor::signed_in(&stack, &console, "ann", &["operator", "steward"]).await;
+    for path in PAGES.into_iter().chain(["/sign-in", "/nowhere"]) {
+        let page = ann.get(path).await;
+        assert_eq!(page.status, if path == "/nowhere" { 404 } else { 200 }, "{path}: {}", page.body);
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(page.header("cache-control"), "no-store", "{path}");
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        for inline in [" style=", "<style", "<script>", "javascript:", " onclick=", "http://", "https://"] {
+            assert!(!page.body.contains(inline), "{path} has {inline}");
+        }
+        for file in page.body.split('"').filter(|text| text.starts_with("/files/")) {
+            assert_eq!(ann.get(file).await.status, 200, "{file}");
+        }
+    }
+}

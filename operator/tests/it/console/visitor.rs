@@ -1,0 +1,91 @@
+//! A browser, as far as these tests need one: it keeps its cookie and follows nowhere by itself.
+
+use std::time::Duration;
+
+use epro_proving::{Service, Stack};
+use reqwest::{RequestBuilder, redirect::Policy};
+
+/// Somebody with a browser.
+pub(super) struct Visitor {
+    http: reqwest::Client,
+    base: String,
+    pub(super) cookie: String,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Visitor {
+    /// Nobody is signed in. No page may take ten seconds: the store itself gives up after fifteen.
+    pub(super) fn new(console: &Service) -> Self {
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none());
+        let http = http.timeout(Duration::from_secs(10)).build().unwrap();
+        Self { http, base: console.url(), cookie: String::new() }
+    }
+
+    /// Signed in as somebody with these roles.
+    pub(super) async fn signed_in(stack: &Stack, console: &Service, who: &str, roles: &[&str]) -> Self {
+        let mut visitor = Self::new(console);
+        let answer = visitor.sign_in(&stack.minter().operator(who, roles).unwrap()).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let cookie = answer.header("set-cookie");
+        visitor.cookie = cookie.split(';').next().unwrap().to_owned();
+        visitor
+    }
+
+    pub(super) async fn sign_in(&self, token: &str) -> Answer {
+        let request = self.http.post(format!("{}/sign-in", self.base)).header("origin", &self.base);
+        self.send(form(request, &[("token", token)])).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// Posts a form of a page of this session.
+    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.form_token().await;
+        let fields: Vec<(&str, &str)> =
+            fields.iter().copied().chain([("form_token", token.as_str())]).collect();
+        self.post_from(&self.base, path, &fields).await
+    }
+
+    /// Posts these very fields, from a page of that origin.
+    pub(super) async fn post_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.base)).header("origin", origin);
+        self.send(form(request, fields)).await
+    }
+
+    /// What the forms of this session carry.
+    pub(super) async fn form_token(&self) -> String {
+        let page = self.get("/pauses").await.body;
+        let (_, rest) = page.split_once("name=\"form_token\" value=\"").expect("a form");
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Answer {
+        let answer = request.header("cookie", &self.cookie).send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Answer { status, headers, body: answer.text().await.unwrap() }
+    }
+}
+
+fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    request.header("content-type", "application/x-www-form-urlencoded").body(pairs.join("&"))
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

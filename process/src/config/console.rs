@@ -1,0 +1,46 @@
+//! `console`: where operators look with a browser.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::intake::{ADDRESS, loopback};
+use super::section::Section;
+
+/// The console.
+#[derive(Debug, Clone)]
+pub struct ConsoleConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How browsers reach it, as `https://epro.example`; none: by the address that it listens on.
+    pub origin: Option<String>,
+}
+
+impl ConsoleConfig {
+    pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
+        let listen: SocketAddr = section.parsed("listen", loopback(8090), ADDRESS);
+        let origin = section.text("origin");
+        if !listen.ip().is_loopback() {
+            if !insecure {
+                section.problem(
+                    "listen",
+                    "is plain text beyond loopback; set insecure: true behind a proxy that ends TLS",
+                );
+            }
+            if origin.is_none() {
+                section.problem("origin", "is required where browsers come from beyond loopback");
+            }
+        }
+        if origin.as_deref().is_some_and(|origin| !is_origin(origin)) {
+            section.problem("origin", "has to be a scheme and a host, as https://epro.example");
+        }
+        section.finish();
+        Self { listen, origin }
+    }
+}
+
+/// Whether it is spelled as a browser spells it.
+fn is_origin(text: &str) -> bool {
+    let http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    Url::parse(text).is_ok_and(|url| http(&url) && url.origin().ascii_serialization() == text)
+}
