@@ -23,6 +23,12 @@ const MAX_SET: usize = 256 * 1024;
 /// The shortest time between two fetches: tokens with invented key names must not make us hammer the issuer.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Keys by their id.
+type KeySet = HashMap<String, Held>;
+
+/// A key with the text that it was made of.
+type Held = (Vec<u8>, Arc<Key>);
+
 /// The keys as they were last fetched.
 pub(super) struct Published {
     config: JwksConfig,
@@ -34,7 +40,7 @@ pub(super) struct Published {
 
 #[derive(Default)]
 struct Fetched {
-    keys: HashMap<String, (Vec<u8>, Arc<Key>)>,
+    keys: KeySet,
     /// When it was last tried, and whether that gave keys.
     tried: Option<(Instant, bool)>,
 }
@@ -104,7 +110,7 @@ impl Published {
     }
 
     /// Whether a key that was there is gone, or another one. An issuer that is away withdraws nothing.
-    fn keep(&self, keys: Option<HashMap<String, (Vec<u8>, Arc<Key>)>>) -> bool {
+    fn keep(&self, keys: Option<KeySet>) -> bool {
         let mut fetched = self.fetched.write().unwrap_or_else(PoisonError::into_inner);
         fetched.tried = Some((Instant::now(), keys.is_some()));
         let Some(keys) = keys else { return false };
@@ -117,7 +123,7 @@ impl Published {
     }
 
     /// The error says what happened, in no word of the other side.
-    async fn fetch(&self) -> Result<HashMap<String, (Vec<u8>, Arc<Key>)>, &'static str> {
+    async fn fetch(&self) -> Result<KeySet, &'static str> {
         let mut answer = self.client.get(self.config.url.clone()).send().await.map_err(|_| "no answer")?;
         if !answer.status().is_success() {
             return Err("another status than 200");
@@ -138,7 +144,7 @@ impl Published {
 
     /// A key that tokens may be verified with. Which algorithm it is for its type says, never a token; a shared
     /// secret in a public place is none.
-    fn read(&self, key: &Value) -> Option<(String, (Vec<u8>, Arc<Key>))> {
+    fn read(&self, key: &Value) -> Option<(String, Held)> {
         let bytes = key.to_string().into_bytes();
         let jwk: Jwk = serde_json::from_value(key.clone()).ok()?;
         let algorithm = match &jwk.algorithm {

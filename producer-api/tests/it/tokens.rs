@@ -181,7 +181,7 @@ async fn issuer(
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let at = format!("http://{}/jwks.json", listener.local_addr()?);
     let answer = move || {
-        let keys = keys.lock().unwrap().clone();
+        let keys = keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         async move {
             keys.map(|keys| json!({"keys": keys}).to_string())
                 .ok_or(axum::http::StatusCode::SERVICE_UNAVAILABLE)
@@ -190,7 +190,8 @@ async fn issuer(
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(async move {
         let router = axum::Router::new().route("/jwks.json", axum::routing::get(answer));
-        axum::serve(listener, router).await.unwrap();
+        // It ends with its task.
+        let _ = axum::serve(listener, router).await;
     });
     Ok((at, serving))
 }

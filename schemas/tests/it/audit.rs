@@ -128,7 +128,8 @@ fn a_trail_that_nobody_touched_holds_and_says_how_much_no_anchor_vouches_for() {
 fn whatever_is_done_to_a_chain_is_found_and_its_first_bad_sequence_named() {
     let rewritten = |seq, anchor| Broken::Rewritten { seq, anchor };
     type Change = fn(&mut Vec<Event>);
-    let cases: [(&str, Change, Option<(i64, Broken)>); 14] = [
+    type Case = (&'static str, Change, Option<(i64, Broken)>);
+    let cases: [Case; 14] = [
         ("nothing", |_| (), None),
         ("edited", |c| c[4].outcome = "refused".into(), Some((5, Broken::Changed))),
         ("edited in what is null", |c| c[4].study_id = Some(String::new()), Some((5, Broken::Changed))),
@@ -201,7 +202,8 @@ fn an_anchor_that_is_forged_changed_replaced_or_gone_is_named() {
     let whole: [&[u8]; 3] = [&files[0], &files[1], &files[2]];
     let second = |file| [whole[0], file, whole[2]];
     let itself = AnchorTrouble::Itself;
-    let cases: [(&[&[u8]], Vec<(u64, AnchorTrouble)>); 5] = [
+    type Case<'f> = (&'f [&'f [u8]], Vec<(u64, AnchorTrouble)>);
+    let cases: [Case<'_>; 5] = [
         (&whole, vec![]),
         (&second(&forged[1]), vec![(2, itself(AnchorError::UnknownKey))]),
         (&second(&changed), vec![(2, itself(AnchorError::Signature))]),

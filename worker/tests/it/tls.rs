@@ -107,7 +107,8 @@ async fn a_broker_or_a_database_with_a_wrong_name_an_expired_or_an_unknown_certi
     let (ours, clients, other) =
         (Authority::new().unwrap(), Authority::new().unwrap(), Authority::new().unwrap());
     let good = || ours.server("localhost", Some(&clients)).unwrap();
-    let cases: [(&str, fn(&Authority, &Authority, &Authority) -> TlsAcceptor); 4] = [
+    type Shown = fn(&Authority, &Authority, &Authority) -> TlsAcceptor;
+    let cases: [(&str, Shown); 4] = [
         ("wrong name", |ours, _, _| ours.server("elsewhere.example", None).unwrap()),
         ("expired", |ours, _, _| ours.expired_server("localhost").unwrap()),
         ("unknown authority", |_, _, other| other.server("localhost", None).unwrap()),
