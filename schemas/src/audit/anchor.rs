@@ -1,6 +1,6 @@
 //! An anchor: a signed statement of how far every chain was at one instant.
 //!
-//! Its file has two lines: a JSON object, and the Ed25519 signature (RFC 8032, hexadecimal) of [`PURPOSE`] and the
+//! Its file has two lines: a JSON object, and the Ed25519 signature (RFC 8032, hexadecimal) of `PURPOSE` and the
 //! bytes of the first line. Anchors are numbered from 1, and each but the first holds the SHA-256 of the first
 //! line of the one before it.
 
