@@ -50,6 +50,8 @@ pub struct Acknowledgement {
     pub actor: Uuid,
     /// The client application, if its name is a configured one; otherwise `other`.
     pub client: Option<String>,
+    /// The network that the request came from: /24 of IPv4, /48 of IPv6.
+    pub from_network: Option<String>,
     /// The studies that the token is for.
     pub studies: Vec<String>,
     /// The sites that the token is for.

@@ -68,6 +68,8 @@ pub struct ExportRequest {
     pub actor: Uuid,
     /// The client application, if its name is a configured one; otherwise `other`.
     pub client: Option<String>,
+    /// The network that the request came from: /24 of IPv4, /48 of IPv6.
+    pub from_network: Option<String>,
     /// When the door took it.
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String")]
@@ -85,6 +87,8 @@ pub struct ExportCancel {
     pub actor: Uuid,
     /// The client application, if its name is a configured one; otherwise `other`.
     pub client: Option<String>,
+    /// The network that the request came from: /24 of IPv4, /48 of IPv6.
+    pub from_network: Option<String>,
     /// The W3C trace id of the request.
     pub trace_id: Option<String>,
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// 32 secret bytes, wiped when dropped.
-#[derive(Clone)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct SecretKey(Zeroizing<[u8; 32]>);
 
 /// A key file that doesn't hold 32 bytes in base64.

@@ -38,9 +38,31 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        let bytes = unhex(&text).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| de::Error::custom("has to be 64 hexadecimal digits"))
+        deserializer.deserialize_str(Digits)
+    }
+}
+
+/// Reads the digits where they stand: whoever checks a trail reads three of these an event.
+struct Digits;
+
+impl de::Visitor<'_> for Digits {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("64 hexadecimal digits")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Digest, E> {
+        let wrong = || E::custom("has to be 64 hexadecimal digits");
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut bytes = [0; 32];
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return Err(wrong());
+        }
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            *byte = of_digits(*pair).ok_or_else(wrong)?;
+        }
+        Ok(Digest(bytes))
     }
 }
 
@@ -53,10 +75,22 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// The bytes that hexadecimal digits stand for.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| u8::try_from(char::from(*byte).to_digit(16)?).ok();
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    pairs.iter().map(|pair| of_digits(*pair)).collect()
+}
+
+fn of_digits([high, low]: [u8; 2]) -> Option<u8> {
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+fn digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }

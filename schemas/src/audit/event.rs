@@ -1,5 +1,8 @@
 //! An event as a line of NDJSON: everything that its hash covers, so that the file can be checked by itself.
 
+use std::borrow::Cow;
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -13,32 +16,48 @@ use super::row::Row;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each is the column of its name")]
-pub struct Event {
+pub struct Event<S = String, R = Box<RawValue>> {
     pub writer: Uuid,
-    pub name: String,
+    pub name: S,
     pub seq: i64,
     #[serde(with = "rfc3339")]
     pub at: OffsetDateTime,
-    pub action: String,
-    pub outcome: String,
-    pub actor: String,
-    pub client: Option<String>,
-    pub from_network: Option<String>,
+    pub action: S,
+    pub outcome: S,
+    pub actor: S,
+    pub client: Option<S>,
+    pub from_network: Option<S>,
     pub submission_id: Option<Uuid>,
     pub pseudonym: Option<Uuid>,
-    pub site_id: Option<String>,
-    pub study_id: Option<String>,
+    pub site_id: Option<S>,
+    pub study_id: Option<S>,
     pub body_sha256: Option<Digest>,
     #[serde(with = "rfc3339::option")]
     pub received_at: Option<OffsetDateTime>,
     /// The very text that was stored.
-    pub details: Option<Box<RawValue>>,
-    pub trace_id: Option<String>,
+    pub details: Option<R>,
+    pub trace_id: Option<S>,
     pub prev_hash: Digest,
     pub hash: Digest,
 }
 
-impl Event {
+/// An event whose texts stay where they are: in the line that it was read from.
+pub type Line<'l> = Event<Text<'l>, &'l RawValue>;
+
+/// A text of a [`Line`]; a copy only where the line writes it with escapes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<S: Deref<Target = str>, R: Deref<Target = RawValue>> Event<S, R> {
     /// What its hash covers.
     #[must_use]
     pub fn row(&self) -> Row<'_> {
@@ -66,5 +85,10 @@ impl Event {
     #[must_use]
     pub fn hashed(&self) -> Digest {
         Digest(self.row().hash(&self.prev_hash.0))
+    }
+
+    /// The same, gathered in a buffer of the caller's.
+    pub fn hashed_in(&self, buffer: &mut Vec<u8>) -> Digest {
+        Digest(self.row().hash_in(buffer, &self.prev_hash.0))
     }
 }

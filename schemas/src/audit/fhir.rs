@@ -35,7 +35,7 @@ fn kind(action: &str) -> (&'static str, &'static str) {
     match action.split('.').next().unwrap_or_default() {
         "submission" | "report" | "delivery" => ("110110", "Patient Record"),
         "export" => ("110106", "Export"),
-        "request" => ("110114", "User Authentication"),
+        "request" | "console" => ("110114", "User Authentication"),
         _ => ("110100", "Application Activity"),
     }
 }

@@ -43,7 +43,12 @@ impl Row<'_> {
     /// Its hash behind a row whose hash is `prev_hash`.
     #[must_use]
     pub fn hash(&self, prev_hash: &[u8; 32]) -> [u8; 32] {
-        let mut hash = Hash::new();
+        self.hash_in(&mut Vec::with_capacity(512), prev_hash)
+    }
+
+    /// The same for whoever hashes many: the bytes are gathered in `buffer`, whatever was in it.
+    pub fn hash_in(&self, buffer: &mut Vec<u8>, prev_hash: &[u8; 32]) -> [u8; 32] {
+        let mut hash = Hash::new(buffer);
         hash.column(Some(self.writer.as_bytes()));
         hash.column(Some(&self.seq.to_be_bytes()));
         hash.column(Some(&instant(self.at)));
@@ -67,20 +72,21 @@ impl Row<'_> {
 /// The `prev_hash` of the first row of a chain.
 #[must_use]
 pub fn genesis(writer: Uuid, name: &str) -> [u8; 32] {
-    let mut hash = Hash::new();
+    let mut buffer = Vec::with_capacity(128);
+    let mut hash = Hash::new(&mut buffer);
     hash.column(Some(writer.as_bytes()));
     hash.column(Some(name.as_bytes()));
     hash.finish(&[])
 }
 
 /// The bytes are gathered first: one call for a few hundred of them costs less than forty small ones.
-struct Hash(Vec<u8>);
+struct Hash<'b>(&'b mut Vec<u8>);
 
-impl Hash {
-    fn new() -> Self {
-        let mut bytes = Vec::with_capacity(512);
-        bytes.extend_from_slice(VERSION.as_bytes());
-        Self(bytes)
+impl<'b> Hash<'b> {
+    fn new(buffer: &'b mut Vec<u8>) -> Self {
+        buffer.clear();
+        buffer.extend_from_slice(VERSION.as_bytes());
+        Self(buffer)
     }
 
     fn column(&mut self, value: Option<&[u8]>) {
@@ -94,9 +100,9 @@ impl Hash {
         }
     }
 
-    fn finish(mut self, last: &[u8]) -> [u8; 32] {
+    fn finish(self, last: &[u8]) -> [u8; 32] {
         self.0.extend_from_slice(last);
-        Digest::of(&self.0).0
+        Digest::of(self.0).0
     }
 }
 

@@ -1,8 +1,10 @@
 //! Whether every chain is what it was: event by event, with a few bytes of memory for each chain.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::anchor::{Anchor, PublicKey};
@@ -122,23 +124,29 @@ pub struct Verifier {
     chains: HashMap<Uuid, Chain>,
     events: u64,
     later: Vec<(u64, Digest)>,
+    /// Where the bytes of an event are gathered for its hash.
+    buffer: Vec<u8>,
 }
 
 impl Verifier {
     /// With the anchors, which have to be read before the events: what is added later they don't know.
     #[must_use]
     pub fn new(anchors: Anchors) -> Self {
-        Self { anchors, chains: HashMap::new(), events: 0, later: Vec::new() }
+        Self { anchors, chains: HashMap::new(), events: 0, later: Vec::new(), buffer: Vec::new() }
     }
 
     /// The next event. Those of one chain have to come in their order; chains may be mixed.
-    pub fn add(&mut self, event: &Event) {
+    pub fn add<S, R>(&mut self, event: &Event<S, R>)
+    where
+        S: Deref<Target = str>,
+        R: Deref<Target = RawValue>,
+    {
         self.events += 1;
         let chain = self.chains.entry(event.writer).or_insert_with(|| Chain::new(event));
         if chain.broken.is_some() {
             return;
         }
-        if let Err(broken) = chain.take(event) {
+        if let Err(broken) = chain.take(event, &mut self.buffer) {
             chain.broken = Some(broken);
             return;
         }
@@ -153,7 +161,7 @@ impl Verifier {
                 return;
             }
         }
-        if event.action == ANCHORED
+        if *event.action == *ANCHORED
             && let Some(details) = &event.details
             && let Ok(Anchored { anchor, sha256 }) = serde_json::from_str(details.get())
         {
@@ -171,7 +179,7 @@ impl Verifier {
     /// After the last event.
     #[must_use]
     pub fn finish(self) -> Findings {
-        let Self { anchors, chains, events, later } = self;
+        let Self { anchors, chains, events, later, .. } = self;
         let mut broken = Vec::new();
         let mut unanchored = 0;
         for (writer, chain) in &chains {
@@ -202,9 +210,9 @@ impl Verifier {
 }
 
 impl Chain {
-    fn new(first: &Event) -> Self {
+    fn new<S: Deref<Target = str>, R>(first: &Event<S, R>) -> Self {
         Self {
-            name: first.name.clone(),
+            name: String::from(&*first.name),
             seq: 0,
             hash: Digest(genesis(first.writer, &first.name)),
             before: None,
@@ -214,12 +222,16 @@ impl Chain {
     }
 
     /// The error is the first bad sequence, and what is wrong with it.
-    fn take(&mut self, event: &Event) -> Result<(), (i64, Broken)> {
+    fn take<S, R>(&mut self, event: &Event<S, R>, buffer: &mut Vec<u8>) -> Result<(), (i64, Broken)>
+    where
+        S: Deref<Target = str>,
+        R: Deref<Target = RawValue>,
+    {
         let due = self.seq + 1;
         if event.seq != due {
             return Err((due, Broken::Missing));
         }
-        let is_itself = event.hashed() == event.hash && event.name == self.name;
+        let is_itself = event.hashed_in(buffer) == event.hash && *event.name == *self.name;
         if event.prev_hash != self.hash {
             // An event that is whole, or that was made behind the one before the last, accuses the last.
             let accuses = is_itself || self.before == Some(event.prev_hash);

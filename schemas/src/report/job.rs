@@ -26,6 +26,8 @@ pub struct Job {
     pub actor: Uuid,
     /// The client application, if its name is a configured one; otherwise `other`.
     pub client: Option<String>,
+    /// The network that the request came from: /24 of IPv4, /48 of IPv6. Jobs of an older door don't say.
+    pub from_network: Option<String>,
     /// The W3C trace id of the request.
     pub trace_id: Option<String>,
 }
@@ -75,10 +77,20 @@ mod tests {
             deadline: now + time::Duration::seconds(10),
             actor: Uuid::from_u128(7),
             client: None,
+            from_network: Some("192.0.2.0/24".into()),
             trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
         };
         assert_eq!(Job::decode(&job.encode()), Some(job.clone()));
         assert!(!format!("{job:?}").contains("Marta"));
         assert_eq!(Job::decode(b"{}"), None);
+    }
+
+    #[test]
+    fn a_job_of_a_door_that_did_not_say_where_from_is_read_all_the_same() {
+        let older =
+            br#"{"study_id":"ONC-301","site_id":"H001","subject_id":"P-1","client":null,"trace_id":null,
+            "requested_at":"2026-11-23T12:00:00Z","deadline":"2026-11-23T12:00:10Z",
+            "actor":"00000000-0000-0000-0000-000000000007"}"#;
+        assert_eq!(Job::decode(older).map(|job| job.from_network), Some(None));
     }
 }

@@ -1,9 +1,11 @@
 //! The audit trail, checked by somebody who has only the file, the anchors and a public key.
 
+mod lines;
+
 use epro_schemas::audit::anchor::{Anchor, AnchorError, Head, PublicKey, SigningKey};
 use epro_schemas::audit::anchors::{AnchorTrouble, Anchors};
 use epro_schemas::audit::digest::Digest;
-use epro_schemas::audit::event::Event;
+use epro_schemas::audit::event::{Event, Line};
 use epro_schemas::audit::fhir::audit_event;
 use epro_schemas::audit::row::genesis;
 use epro_schemas::audit::verifier::{ANCHORED, Broken, Findings, Verifier};
@@ -97,7 +99,7 @@ fn verified(events: &[Event], anchors: Anchors) -> Findings {
         // Through the file's form: nothing may be lost on the way.
         let line = serde_json::to_string(event).unwrap();
         assert!(!line.contains('\n'));
-        verifier.add(&serde_json::from_str(&line).unwrap());
+        verifier.add(&serde_json::from_str::<Line<'_>>(&line).unwrap());
     }
     verifier.finish()
 }

@@ -67,6 +67,62 @@ fn a_response_and_its_native_form_have_the_same_content() {
     assert_eq!(hash(&native), hash(&fhir));
 }
 
+/// An item of each kind, one of them with several options.
+const EACH_KIND: &str = r#"
+id: each-kind
+version: "1.0"
+title: Every kind of item
+licence: For tests only.
+lists:
+  l: { system: "http://codes.example", options: [{ code: a, score: 0 }, { code: b, score: 1 }, { code: c, score: 2 }] }
+items:
+  - { link_id: one, type: coded, list: l }
+  - { link_id: some, type: coded, list: l, several: true }
+  - { link_id: whole, type: integer, minimum: 0, maximum: 10 }
+  - { link_id: number, type: decimal }
+  - { link_id: "yes", type: boolean }
+  - { link_id: words, type: text }
+  - { link_id: day, type: text }
+  - { link_id: instant, type: text }
+  - { link_id: hour, type: text }
+  - { link_id: place, type: text }
+"#;
+
+#[test]
+fn every_type_of_answer_that_an_instrument_takes_is_the_same_as_in_its_native_form() {
+    let instruments = Instruments::load(&[("each-kind.yaml".into(), EACH_KIND.into())]).unwrap();
+    let coding = |code: &str| json!({"valueCoding": {"code": code}});
+    let item = |link_id: &str, answers: Value| json!({"linkId": link_id, "answer": answers});
+    let group = |items: Value| json!({"linkId": "a-group", "item": items});
+    // Groups in groups, an item below an answer, several answers of one item, a code without its system.
+    let mut one = item("one", json!([coding("b")]));
+    one["answer"][0]["item"] = json!([item("whole", json!([{"valueInteger": 7}]))]);
+    let resource = json!({
+        "resourceType": "QuestionnaireResponse", "status": "completed",
+        "identifier": {"value": "0198f2a4-5b7e-7c31-9d42-6f0a1b2c3d4e"},
+        "questionnaire": "http://example.org/Questionnaire/each-kind|1.0", "authored": "2026-11-23T20:03:11.123+08:00",
+        "item": [
+            group(json!([group(json!([one])), item("some", json!([coding("c"), coding("a")]))])),
+            item("number", json!([{"valueDecimal": 2.50}])), item("yes", json!([{"valueBoolean": true}])),
+            item("words", json!([{"valueString": "as before"}])), item("day", json!([{"valueDate": "2026-11-23"}])),
+            item("instant", json!([{"valueDateTime": "2026-11-23T20:03:11+08:00"}])),
+            item("hour", json!([{"valueTime": "20:03:11"}])), item("place", json!([{"valueUri": "urn:somewhere"}])),
+        ],
+    });
+    let native = json!({
+        "submission_id": Uuid::from_u128(7), "study_id": "ONC-301", "site_id": "H001", "instrument": "each-kind|1.0",
+        "answered_at": "2026-11-23T20:03:11.123+08:00",
+        "answers": {"one": "b", "some": ["a", "c"], "whole": 7, "number": 2.5, "yes": true, "words": "as before",
+            "day": "2026-11-23", "instant": "2026-11-23T20:03:11+08:00", "hour": "20:03:11", "place": "urn:somewhere"},
+    });
+    let native = Submission::parse(native.to_string().as_bytes()).unwrap();
+    let fhir = Response::parse(resource.to_string().as_bytes()).unwrap().submission(&named());
+    let instrument = instruments.get(&native.instrument).unwrap();
+    assert_eq!(instrument.resolve(&fhir).unwrap().items.len(), 10);
+    let hash = |submission| content_hash("P-1", submission, &instrument.resolve(submission).unwrap());
+    assert_eq!(hash(&native), hash(&fhir));
+}
+
 #[test]
 fn an_identifier_is_a_uuid_bare_or_as_a_urn_or_else_no_uuid() {
     let uuid = |value: &str| {

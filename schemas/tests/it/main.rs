@@ -6,7 +6,6 @@ mod audit;
 mod canonical;
 mod envelope;
 mod fhir;
-mod hostile;
 mod instrument_files;
 mod json_schemas;
 mod known_scores;
