@@ -1,6 +1,8 @@
 //! docs/asyncapi.json: what travels through the broker, for those who look at it from outside. Made of the topology, the
 //! headers and the JSON Schemas, and held to them by a test.
 
+mod shape;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -7,15 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
+mod leaving;
 mod tally;
 
 use futures_util::{FutureExt, Stream};
 use lapin::{
     Channel, ErrorKind,
-    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions},
+    options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions},
     options::{BasicQosOptions, BasicRejectOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
-    types::{FieldTable, ShortString},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::time::timeout;
 
@@ -26,6 +27,9 @@ use crate::{
 };
 use tally::Tally;
 
+/// The priority of who is served first; others have none, which counts as 0.
+const FIRST: i32 = 1;
+
 /// A subscription to one queue, on a channel of its own.
 pub struct Consumer {
     desk: Arc<Desk>,
@@ -34,6 +38,10 @@ pub struct Consumer {
     line: Option<Line>,
     end: Option<EndReason>,
     prefetch: usize,
+    /// Decisions stay here for now.
+    keeps_back: bool,
+    /// It was ended by us: no delivery comes any more, and decisions are still sent.
+    cancelled: bool,
     scratch: Vec<(u64, Verdict)>,
     tally: Tally,
 }
@@ -88,6 +96,27 @@ impl Consumer {
         queue: &str,
         prefetch: u16,
     ) -> Result<Self, SubscribeError> {
+        Self::open(connection, queue, prefetch, FieldTable::default()).await
+    }
+
+    /// The same, served before those that subscribed without a priority: as long as this one may be handed more, they
+    /// are handed nothing.
+    pub async fn subscribe_first(
+        connection: &Connection,
+        queue: &str,
+        prefetch: u16,
+    ) -> Result<Self, SubscribeError> {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-priority".into(), AMQPValue::LongInt(FIRST));
+        Self::open(connection, queue, prefetch, arguments).await
+    }
+
+    async fn open(
+        connection: &Connection,
+        queue: &str,
+        prefetch: u16,
+        arguments: FieldTable,
+    ) -> Result<Self, SubscribeError> {
         let away = |error: &dyn std::fmt::Display| SubscribeError::Away(error.to_string());
         let channel = connection.channel().await.map_err(|error| away(&error))?;
         let name = ShortString::try_new(queue).map_err(|error| away(&error))?;
@@ -95,7 +124,7 @@ impl Consumer {
             // First the bound, then the messages: the client's own buffer has none.
             channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
             let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
-            channel.basic_consume(name, tag, options, FieldTable::default()).await
+            channel.basic_consume(name, tag, options, arguments).await
         };
         let stream = timeout(PATIENCE, subscribing)
             .await
@@ -108,6 +137,8 @@ impl Consumer {
             end: None,
             // To the broker, 0 is no bound.
             prefetch: if prefetch == 0 { usize::MAX } else { prefetch.into() },
+            keeps_back: false,
+            cancelled: false,
             scratch: Vec::with_capacity(prefetch.into()),
             tally: Tally::new(queue),
         })
@@ -121,24 +152,26 @@ impl Consumer {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        let Some(line) = &mut self.line else { return Poll::Ready(None) };
+        let Some(line) = self.line.as_mut().filter(|_| !self.cancelled) else { return Poll::Ready(None) };
         match Pin::new(&mut line.stream).poll_next(cx) {
-            Poll::Ready(Some(Ok(delivery))) => {
-                self.ledger.received(delivery.delivery_tag);
-                self.tally.received(delivery.redelivered);
-                Poll::Ready(Some(Delivery::new(delivery, self.desk.clone())))
-            }
+            Poll::Ready(Some(Ok(delivery))) => Poll::Ready(Some(self.received(delivery))),
             Poll::Ready(Some(Err(error))) => Poll::Ready(self.ended(EndReason::Failed(error.to_string()))),
             Poll::Ready(None) => Poll::Ready(self.ended(EndReason::Cancelled)),
             Poll::Pending => {
                 self.desk.watch(cx.waker());
-                // Nothing more comes while the broker counts as many unsettled as it may.
-                let full = self.ledger.outstanding() >= self.prefetch;
-                // If the channel is gone the stream says so next.
-                let _ = self.send_decided(full);
+                if !self.keeps_back {
+                    // If the channel is gone the stream says so next.
+                    let _ = self.send_decided(self.is_full());
+                }
                 Poll::Pending
             }
         }
+    }
+
+    fn received(&mut self, delivery: lapin::message::Delivery) -> Delivery {
+        self.ledger.received(delivery.delivery_tag);
+        self.tally.received(delivery.redelivered);
+        Delivery::new(delivery, self.desk.clone())
     }
 
     /// No late acks: a cancelled subscription that is acked comes alive again on RabbitMQ 4.3,
@@ -175,36 +208,6 @@ impl Consumer {
         hand_over(&line.channel, &self.ledger.take(past_stragglers))
     }
 
-    /// Leaves in order: cancel, release what is undecided, send all decisions, close the
-    /// channel. Finish and settle what is in hand first: what is still undecided goes back to
-    /// the queue, and later decisions about it are ignored. Bounded to 5 s; after that the
-    /// channel is closed as it is.
-    pub async fn leave(mut self) {
-        if let Some(line) = self.line.take() {
-            // Out of time or out of order: dropping the channel closes it, and all goes back.
-            let _ = timeout(PATIENCE, self.leave_line(line)).await;
-        }
-    }
-
-    async fn leave_line(&mut self, mut line: Line) -> Result<(), SettleError> {
-        // Giving back while subscribed would only bring it here again.
-        let tag = line.stream.tag();
-        let cancelled = line.channel.basic_cancel(tag, BasicCancelOptions::default()).await;
-        cancelled.map_err(|_| SettleError::ChannelGone)?;
-        while let Some(delivery) = poll_fn(|cx| Pin::new(&mut line.stream).poll_next(cx)).await {
-            self.ledger.received(delivery.map_err(|_| SettleError::ChannelGone)?.delivery_tag);
-        }
-        self.desk.take(&mut self.scratch);
-        self.desk.close();
-        for (tag, verdict) in self.scratch.drain(..) {
-            self.tally.decided(verdict);
-            self.ledger.decide(tag, verdict);
-        }
-        finish(hand_over(&line.channel, &self.ledger.take_rest())?).await?;
-        let closed = line.channel.close(200, "left".into()).await;
-        closed.map_err(|_| SettleError::ChannelGone)
-    }
-
     /// Why the stream ended; None while it runs.
     pub fn end_reason(&self) -> Option<&EndReason> {
         self.end.as_ref()
@@ -213,6 +216,11 @@ impl Consumer {
     /// Deliveries handed out whose decision hasn't been sent.
     pub fn outstanding(&self) -> usize {
         self.ledger.outstanding()
+    }
+
+    /// As many are handed out as may be without a decision that was sent: the broker hands out no more.
+    pub fn is_full(&self) -> bool {
+        self.ledger.outstanding() >= self.prefetch
     }
 
     /// The queue's name.

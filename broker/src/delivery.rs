@@ -101,6 +101,11 @@ impl Delivery {
         wire::traceparent(&self.properties)
     }
 
+    /// How often it was parked and the Unix milliseconds of the first time; `None`: never. As cheap as one header.
+    pub fn waited(&self) -> Option<(u32, Option<i64>)> {
+        wire::waited(&self.properties)
+    }
+
     /// Unix seconds at which it was published, by its publisher's clock.
     pub fn published_at(&self) -> Option<u64> {
         *self.properties.timestamp()

@@ -100,6 +100,8 @@ pub enum PublisherState {
 #[derive(Clone)]
 pub struct Publisher {
     desk: Arc<Desk>,
+    /// How many of the slots this handle and its clones may hold; `None`: all of them.
+    share: Option<Arc<Semaphore>>,
 }
 
 struct Desk {
@@ -123,7 +125,13 @@ struct Job {
 /// Whoever waits for the answer, and the slot that is held until there is one.
 struct Caller {
     answer: oneshot::Sender<Answer>,
+    _slot: Slot,
+}
+
+/// A slot, of the share of whoever has but a share.
+struct Slot {
     _slot: OwnedSemaphorePermit,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Caller {
@@ -154,7 +162,13 @@ impl Publisher {
             tally: Tally::new(&options.name),
         };
         let owner = Owner::new(options.url, options.name, jobs_out, state_out);
-        (Self { desk: Arc::new(desk) }, owner.run())
+        (Self { desk: Arc::new(desk), share: None }, owner.run())
+    }
+
+    /// The same publisher for those who may hold at most so many of its slots, however slow the broker is.
+    #[must_use]
+    pub fn sharing(&self, slots: usize) -> Self {
+        Self { desk: self.desk.clone(), share: Some(Arc::new(Semaphore::new(slots))) }
     }
 
     /// Publishes and waits for the answer, at most `confirm_timeout`; refuses at once when
@@ -162,10 +176,9 @@ impl Publisher {
     pub async fn publish(&self, message: Message) -> Result<Confirmed, PublishError> {
         let started = Instant::now();
         let deadline = started + self.desk.confirm_timeout;
-        let slot = self.desk.slots.clone().try_acquire_owned();
-        let result = match slot {
-            Ok(slot) => self.send(message, slot, deadline).await,
-            Err(_) => Err(self.unable().err().unwrap_or(PublishError::Saturated)),
+        let result = match self.free_slot() {
+            Some(slot) => self.send(message, slot, deadline).await,
+            None => Err(self.unable().err().unwrap_or(PublishError::Saturated)),
         };
         self.desk.tally.count(&result, started.elapsed());
         result
@@ -187,18 +200,24 @@ impl Publisher {
         result
     }
 
-    async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, PublishError> {
-        self.unable()?;
-        let slot = timeout_at(deadline, self.desk.slots.clone().acquire_owned()).await;
-        slot.map_err(|_| PublishError::Saturated)?.map_err(|_| PublishError::NotConnected)
+    fn free_slot(&self) -> Option<Slot> {
+        let share = match &self.share {
+            Some(share) => Some(share.clone().try_acquire_owned().ok()?),
+            None => None,
+        };
+        Some(Slot { _slot: self.desk.slots.clone().try_acquire_owned().ok()?, _share: share })
     }
 
-    async fn send(
-        &self,
-        message: Message,
-        slot: OwnedSemaphorePermit,
-        deadline: Instant,
-    ) -> Result<Confirmed, PublishError> {
+    async fn slot(&self, deadline: Instant) -> Result<Slot, PublishError> {
+        self.unable()?;
+        let share = match &self.share {
+            Some(share) => Some(acquire(share, deadline).await?),
+            None => None,
+        };
+        Ok(Slot { _slot: acquire(&self.desk.slots, deadline).await?, _share: share })
+    }
+
+    async fn send(&self, message: Message, slot: Slot, until: Instant) -> Result<Confirmed, PublishError> {
         self.unable()?;
         let routing_key = message.routing_key.clone();
         let ticket = self.desk.tickets.fetch_add(1, Ordering::Relaxed);
@@ -208,7 +227,7 @@ impl Publisher {
         let job = Job { ticket, parcel, caller: Caller { answer, _slot: slot } };
         // There is room: each job holds a slot, and there are as many places as slots.
         self.desk.jobs.try_send(job).map_err(|_| PublishError::NotConnected)?;
-        match timeout_at(deadline, answered).await {
+        match timeout_at(until, answered).await {
             Ok(Ok(Ok(()))) => Ok(Confirmed(())),
             Ok(Ok(Err(PublishError::Returned { .. }))) => Err(PublishError::Returned { routing_key }),
             Ok(Ok(Err(error))) => Err(error),
@@ -252,6 +271,11 @@ impl Publisher {
     pub fn watch(&self) -> watch::Receiver<PublisherState> {
         self.desk.state.clone()
     }
+}
+
+async fn acquire(slots: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, PublishError> {
+    let slot = timeout_at(deadline, slots.clone().acquire_owned()).await;
+    slot.map_err(|_| PublishError::Saturated)?.map_err(|_| PublishError::NotConnected)
 }
 
 fn now() -> u64 {

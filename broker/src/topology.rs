@@ -141,8 +141,9 @@ impl Topology {
     }
 
     /// Declares what is missing. Idempotent; looks first, and changes nothing if anything
-    /// differs. A quorum queue isn't crash-safe in its first second: wait two after something
-    /// was created before you count on it.
+    /// differs. A queue as an earlier version declared it stays so: it works, and `epro doctor`
+    /// says what it lacks. A quorum queue isn't crash-safe in its first second: wait two after
+    /// something was created before you count on it.
     pub async fn apply(&self, connection: &Connection) -> Result<Report, TopologyError> {
         let mut scout = Scout::new(connection);
         let mut report = Report::default();

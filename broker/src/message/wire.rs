@@ -122,6 +122,14 @@ pub(crate) fn traceparent(properties: &BasicProperties) -> Option<&str> {
     text(properties.headers().as_ref()?, TRACEPARENT).filter(|value| is_traceparent(value))
 }
 
+/// How often it was parked and since when, of one that was.
+pub(crate) fn waited(properties: &BasicProperties) -> Option<(u32, Option<i64>)> {
+    let table = properties.headers().as_ref()?;
+    let waits =
+        number(table, WAITS).and_then(|waits| u32::try_from(waits).ok()).filter(|waits| *waits > 0)?;
+    Some((waits, number(table, WAITING_SINCE)))
+}
+
 fn name(table: &FieldTable, name: &str) -> Option<String> {
     text(table, name).filter(|value| is_plain(value)).map(str::to_owned)
 }
@@ -298,6 +306,8 @@ mod tests {
         #[test]
         fn headers_come_back_as_they_were_sent(sent in headers(), number: u64) {
             let properties = BasicProperties::default().with_headers(write(sent.clone(), number));
+            let waits = (sent.waits > 0).then_some((sent.waits, sent.waiting_since));
+            prop_assert_eq!(waited(&properties), waits);
             prop_assert_eq!(read(&properties), sent);
             prop_assert_eq!(ticket(&properties), Some(number));
         }

@@ -5,6 +5,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
+use super::policy::DEAD_RETURNS;
 use super::{
     ALERTS, COMMANDS, DEAD, EXPORTS, Missing, RETURN, RISK, SUBMISSIONS_DEFERRED, SUBMISSIONS_ROUTINE,
     SUBMISSIONS_URGENT, WORK, his, home, query,
@@ -14,8 +15,18 @@ use crate::wait::Tier;
 /// An exchange or queue with its frozen arguments.
 #[derive(Clone, Debug)]
 pub(super) enum Object {
-    Exchange { name: String, kind: ExchangeKind, arguments: FieldTable },
-    Queue { name: String, arguments: FieldTable },
+    Exchange {
+        name: String,
+        kind: ExchangeKind,
+        arguments: FieldTable,
+    },
+    /// `older`: the arguments that an earlier version gave it. A queue that has those stays as it is, since none can be
+    /// added to it.
+    Queue {
+        name: String,
+        arguments: FieldTable,
+        older: Option<FieldTable>,
+    },
 }
 
 /// A queue bound to an exchange.
@@ -48,6 +59,16 @@ impl Object {
             Self::Queue { name, .. } => Missing::Queue(name.clone()),
         }
     }
+
+    /// The same as an earlier version declared it, if that was otherwise.
+    pub(super) fn older(&self) -> Option<Self> {
+        match self {
+            Self::Queue { name, older: Some(older), .. } => {
+                Some(Self::Queue { name: name.clone(), arguments: older.clone(), older: None })
+            }
+            Self::Queue { .. } | Self::Exchange { .. } => None,
+        }
+    }
 }
 
 impl Plan {
@@ -60,9 +81,7 @@ impl Plan {
         for tier in Tier::ALL {
             plan.wait_queue(tier, time_scale);
         }
-        // Terminal, so nothing to dead-letter into.
-        plan.queue(DEAD, [text("x-queue-type", "quorum")]);
-        plan.bind(DEAD, DEAD, "");
+        plan.last_stop();
         plan
     }
 
@@ -111,12 +130,22 @@ impl Plan {
         self.bind(name, name, "");
     }
 
+    /// Terminal: there is nothing to dead-letter into, and RabbitMQ 4 throws away what was given back 20 times, unless
+    /// the queue itself says otherwise.
+    fn last_stop(&mut self) {
+        let older = table([text("x-queue-type", "quorum")]);
+        let mut arguments = older.clone();
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DEAD_RETURNS.cast_signed()));
+        self.objects.push(Object::Queue { name: DEAD.to_owned(), arguments, older: Some(older) });
+        self.bind(DEAD, DEAD, "");
+    }
+
     fn exchange<const N: usize>(&mut self, name: &str, kind: ExchangeKind, arguments: [Argument; N]) {
         self.objects.push(Object::Exchange { name: name.to_owned(), kind, arguments: table(arguments) });
     }
 
     fn queue(&mut self, name: &str, arguments: impl IntoIterator<Item = Argument>) {
-        self.objects.push(Object::Queue { name: name.to_owned(), arguments: table(arguments) });
+        self.objects.push(Object::Queue { name: name.to_owned(), arguments: table(arguments), older: None });
     }
 
     fn bind(&mut self, queue: &str, exchange: &str, key: &str) {
@@ -183,7 +212,7 @@ mod tests {
     fn a_time_scale_shrinks_every_tier() {
         let arguments = |tier: Tier| {
             let found = plan().objects.into_iter().find_map(|object| match object {
-                Object::Queue { name, arguments } if name == tier.exchange() => Some(arguments),
+                Object::Queue { name, arguments, .. } if name == tier.exchange() => Some(arguments),
                 _ => None,
             });
             found.unwrap().inner().get("x-message-ttl").cloned()
@@ -195,11 +224,13 @@ mod tests {
     #[test]
     fn every_queue_is_a_quorum_queue_and_only_the_last_stop_has_no_way_on() {
         for object in plan().objects {
-            if let Object::Queue { name, arguments } = object {
+            if let Object::Queue { name, arguments, .. } = object {
                 let has = |key| arguments.contains_key(key);
                 assert!(has("x-queue-type"), "{name}");
                 assert_eq!(has("x-dead-letter-exchange"), name != DEAD, "{name}");
                 assert_eq!(has("x-dead-letter-strategy"), name != DEAD, "{name}");
+                // Elsewhere too low a limit sets a message aside, and a policy may change it.
+                assert_eq!(has("x-delivery-limit"), name == DEAD, "{name}");
             }
         }
     }

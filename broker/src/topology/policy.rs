@@ -26,8 +26,9 @@ pub enum Setting {
 const RETURNS: Setting = Setting::Number(200);
 /// Above this, intake is refused and says so; at 2 KB a message about 4 GB of disk.
 const INTAKE: Setting = Setting::Number(2_000_000);
-/// The last stop has nowhere to send a message that was given back too often: it would be gone.
-const DEAD_RETURNS: Setting = Setting::Number(1_000_000);
+/// The last stop has nowhere to send a message that was given back too often: it would be gone. Frozen in the queue as
+/// well, where nobody forgets it; the lower of the two counts.
+pub(super) const DEAD_RETURNS: u64 = 1_000_000;
 const SPREAD: (&str, Setting) = ("queue-leader-locator", Setting::Text("balanced"));
 
 pub(super) fn all() -> Vec<Policy> {
@@ -42,7 +43,7 @@ pub(super) fn all() -> Vec<Policy> {
             name: "epro-dead",
             pattern: r"^epro\.dead$",
             priority: 20,
-            definition: vec![("delivery-limit", DEAD_RETURNS), SPREAD],
+            definition: vec![("delivery-limit", Setting::Number(DEAD_RETURNS)), SPREAD],
         },
         Policy {
             name: "epro-queues",

@@ -41,9 +41,12 @@ impl<'a> Scout<'a> {
         self.ask(object, true).await
     }
 
-    /// Declares it: creates it, or compares it with what is there.
+    /// Declares it: creates it, or compares it with what is there, which may be as an earlier version declared it.
     pub(super) async fn declare(&mut self, object: &Object) -> Result<Finding, TopologyError> {
-        self.ask(object, false).await
+        match (self.ask(object, false).await?, object.older()) {
+            (Finding::Different(_), Some(older)) => self.ask(&older, false).await,
+            (found, _) => Ok(found),
+        }
     }
 
     async fn ask(&mut self, object: &Object, passive: bool) -> Result<Finding, TopologyError> {
@@ -56,7 +59,7 @@ impl<'a> Scout<'a> {
                         channel.exchange_declare(short(name)?, kind.clone(), options, arguments.clone());
                     Ok(asked.await.map(|()| Finding::There))
                 }
-                Object::Queue { name, arguments } => {
+                Object::Queue { name, arguments, .. } => {
                     let options = QueueDeclareOptions { passive, durable: true, ..Default::default() };
                     let asked = channel.queue_declare(short(name)?, options, arguments.clone());
                     Ok(asked.await.map(|_| Finding::There))

@@ -27,7 +27,7 @@ impl Drop for Watermark {
 async fn during_a_memory_alarm_publishes_are_refused_consuming_goes_on_and_then_all_is_well() -> Result<()> {
     let ctl = std::env::var("EPRO_TEST_RABBITMQCTL").unwrap_or_default();
     if ctl.is_empty() {
-        println!("SKIPPED: EPRO_TEST_RABBITMQCTL is not set, so no memory alarm can be raised");
+        epro_proving::skipped("EPRO_TEST_RABBITMQCTL is not set, so no memory alarm can be raised");
         return Ok(());
     };
     let _alone = NODE.write().await;

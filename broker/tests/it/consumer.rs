@@ -1,8 +1,8 @@
 use anyhow::{Context, Result, ensure};
 use epro_broker::{
-    Consumer,
+    Consumer, Message,
     consumer::{EndReason, SettleError, SubscribeError},
-    topology::{ALERTS, RISK},
+    topology::{ALERTS, DEAD, RISK},
 };
 use tokio::time::timeout;
 
@@ -50,6 +50,41 @@ async fn released_and_requeued_deliveries_come_again() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_was_released_25_times_is_still_in_its_queue_at_its_first_attempt() -> Result<()> {
+    let stand = Stand::new().await?;
+    // Left to itself, RabbitMQ 4.0 gives up on a message after 20 returns.
+    stand.put_policies().await?;
+    let publishing = stand.publisher().await?;
+    publishing.publisher.publish(message(ALERTS, "patience")).await?;
+    let mut consumer = stand.consumer(ALERTS).await?;
+    for _ in 0..25 {
+        let delivery = next(&mut consumer).await?;
+        assert_eq!(delivery.headers().attempt, 1);
+        delivery.release();
+    }
+    let last = next(&mut consumer).await?;
+    assert_eq!((text(&last).as_str(), last.headers().attempt), ("patience", 1));
+    last.release();
+    consumer.leave().await;
+    stand.has_ready(ALERTS, 1).await
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_was_given_back_25_times_is_still_there_without_any_policy() -> Result<()> {
+    let stand = Stand::new().await?;
+    let publishing = stand.publisher().await?;
+    let letter = Message { exchange: DEAD.to_owned(), ..message(ALERTS, "the last stop") };
+    publishing.publisher.publish(letter).await?;
+    let mut consumer = stand.consumer(DEAD).await?;
+    for _ in 0..25 {
+        next(&mut consumer).await?.requeue();
+    }
+    next(&mut consumer).await?.release();
+    consumer.leave().await;
+    stand.has_ready(DEAD, 1).await
+}
+
+#[tokio::test]
 async fn leaving_keeps_everything_undecided_in_the_queue_and_nothing_that_was_acked() -> Result<()> {
     let stand = filled(60).await?;
     // 20 handed out, 20 more in the client's buffer, 20 still with the broker.
@@ -69,6 +104,61 @@ async fn leaving_keeps_everything_undecided_in_the_queue_and_nothing_that_was_ac
     let rest = take(&mut consumer, 55).await?;
     assert!(rest.iter().all(|delivery| !acked.contains(&text(delivery))));
     Ok(())
+}
+
+#[tokio::test]
+async fn a_subscription_that_keeps_back_fills_up_and_is_cancelled_with_nothing_on_its_way() -> Result<()> {
+    let stand = filled(10).await?;
+    let mut consumer = Consumer::subscribe(&stand.connection, ALERTS, 4).await?;
+    let mut hand = take(&mut consumer, 2).await?;
+    consumer.keep_back();
+    hand.drain(..).for_each(|delivery| delivery.ack(&Stored));
+    hand.extend(take(&mut consumer, 2).await?);
+    assert!(consumer.is_full());
+    assert!(futures_util::FutureExt::now_or_never(consumer.next()).is_none());
+    stand.has_ready(ALERTS, 6).await?;
+    assert!(consumer.cancel().await?.is_empty());
+    assert!(timeout(SOON, consumer.next()).await?.is_none());
+    // What is decided after the cancel still counts.
+    hand.into_iter().for_each(|delivery| delivery.ack(&Stored));
+    consumer.settle().await?;
+    assert_eq!(consumer.outstanding(), 0);
+    consumer.leave().await;
+
+    stand.has_ready(ALERTS, 6).await?;
+    let mut consumer = stand.consumer(ALERTS).await?;
+    assert!(take(&mut consumer, 6).await?.iter().all(|delivery| !delivery.redelivered()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_one_that_is_served_first_has_room_the_others_get_nothing() -> Result<()> {
+    let stand = Stand::new().await?;
+    let publishing = stand.publisher().await?;
+    let mut other = stand.consumer(ALERTS).await?;
+    let mut first = Consumer::subscribe_first(&stand.connection, ALERTS, 2).await?;
+    for number in 0..3 {
+        publishing.publisher.publish(message(ALERTS, &number.to_string())).await?;
+    }
+    assert_eq!(take(&mut first, 2).await?.iter().map(text).collect::<Vec<_>>(), ["0", "1"]);
+    assert_eq!(text(&next(&mut other).await?), "2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cancel_gives_what_the_client_had_in_its_buffer() -> Result<()> {
+    let stand = filled(5).await?;
+    let mut consumer = Consumer::subscribe(&stand.connection, ALERTS, 10).await?;
+    let first = next(&mut consumer).await?;
+    stand.has_ready(ALERTS, 0).await?;
+    let mut buffered = consumer.cancel().await?;
+    assert_eq!(buffered.iter().map(text).collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+    let undecided = buffered.pop().context("one")?;
+    buffered.into_iter().for_each(|delivery| delivery.ack(&Stored));
+    first.ack(&Stored);
+    consumer.leave().await;
+    assert!(!undecided.is_live());
+    stand.has_ready(ALERTS, 1).await
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Against the real broker, a virtual host of its own for each test: run `./dev test`.
 
-#![allow(clippy::print_stdout, reason = "tests say what they measured or skipped")]
+#![allow(clippy::print_stdout, reason = "tests say what they measured")]
 
 mod alarm;
 mod confirms;

@@ -6,9 +6,11 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use epro_broker::{
     BrokerUrl, Connection, Consumer, Delivery, Headers, Message, Publisher, PublisherOptions, PublisherState,
-    Topology,
+    Topology, topology::Setting,
 };
 use epro_proving::Vhost;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
 use tokio::{sync::RwLock, task::JoinSet, time::timeout};
 use uuid::Uuid;
 
@@ -48,6 +50,27 @@ impl Stand {
 
     pub(crate) fn url(&self) -> Result<BrokerUrl> {
         Ok(self.vhost.url().parse()?)
+    }
+
+    /// Puts the shipped policies on it, as `epro topology apply` does.
+    pub(crate) async fn put_policies(&self) -> Result<()> {
+        for policy in topology().policies() {
+            let settings = policy.definition.iter().map(|(key, setting)| {
+                let value = match setting {
+                    Setting::Number(number) => json!(number),
+                    Setting::Text(text) => json!(text),
+                };
+                ((*key).to_owned(), value)
+            });
+            let definition: Map<String, Value> = settings.collect();
+            let body = json!({
+                "pattern": policy.pattern, "definition": definition,
+                "priority": policy.priority, "apply-to": "queues",
+            });
+            let path = format!("/api/policies/{}/{}", self.vhost.name(), policy.name);
+            self.vhost.management().send(Method::PUT, &path, Some(body)).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn publisher(&self) -> Result<Publishing> {

@@ -1,14 +1,14 @@
 use anyhow::{Context, Result, bail};
 use epro_broker::{
     BrokerUrl, Connection, Topology,
-    topology::{Missing, Setting, TopologyError},
+    topology::{Missing, TopologyError},
 };
 use lapin::{
     options::QueueDeclareOptions,
     types::{AMQPValue, FieldTable},
 };
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::stand::{SOON, Stand, topology};
 
@@ -80,6 +80,47 @@ async fn every_queue_that_differs_is_named_with_the_argument_and_nothing_is_chan
 }
 
 #[tokio::test]
+async fn a_last_stop_of_an_earlier_version_stays_as_it_is_and_a_new_one_has_its_limit_frozen() -> Result<()> {
+    for (older, limit) in [(true, json!(null)), (false, json!(1_000_000))] {
+        let stand = Stand::bare().await?;
+        if older {
+            last_stop(&stand, None).await?;
+        }
+        let report = topology().apply(&stand.connection).await?;
+        assert_eq!(report.unchanged, if older { vec!["queue epro.dead"] } else { Vec::new() });
+        let again = topology().apply(&stand.connection).await?;
+        assert_eq!(again.created, Vec::<String>::new());
+        let path = format!("/api/queues/{}/epro.dead", stand.vhost.name());
+        let found = stand.vhost.management().get(&path).await?;
+        assert_eq!(found["arguments"]["x-delivery-limit"], limit, "{found}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_last_stop_that_is_neither_new_nor_of_an_earlier_version_is_refused() -> Result<()> {
+    let stand = Stand::bare().await?;
+    last_stop(&stand, Some(("x-max-length", 5))).await?;
+    let error = topology().apply(&stand.connection).await;
+    let text = error.err().context("should have been refused")?.to_string();
+    assert!(text.contains("epro.dead") && text.contains("x-max-length"), "{text}");
+    Ok(())
+}
+
+/// `epro.dead` as it was declared before its limit was frozen, and perhaps something more.
+async fn last_stop(stand: &Stand, more: Option<(&str, i64)>) -> Result<()> {
+    let own = stand.vhost.connect().await?;
+    let channel = own.create_channel().await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    if let Some((name, value)) = more {
+        arguments.insert(name.into(), AMQPValue::LongLongInt(value));
+    }
+    channel.queue_declare("epro.dead".into(), QueueDeclareOptions::durable(), arguments).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn another_time_scale_is_refused_and_names_every_tier_and_both_times() -> Result<()> {
     let stand = Stand::new().await?;
     let error = Topology::new(&["H001".to_owned()], 1.0).apply(&stand.connection).await;
@@ -126,25 +167,7 @@ async fn a_user_without_the_right_to_configure_can_check_but_not_apply() -> Resu
 #[tokio::test]
 async fn the_broker_takes_the_policies_and_each_queue_gets_the_one_meant_for_it() -> Result<()> {
     let stand = Stand::new().await?;
-    for policy in topology().policies() {
-        let definition: Map<String, Value> = policy
-            .definition
-            .iter()
-            .map(|(key, setting)| {
-                let value = match setting {
-                    Setting::Number(number) => json!(number),
-                    Setting::Text(text) => json!(text),
-                };
-                ((*key).to_owned(), value)
-            })
-            .collect();
-        let body = json!({
-            "pattern": policy.pattern, "definition": definition,
-            "priority": policy.priority, "apply-to": "queues",
-        });
-        let path = format!("/api/policies/{}/{}", stand.vhost.name(), policy.name);
-        stand.vhost.management().send(Method::PUT, &path, Some(body)).await?;
-    }
+    stand.put_policies().await?;
     let expected = [
         ("epro.dead", "epro-dead"),
         ("epro.submissions.urgent", "epro-intake"),

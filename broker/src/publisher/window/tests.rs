@@ -9,7 +9,7 @@ use lapin::{
 use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
-use crate::publisher::answers::Answer;
+use crate::publisher::{Slot, answers::Answer};
 
 fn returned(ticket: i64) -> BasicReturnMessage {
     let mut headers = FieldTable::default();
@@ -36,7 +36,7 @@ impl Flights {
     fn add(&mut self, pauses: u32, confirmation: lapin::Result<Confirmation>) {
         let (answer, answered) = oneshot::channel();
         let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let caller = Caller { answer, _slot: slot };
+        let caller = Caller { answer, _slot: Slot { _slot: slot, _share: None } };
         let number = self.window.number();
         self.answers.push(answered);
         self.window.flight.push(Box::pin(async move {
