@@ -136,6 +136,7 @@ fn submission() -> NewSubmission {
             queue: "epro.submissions.routine".into(),
             message_id: Uuid::now_v7(),
             headers: HeadersForRedrive::new(|| json!({"epro-attempt": 1})),
+            waited: None,
         },
     }
 }

@@ -114,6 +114,24 @@ impl From<&String> for Actor {
     }
 }
 
+impl From<Actor> for AuditFacts {
+    fn from(actor: Actor) -> Self {
+        Self::by(actor)
+    }
+}
+
+impl From<&str> for AuditFacts {
+    fn from(name: &str) -> Self {
+        Self::by(name)
+    }
+}
+
+impl From<&String> for AuditFacts {
+    fn from(name: &String) -> Self {
+        Self::by(name)
+    }
+}
+
 impl AuditFacts {
     /// Somebody of ours, not a request: no client, no network.
     #[must_use]

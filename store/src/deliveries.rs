@@ -6,7 +6,7 @@ mod record;
 pub use due::{Begun, Due};
 pub use record::Call;
 
-use crate::audit::{Actor, AuditChain, AuditFacts, Record};
+use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::follow_ons::DeliveryFollowOn;
 use crate::pool::Store;
@@ -62,11 +62,11 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         (submission_id, pseudonym): (Uuid, Uuid),
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<Renewed, StoreError> {
         let key = DeliveryKey { submission_id, pseudonym, generation: 0 };
-        let facts = AuditFacts::by(by);
+        let facts = by.into();
         let mut transaction = Transaction::begin(self, chain).await?;
         let answers = transaction.run(vec![key.asks(RENEW), key.asks(STATE)]).await?;
         let [renewed, state] = &answers[..] else {

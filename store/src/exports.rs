@@ -9,7 +9,7 @@ mod request;
 
 pub use claim::ExportJob;
 pub use look::{ExportFile, ExportStatus};
-pub use page::{ExportPage, ExportRow, PageKey, Sealed};
+pub use page::{ExportRow, PageKey, Sealed};
 pub use progress::{ExportPart, Going};
 pub use reports::ExportReport;
 pub use request::Cancelled;

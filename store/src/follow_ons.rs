@@ -109,6 +109,18 @@ pub struct RiskFollowOn {
     pub study_id: String,
 }
 
+impl FollowOn {
+    /// The submission that it follows from.
+    #[must_use]
+    pub fn submission_id(&self) -> Uuid {
+        match self {
+            Self::Alert(alert) => alert.submission_id,
+            Self::Delivery(delivery) => delivery.submission_id,
+            Self::Risk(risk) => risk.submission_id,
+        }
+    }
+}
+
 impl AlertFollowOn {
     pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {

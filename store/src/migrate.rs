@@ -25,6 +25,9 @@ use crate::pool::{DatabaseUrl, Store};
 use crate::session::Session;
 use tokio_postgres::{Client, NoTls};
 
+/// Every group role that the migrations grant to.
+const ROLES: [&str; 5] = ["epro_intake", "epro_worker", "epro_operator", "epro_research", "epro_auditor"];
+
 /// Any number, as long as every version of epro uses the same.
 const LOCK: i64 = 0x6570_726f;
 
@@ -114,6 +117,9 @@ impl Store {
 async fn under_lock(client: &mut Client) -> Result<Applied, MigrateError> {
     let failed = |error: tokio_postgres::Error| MigrateError::Failed(described(&error));
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
+    for role in ROLES {
+        role_made(client, role).await.map_err(failed)?;
+    }
     client.batch_execute("CREATE SCHEMA IF NOT EXISTS ops").await.map_err(failed)?;
     let mut runner = embedded::migrations::runner();
     runner.set_migration_table_name("ops.schema_history");
@@ -121,6 +127,23 @@ async fn under_lock(client: &mut Client) -> Result<Applied, MigrateError> {
     let migrations =
         report.applied_migrations().iter().map(|m| format!("{} {}", m.version(), m.name())).collect();
     Ok(Applied { migrations })
+}
+
+/// Roles belong to the whole cluster: another database's migration may be making this one, and for a moment after
+/// its COMMIT a SELECT finds it while GRANT does not (it looks into a cache, and is told last). Each statement
+/// here looks anew; once GRANT's own look finds the role, it goes on finding it.
+async fn role_made(client: &Client, role: &str) -> Result<(), tokio_postgres::Error> {
+    let make = format!(
+        "DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN NULL;
+        END $$"
+    );
+    while client.query_one("SELECT to_regrole($1) IS NULL", &[&role]).await?.get(0) {
+        client.batch_execute(&make).await?;
+    }
+    Ok(())
 }
 
 fn judged(error: &refinery::Error) -> MigrateError {

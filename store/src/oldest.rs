@@ -5,11 +5,12 @@ use crate::pool::Store;
 use crate::session::Session;
 use time::OffsetDateTime;
 
-/// What was stored a moment ago tells how old the front of the intake queues is; an alert that was raised a moment ago
-/// tells it of the urgent one.
+/// What was stored a moment ago tells how old the front of the routine queue is, without what has an alert: that came
+/// through the urgent queue and overtook. An alert that was raised a moment ago tells it of the urgent one.
 const OLDEST: &str = "\
-SELECT 'routine' AS kind, NULL AS site_id, max(received_at) AS since FROM identified.submission \
+SELECT 'routine' AS kind, NULL AS site_id, max(received_at) AS since FROM identified.submission s \
 WHERE stored_at > clock_timestamp() - interval '5 seconds' \
+    AND NOT EXISTS (SELECT FROM ops.alert a WHERE a.submission_id = s.submission_id) \
 UNION ALL \
 SELECT 'urgent', NULL, max(received_at) FROM ops.alert \
 WHERE state <> 'done' AND created_at > clock_timestamp() - interval '5 seconds' \

@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Pauses, audited in the same transaction. `false`: it was paused already, and stays as it was.
-    /// A name alone is an operator's; a lane that pauses itself is an [`Actor::System`].
+    /// A name alone is an operator's, from where isn't known; a lane that pauses itself is an [`Actor::System`].
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -84,12 +84,12 @@ impl Store {
         chain: &mut AuditChain,
         kind: &str,
         key: &str,
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let by = by.into();
-        let pause = Step::new(PAUSE).with(kind).with(key).with(by.to_string()).with(reason);
-        self.changed(chain, pause, "pause.set", (kind, key), by, reason).await
+        let facts = by.into();
+        let pause = Step::new(PAUSE).with(kind).with(key).with(facts.actor.to_string()).with(reason);
+        self.changed(chain, pause, "pause.set", (kind, key), facts, reason).await
     }
 
     /// Ends a pause, audited in the same transaction. `false`: it wasn't paused.
@@ -101,7 +101,7 @@ impl Store {
         chain: &mut AuditChain,
         kind: &str,
         key: &str,
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<bool, StoreError> {
         let resume = Step::new(RESUME).with(kind).with(key);
@@ -116,10 +116,9 @@ impl Store {
         change: Step<'_>,
         action: &str,
         (kind, key): (&str, &str),
-        by: Actor,
+        facts: AuditFacts,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let facts = AuditFacts::by(by);
         let details = json!({ "kind": kind, "key": key, "reason": reason });
         let mut transaction = Transaction::begin(self, chain).await?;
         let changed = !transaction.rows(change).await?.is_empty();

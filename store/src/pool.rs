@@ -129,11 +129,13 @@ impl DatabaseUrl {
     }
 }
 
-/// The name of this process, for `pg_stat_activity`.
+/// The name of this process, for `pg_stat_activity`: program, process and machine (`epro-worker 7@node-1`), so that
+/// replicas can be told apart. PostgreSQL cuts it off after 63 bytes.
 fn program() -> String {
     let path = std::env::args().next().unwrap_or_default();
-    let name = path.rsplit('/').next().unwrap_or_default();
-    if name.is_empty() { "epro".to_owned() } else { name.to_owned() }
+    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("epro");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{name} {}@{}", std::process::id(), host.trim())
 }
 
 /// The database, through a lazy pool: opening it connects to nothing, so that a process starts
@@ -204,6 +206,8 @@ mod tests {
         let of = |query: &str| format!("postgres://u@h/d{query}").parse::<DatabaseUrl>();
         assert!(!of("").unwrap().is_secure() && !of("?sslmode=disable").unwrap().is_secure());
         assert!(of("?application_name=a&sslmode=verify-full").unwrap().is_secure());
+        let us = of("").unwrap().config().get_application_name().unwrap().to_owned();
+        assert!(us.contains(&format!(" {}@", std::process::id())), "{us}");
         assert_eq!(of("?sslmode=prefer").unwrap_err(), super::UrlError::SslMode);
         assert_eq!(of("").unwrap().config().get_ssl_mode(), super::SslMode::Disable);
     }

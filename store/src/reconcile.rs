@@ -3,7 +3,7 @@
 //! A message that is there after all does no harm: an alert's and a question's is only a wake-up, and a delivery's has
 //! no effect, since its row has a new generation.
 
-use crate::audit::{Actor, AuditChain, AuditFacts, Record};
+use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -109,10 +109,9 @@ impl Store {
         chain: &mut AuditChain,
         work: Work<'_>,
         before: OffsetDateTime,
-        by: &Actor,
+        by: &AuditFacts,
         reason: &str,
     ) -> Result<u64, StoreError> {
-        let facts = AuditFacts::by(by.clone());
         let details = json!({ "reason": reason }).to_string();
         let (sql, action) = match work {
             Work::Alerts => (ALERTS, "alert.reconciled"),
@@ -134,7 +133,7 @@ impl Store {
                     pseudonym: row.try_get("pseudonym")?,
                     site_id: row.try_get("site_id")?,
                     study_id: row.try_get("study_id")?,
-                    ..Record::about(action, "ok", &facts, Some(details.clone()))
+                    ..Record::about(action, "ok", by, Some(details.clone()))
                 })
             });
             let records = records.collect::<Result<Vec<_>, StoreError>>()?;

@@ -4,7 +4,7 @@ mod status;
 
 pub use status::{ItemStatus, RedriveStatus};
 
-use crate::audit::{Actor, AuditChain, AuditFacts, Record};
+use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::dead_letters::{Filter, matching, narrowed};
 use crate::error::StoreError;
 use crate::pool::Store;
@@ -59,7 +59,7 @@ pub struct NewRedrive<'a> {
     /// At most so many a second.
     pub rate: i32,
     /// Who wants it.
-    pub by: &'a Actor,
+    pub by: &'a AuditFacts,
     /// Why.
     pub reason: &'a str,
     /// Who is going to work at it: a new id for each.
@@ -107,10 +107,9 @@ impl Store {
         chain: &mut AuditChain,
         wanted: &NewRedrive<'_>,
     ) -> Result<Option<i64>, StoreError> {
-        let facts = AuditFacts::by(wanted.by.clone());
         let mut transaction = Transaction::begin(self, chain).await?;
         let create = narrowed(CREATE, wanted.filter).with(wanted.filter.limit.map(i64::from));
-        let create = create.with(wanted.by.to_string()).with(wanted.reason).with(wanted.rate);
+        let create = create.with(wanted.by.actor.to_string()).with(wanted.reason).with(wanted.rate);
         let made = transaction.rows(create.with(wanted.runner)).await?;
         let made = made.first().ok_or_else(StoreError::internal)?;
         let (id, count): (i64, i64) = (made.try_get(0)?, made.try_get(1)?);
@@ -119,7 +118,7 @@ impl Store {
             return Ok(None);
         }
         let details = json!({ "redrive": id, "dead_letters": count, "reason": wanted.reason });
-        let record = Record::about("redrive.created", "ok", &facts, Some(details.to_string()));
+        let record = Record::about("redrive.created", "ok", wanted.by, Some(details.to_string()));
         transaction.commit(Vec::new(), &[record]).await?;
         Ok(Some(id))
     }
@@ -133,11 +132,11 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         redrive_id: i64,
-        by: &Actor,
         runner: Uuid,
+        why: (&AuditFacts, &str),
     ) -> Result<bool, StoreError> {
         let step = Step::new(RESUME).with(redrive_id).with(runner);
-        self.redrive_changed(chain, step, ("redrive.resumed", redrive_id), by).await
+        self.redrive_changed(chain, step, ("redrive.resumed", redrive_id), why).await
     }
 
     /// Ends a redrive before its end, audited in the same transaction; whoever works at it stops at the next step.
@@ -149,10 +148,10 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         redrive_id: i64,
-        by: &Actor,
+        why: (&AuditFacts, &str),
     ) -> Result<bool, StoreError> {
         let step = Step::new(CANCEL).with(redrive_id);
-        self.redrive_changed(chain, step, ("redrive.cancelled", redrive_id), by).await
+        self.redrive_changed(chain, step, ("redrive.cancelled", redrive_id), why).await
     }
 
     async fn redrive_changed(
@@ -160,13 +159,12 @@ impl Store {
         chain: &mut AuditChain,
         step: Step<'_>,
         (action, redrive_id): (&str, i64),
-        by: &Actor,
+        (facts, reason): (&AuditFacts, &str),
     ) -> Result<bool, StoreError> {
-        let facts = AuditFacts::by(by.clone());
         let mut transaction = Transaction::begin(self, chain).await?;
         let changed = !transaction.rows(step).await?.is_empty();
-        let details = json!({ "redrive": redrive_id });
-        let record = Record::about(action, "ok", &facts, Some(details.to_string()));
+        let details = json!({ "redrive": redrive_id, "reason": reason });
+        let record = Record::about(action, "ok", facts, Some(details.to_string()));
         let records = if changed { std::slice::from_ref(&record) } else { &[] };
         transaction.commit(Vec::new(), records).await?;
         Ok(changed)

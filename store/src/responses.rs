@@ -10,12 +10,16 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 const STORED: &str = "\
-SELECT message_id = $3 AS ours, content_hash = $4 AS same FROM identified.submission \
-WHERE submission_id = $1 AND pseudonym = $2";
+SELECT message_id = $3 AS ours, \
+    (content_version = $4 AND content_hash = $5) OR body_sha256 = $6 AS same \
+FROM identified.submission WHERE submission_id = $1 AND pseudonym = $2";
 
 const SET_ASIDE: &str = "\
 SELECT class FROM ops.dead_letter WHERE submission_id = $1 AND message_id = $2 AND state <> 'redriven' \
 ORDER BY id DESC LIMIT 1";
+
+const MESSAGE_SET_ASIDE: &str = "\
+SELECT EXISTS (SELECT FROM ops.dead_letter WHERE message_id = $1 AND state <> 'redriven')";
 
 const RESPONSE: &str = "\
 SELECT r.instrument, r.answered_at, r.answered_year, r.amends, r.profile, r.answers::text AS answers, \
@@ -31,6 +35,18 @@ SELECT s.message_id, s.sealed FROM identified.submission s WHERE s.submission_id
 AND ($2::uuid IS NULL OR s.pseudonym = $2) \
 AND ($2 IS NOT NULL OR (s.study_id = ANY ($3::text[]) AND s.site_id = ANY ($4::text[]))) \
 ORDER BY s.stored_at DESC LIMIT 1";
+
+/// What a message says. Whatever has the same content by the same version of the algorithm, or the same bytes, is the
+/// same submission: the worker judges alike.
+#[derive(Debug, Clone, Copy)]
+pub struct Content {
+    /// The version of the algorithm behind `hash`.
+    pub version: i16,
+    /// SHA-256 of the canonical content.
+    pub hash: [u8; 32],
+    /// SHA-256 of the bytes as received.
+    pub body_sha256: [u8; 32],
+}
 
 /// What became of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +99,17 @@ impl Store {
         submission_id: Uuid,
         pseudonym: Uuid,
         message_id: Uuid,
-        content_hash: &[u8],
+        content: &Content,
     ) -> Result<Option<Fate>, StoreError> {
         let session = Session::open(self).await?;
         let steps = vec![
-            Step::new(STORED).with(submission_id).with(pseudonym).with(message_id).with(content_hash),
+            Step::new(STORED)
+                .with(submission_id)
+                .with(pseudonym)
+                .with(message_id)
+                .with(content.version)
+                .with(&content.hash[..])
+                .with(&content.body_sha256[..]),
             Step::new(SET_ASIDE).with(submission_id).with(message_id),
         ];
         let answers = session.pipeline(steps, false).await?;
@@ -105,6 +127,17 @@ impl Store {
         let Some(row) = set_aside.first() else { return Ok(None) };
         let class: &str = row.try_get("class")?;
         Ok(Some(Fate::SetAside(class.parse().map_err(|_| StoreError::internal())?)))
+    }
+
+    /// Whether a message was set aside, and is.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn is_set_aside(&self, message_id: Uuid) -> Result<bool, StoreError> {
+        let session = Session::open(self).await?;
+        let rows = session.rows(MESSAGE_SET_ASIDE, &[&message_id]).await?;
+        session.done();
+        Ok(rows.first().ok_or_else(StoreError::internal)?.try_get(0)?)
     }
 
     /// A stored response, as far as `access` may see.

@@ -222,10 +222,10 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         key: RiskKey,
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<Option<RiskFollowOn>, StoreError> {
-        let facts = AuditFacts::by(by);
+        let facts = by.into();
         let details = json!({ "reason": reason });
         let mut transaction = Transaction::begin(self, chain).await?;
         let renewed = transaction.rows(asks(RENEW, key)).await?;

@@ -4,8 +4,8 @@ use crate::error::StoreError;
 use crate::pool::Store;
 use crate::step::Step;
 use deadpool_postgres::Object;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
+use futures_util::{FutureExt, TryStreamExt};
 use std::future::Future;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -125,6 +125,19 @@ impl Session {
     /// longer under a plan for any.
     pub(crate) async fn planned_anew(&self, step: &Step<'_>) -> Result<Vec<Row>, StoreError> {
         in_time(self.client()?.query(step.sql, &step.references())).await
+    }
+
+    /// The same for many rows, of which each is read, and let go, as it comes.
+    pub(crate) async fn each_planned_anew<T>(
+        &self,
+        step: &Step<'_>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let reading = async {
+            let rows = self.client()?.query_raw(step.sql, step.references()).await?;
+            rows.err_into().and_then(|row| ready(read(&row))).try_collect().await
+        };
+        timeout(ANSWER, reading).await.unwrap_or_else(|_| Err(StoreError::timeout()))
     }
 
     /// Runs several statements in one round trip, the last of them `COMMIT` if `commit` says so,

@@ -145,6 +145,17 @@ pub struct Source {
     pub message_id: Uuid,
     /// The message's headers that a redrive needs, never a value of a patient.
     pub headers: HeadersForRedrive,
+    /// Its waits before this delivery, if it had to.
+    pub waited: Option<Waited>,
+}
+
+/// How often a message was parked before it could be stored, and since when, as its headers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waited {
+    /// How often.
+    pub times: u32,
+    /// When it was parked for the first time.
+    pub since: Option<OffsetDateTime>,
 }
 
 /// Headers that a dead letter keeps, as a JSON object. Hardly any submission becomes one, so they are

@@ -4,12 +4,13 @@ use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
 use serde::Serialize;
+use std::collections::HashMap;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Steps that are looked up at most.
-const MOST: i64 = 1_000;
+/// Steps that are shown at most, the newest.
+const MOST: u16 = 1_000;
 
 /// A receipt is known by its instant: each row of the audit trail that follows from it repeats it. The duration of
 /// what intake's message led to is that since the receipt, queues and waits included; that of a call is the call's.
@@ -58,7 +59,7 @@ UNION ALL \
 SELECT COALESCE(last_at, created_at), 'risk', concat_ws(', ', state, last_outcome, \
     CASE WHEN attempts > 0 THEN attempts || ' charged' END), NULL, NULL, NULL \
     FROM ops.risk WHERE submission_id = $1 \
-) AS steps ORDER BY at, what LIMIT $2";
+) AS steps ORDER BY at DESC, what DESC LIMIT $2";
 
 /// Where it stands now.
 const STANDING: &str = "\
@@ -71,13 +72,21 @@ UNION ALL SELECT 'alert ' || rule, CASE WHEN acknowledged_at IS NOT NULL THEN 'a
 UNION ALL SELECT 'delivery', state, state_at FROM ops.delivery WHERE submission_id = $1 \
 UNION ALL SELECT 'risk', state, state_at FROM ops.risk WHERE submission_id = $1";
 
+/// By the first receipt: what was sent again later is of another trace.
+const IDS: &str = "\
+SELECT DISTINCT ON (submission_id) submission_id, trace_id FROM audit.event \
+WHERE submission_id = ANY ($1::uuid[]) AND submission_id IS NOT NULL AND trace_id IS NOT NULL \
+ORDER BY submission_id, received_at NULLS LAST, at";
+
 /// A submission's way.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trace {
     /// Where each part of it stands now.
     pub standing: Vec<Standing>,
-    /// What happened, the oldest first.
+    /// What happened, the oldest first; of very many the newest.
     pub steps: Vec<TraceStep>,
+    /// Whether there are older steps, which aren't among these.
+    pub earlier_steps: bool,
 }
 
 /// Where a part of it stands now.
@@ -117,12 +126,26 @@ impl Store {
     /// As every [`StoreError`].
     pub async fn trace(&self, submission_id: Uuid) -> Result<Option<Trace>, StoreError> {
         let session = Session::open(self).await?;
-        let steps = session.rows(STEPS, &[&submission_id, &MOST]).await?;
+        // One more than is shown tells whether there are more.
+        let steps = session.rows(STEPS, &[&submission_id, &(i64::from(MOST) + 1)]).await?;
         let standing = session.rows(STANDING, &[&submission_id]).await?;
         session.done();
-        let steps = steps.iter().map(TraceStep::of).collect::<Result<Vec<_>, _>>()?;
+        let earlier_steps = steps.len() > usize::from(MOST);
+        let steps = steps.iter().take(usize::from(MOST)).rev();
+        let steps = steps.map(TraceStep::of).collect::<Result<Vec<_>, _>>()?;
         let standing = standing.iter().map(Standing::of).collect::<Result<Vec<_>, _>>()?;
-        Ok((!steps.is_empty() || !standing.is_empty()).then_some(Trace { standing, steps }))
+        Ok((!steps.is_empty() || !standing.is_empty()).then_some(Trace { standing, steps, earlier_steps }))
+    }
+
+    /// The W3C trace ids that these submissions came with, as far as they are known.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn trace_ids(&self, submissions: &[Uuid]) -> Result<HashMap<Uuid, String>, StoreError> {
+        let session = Session::open(self).await?;
+        let rows = session.rows(IDS, &[&submissions]).await?;
+        session.done();
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What ends an alert: an acknowledgement, or an operator with a reason. Nothing else does.
 
-use crate::audit::{Actor, AuditChain, AuditFacts, Record};
+use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -95,10 +95,10 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         alert: Uuid,
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<Ended, StoreError> {
-        let facts = AuditFacts::by(by);
+        let facts = by.into();
         let close = |alert: Uuid| Step::new(CLOSE).with(alert).with(facts.actor.to_string()).with(reason);
         let what = ("alert.closed", Some(reason), &facts);
         Ok(self.end(chain, alert, what, |_, _| true, close).await?.1)

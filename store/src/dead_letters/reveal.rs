@@ -2,7 +2,7 @@
 
 use super::settle::record;
 use super::{DeadLetterRow, rows};
-use crate::audit::{Actor, AuditChain, AuditFacts};
+use crate::audit::{AuditChain, AuditFacts};
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::transaction::Transaction;
@@ -18,10 +18,10 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         id: i64,
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<Option<DeadLetterRow>, StoreError> {
-        let facts = AuditFacts::by(by);
+        let facts = by.into();
         let mut transaction = Transaction::begin(self, chain).await?;
         let found = transaction.rows(rows::show(id)).await?;
         let Some(row) = found.first() else {

@@ -1,7 +1,7 @@
 //! What ends a dead letter: a redrive that published it, or an operator who gives it up.
 
 use super::{DeadLetterState, DeadLetterSummary, rows};
-use crate::audit::{Actor, AuditChain, AuditFacts, Record};
+use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::redrives;
@@ -19,7 +19,7 @@ pub struct Mark<'a> {
     /// The dead letter as it was before its message was published.
     pub seen: &'a DeadLetterSummary,
     /// Who publishes it.
-    pub by: &'a Actor,
+    pub by: &'a AuditFacts,
     /// Why.
     pub reason: &'a str,
     /// Whether there was anything to publish.
@@ -66,7 +66,6 @@ impl Store {
         chain: &mut AuditChain,
         mark: &Mark<'_>,
     ) -> Result<Redriven, StoreError> {
-        let facts = AuditFacts::by(mark.by.clone());
         let mut transaction = Transaction::begin(self, chain).await?;
         let found = transaction.rows(rows::lock(mark.seen.id)).await?;
         let (redriven, steps) = judged(mark, found.first())?;
@@ -74,7 +73,7 @@ impl Store {
             "dead_letter": mark.seen.id, "redrive": mark.redrive_id, "published": mark.published,
             "reason": mark.reason,
         });
-        let about = about(&found, ("dead_letter.redriven", &facts), details.to_string())?;
+        let about = about(&found, ("dead_letter.redriven", mark.by), details.to_string())?;
         let records = if redriven == Redriven::Now { about.as_slice() } else { &[] };
         transaction.commit(steps, records).await?;
         Ok(redriven)
@@ -88,13 +87,12 @@ impl Store {
         &self,
         chain: &mut AuditChain,
         ids: &[i64],
-        by: impl Into<Actor>,
+        by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<Discarded, StoreError> {
-        let by = by.into();
-        let facts = AuditFacts::by(by.clone());
+        let facts = by.into();
         let mut transaction = Transaction::begin(self, chain).await?;
-        let found = transaction.rows(rows::discard(ids, &by, reason)).await?;
+        let found = transaction.rows(rows::discard(ids, &facts.actor, reason)).await?;
         let mut now = Vec::with_capacity(found.len());
         let mut records = Vec::with_capacity(found.len());
         for row in &found {
@@ -130,7 +128,7 @@ fn judged<'m>(mark: &'m Mark<'_>, found: Option<&Row>) -> Result<(Redriven, Vec<
         return Ok((Redriven::CameBack, steps));
     }
     let state = if mark.published { "redriven" } else { "settled" };
-    let settle = rows::settle(id, DeadLetterState::Redriven, mark.by, mark.reason);
+    let settle = rows::settle(id, DeadLetterState::Redriven, &mark.by.actor, mark.reason);
     Ok((Redriven::Now, vec![settle, item(state, mark.outcome.to_owned())]))
 }
 

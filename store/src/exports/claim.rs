@@ -1,6 +1,7 @@
 //! Taking an export in hand, under the lease of a slot.
 
 use super::ExportPart;
+use super::request::years;
 use crate::error::StoreError;
 use crate::lease::Lease;
 use crate::pool::Store;
@@ -51,6 +52,8 @@ pub struct ExportJob {
     pub from: OffsetDateTime,
     /// Answered before this time.
     pub to: OffsetDateTime,
+    /// The first and the last year of that, for studies that keep years only.
+    pub years: (i16, i16),
     /// The format's word.
     pub format: String,
     /// With what identifies patients.
@@ -106,6 +109,8 @@ impl Store {
 }
 
 fn job(row: &Row) -> Result<ExportJob, StoreError> {
+    let (from, to) = (row.try_get("period_from")?, row.try_get("period_to")?);
+    let in_utc = years(from, to);
     Ok(ExportJob {
         export_id: row.try_get("export_id")?,
         run: row.try_get("run")?,
@@ -113,8 +118,12 @@ fn job(row: &Row) -> Result<ExportJob, StoreError> {
         study_ids: row.try_get("study_ids")?,
         site_id: row.try_get("site_id")?,
         instruments: row.try_get("instruments")?,
-        from: row.try_get("period_from")?,
-        to: row.try_get("period_to")?,
+        from,
+        to,
+        years: (
+            row.try_get::<_, Option<i16>>("year_from")?.unwrap_or(in_utc.0),
+            row.try_get::<_, Option<i16>>("year_to")?.unwrap_or(in_utc.1),
+        ),
         format: row.try_get("format")?,
         identified: row.try_get("identified")?,
         snapshot: row.try_get("snapshot")?,

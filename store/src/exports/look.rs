@@ -69,6 +69,14 @@ pub struct ExportFile {
     pub sha256: Vec<u8>,
 }
 
+impl ExportStatus {
+    /// Its end was written down before its request: nothing else is known of it yet.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.site_id.is_empty()
+    }
+}
+
 impl Store {
     /// PostgreSQL's snapshot now: what a transaction that ends later stores is not in it.
     ///

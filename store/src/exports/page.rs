@@ -14,26 +14,25 @@ macro_rules! chosen {
     () => {
         "s.site_id = $3 AND s.study_id = ANY ($4::text[]) \
          AND ($5::text[] = '{}' OR s.instrument = ANY ($5)) \
-         AND ((s.answered_at >= $6 AND s.answered_at < $7) OR (s.answered_at IS NULL AND s.answered_year \
-             BETWEEN extract(year FROM $6::timestamptz AT TIME ZONE 'UTC') \
-             AND extract(year FROM $7::timestamptz AT TIME ZONE 'UTC' - interval '1 microsecond'))) \
+         AND ((s.answered_at >= $6 AND s.answered_at < $7) \
+             OR (s.answered_at IS NULL AND s.answered_year BETWEEN $9 AND $10)) \
          AND pg_visible_in_snapshot(s.stored_xid, (SELECT $8::text::pg_snapshot)) "
     };
 }
 
-/// Rows of the site that one page looks at.
-macro_rules! looked_at {
+/// A page: rows of the site from behind one key to another.
+macro_rules! page {
     () => {
-        "20000"
+        "s.site_id = $3 AND (s.pseudonym, s.submission_id) > ($2::uuid, $1::uuid) "
     };
 }
 
 /// The rows come patient by patient, in the order of their index: in the order of submissions' ids, which tell when they
 /// were made, one that keeps years only would stand between neighbours that say its time. What they hold is looked up
-/// row by row. The inner LIMIT keeps the planner from sorting a site anew for each page, as long as it knows the key
-/// behind which the page begins, and a page from taking long where the site has much that isn't asked for.
-macro_rules! page {
-    ($more:literal, $limit:literal) => {
+/// row by row. That the patients lie between two is said once more by itself: of a comparison of rows the planner
+/// doesn't know how little it leaves, and would sort a site anew for each page.
+macro_rules! rows {
+    ($more:literal) => {
         concat!(
             "SELECT s.submission_id, s.pseudonym, s.study_id, s.instrument, s.answered_at, s.answered_year, ",
             "s.late, s.amends, s.profile, s.answers::text AS answers, s.scores::text AS scores, ",
@@ -41,36 +40,32 @@ macro_rules! page {
             "CASE WHEN s.amends IS NOT NULL THEN md5(s.pseudonym::text || s.amends::text)::uuid END ",
             "AS amends_response_id, i.answered_offset_s, i.received_at",
             $more,
-            " FROM (SELECT * FROM research.submission WHERE site_id = $3 ",
-            "AND (pseudonym, submission_id) > ($2::uuid, $1::uuid) ",
-            "ORDER BY pseudonym, submission_id LIMIT ",
-            looked_at!(),
-            ") s ",
+            " FROM research.submission s ",
             "CROSS JOIN LATERAL (SELECT * FROM identified.submission i ",
             "WHERE i.submission_id = s.submission_id AND i.pseudonym = s.pseudonym LIMIT 1) i ",
             "WHERE ",
+            page!(),
+            "AND (s.pseudonym, s.submission_id) <= ($12::uuid, $11::uuid) ",
+            "AND s.pseudonym BETWEEN $2::uuid AND $12::uuid AND ",
             chosen!(),
-            "ORDER BY s.pseudonym, s.submission_id LIMIT ",
-            $limit
+            "ORDER BY s.pseudonym, s.submission_id"
         )
     };
 }
 
-const PAGE: &str = page!("", "2000");
+const PAGE: &str = rows!("");
 
-/// A sealed body may be 256 KiB: fewer at once.
-const IDENTIFIED: &str = page!(", i.sealed, i.message_id", "64");
+const IDENTIFIED: &str = rows!(", i.sealed, i.message_id");
 
-/// The last row that a page looks at, if there are so many.
-const LAST: &str = concat!(
-    "SELECT submission_id, pseudonym FROM (SELECT submission_id, pseudonym FROM research.submission ",
-    "WHERE site_id = $3 AND (pseudonym, submission_id) > ($2::uuid, $1::uuid) ",
-    "ORDER BY pseudonym, submission_id LIMIT ",
-    looked_at!(),
-    ") s OFFSET ",
-    looked_at!(),
-    " - 1"
+/// Which row is the page's last, from the index alone.
+const END: &str = concat!(
+    "SELECT s.submission_id, s.pseudonym FROM research.submission s WHERE ",
+    page!(),
+    "ORDER BY s.pseudonym, s.submission_id OFFSET $4::bigint - 1 LIMIT 1"
 );
+
+/// Behind every key.
+const OPEN_END: PageKey = (Uuid::max(), Uuid::max());
 
 const COUNT: &str = concat!(
     "SELECT count(*) FROM research.submission s ",
@@ -80,15 +75,6 @@ const COUNT: &str = concat!(
 
 /// (`submission_id`, `pseudonym`).
 pub type PageKey = (Uuid, Uuid);
-
-/// Some rows in the order of their keys.
-#[derive(Debug, Default)]
-pub struct ExportPage {
-    /// The rows.
-    pub rows: Vec<ExportRow>,
-    /// Behind which key the next page begins; `None`: this was the last one.
-    pub next: Option<PageKey>,
-}
 
 /// One response, as researchers may see it.
 #[derive(Debug)]
@@ -142,28 +128,47 @@ fn asks<'j>(sql: &'static str, job: &'j ExportJob, after: PageKey) -> Step<'j> {
         .with(job.from)
         .with(job.to)
         .with(&*job.snapshot)
+        .with(job.years.0)
+        .with(job.years.1)
 }
 
 impl Store {
-    /// The rows behind `after` that the export's snapshot sees, a page of them. The same however often it is asked.
+    /// The key that a page which begins behind `after` ends with; `None`: it is the last one, and open.
     ///
     /// # Errors
     /// As every [`StoreError`].
-    pub async fn export_page(&self, job: &ExportJob, after: PageKey) -> Result<ExportPage, StoreError> {
-        let (sql, full) = if job.identified { (IDENTIFIED, 64) } else { (PAGE, 2000) };
+    pub async fn export_page_end(
+        &self,
+        job: &ExportJob,
+        after: PageKey,
+    ) -> Result<Option<PageKey>, StoreError> {
+        // A sealed body may be 256 KiB: fewer at once.
+        let rows: i64 = if job.identified { 64 } else { 250 };
         let session = Session::open(self).await?;
-        let found = session.planned_anew(&asks(sql, job, after)).await?;
-        let looked_at = match found.len() < full {
-            true => session.rows(LAST, &[&after.0, &after.1, &job.site_id]).await?,
-            false => Vec::new(),
-        };
+        let step = Step::new(END).with(after.0).with(after.1).with(&*job.site_id).with(rows);
+        let found = session.planned_anew(&step).await?;
         session.done();
-        let rows = found.iter().map(|found| row(found, job.identified)).collect::<Result<Vec<_>, _>>()?;
-        let next = match looked_at.first() {
-            Some(row) => Some((row.try_get(0)?, row.try_get(1)?)),
-            None => rows.last().filter(|_| rows.len() == full).map(|row: &ExportRow| row.key),
-        };
-        Ok(ExportPage { rows, next })
+        found.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
+
+    /// The rows behind `after`, up to `end`, that were asked for and that the export's snapshot sees: maybe none. The
+    /// same however often it is asked.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn export_page(
+        &self,
+        job: &ExportJob,
+        after: PageKey,
+        end: Option<PageKey>,
+    ) -> Result<Vec<ExportRow>, StoreError> {
+        let sql = if job.identified { IDENTIFIED } else { PAGE };
+        let end = end.unwrap_or(OPEN_END);
+        let session = Session::open(self).await?;
+        let step = asks(sql, job, after).with(end.0).with(end.1);
+        let rows = session.each_planned_anew(&step, |found| row(found, job.identified)).await?;
+        session.done();
+        Ok(rows)
     }
 
     /// How many rows there will be.

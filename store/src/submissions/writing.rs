@@ -11,7 +11,8 @@ use crate::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn, RiskFollowOn}
 use crate::step::Step;
 use crate::suspects;
 use epro_schemas::kind;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// What is to be written about a chunk.
@@ -189,10 +190,6 @@ pub(super) fn record<'s>(
     outcome: &'static str,
 ) -> Record<'s> {
     let row = &submission.identified;
-    let details = (row.amends.is_some() || !submission.alerts.is_empty()).then(|| {
-        let alert = |alert: &AlertRow| json!({"alert": alert.alert_id, "rule": alert.rule, "severity": alert.severity});
-        json!({"amends": row.amends, "alerts": submission.alerts.iter().map(alert).collect::<Vec<_>>()}).to_string()
-    });
     Record {
         action,
         outcome,
@@ -203,8 +200,25 @@ pub(super) fn record<'s>(
         study_id: Some(&row.study_id),
         body_sha256: Some(&row.body_sha256),
         received_at: Some(row.received_at),
-        details,
+        details: details(submission),
     }
+}
+
+/// What it amends, what it alerts about, how it waited before; `None` for nearly all.
+fn details(submission: &NewSubmission) -> Option<String> {
+    let row = &submission.identified;
+    let mut details = Map::new();
+    if row.amends.is_some() || !submission.alerts.is_empty() {
+        let alert = |alert: &AlertRow| json!({"alert": alert.alert_id, "rule": alert.rule, "severity": alert.severity});
+        details.insert("amends".to_owned(), json!(row.amends));
+        details.insert("alerts".to_owned(), submission.alerts.iter().map(alert).collect());
+    }
+    if let Some(waited) = submission.source.waited {
+        let since = waited.since.and_then(|at| at.format(&Rfc3339).ok());
+        details.insert("waits".to_owned(), json!(waited.times));
+        details.insert("waiting_since".to_owned(), json!(since));
+    }
+    (!details.is_empty()).then(|| Value::Object(details).to_string())
 }
 
 fn dead_letter(submission: &NewSubmission, class: Class) -> DeadLetter {

@@ -4,7 +4,9 @@ use crate::support::chain;
 use crate::support::database::Database;
 use crate::support::sample::{alerting, amendment, follow_ons, other_content, sent_again, submission, words};
 use epro_store::AuditChain;
-use epro_store::submissions::NewSubmission;
+use epro_store::submissions::{NewSubmission, Waited};
+use serde_json::{Value, json};
+use time::macros::datetime;
 use uuid::Uuid;
 
 async fn commit(database: &Database, chain: &mut AuditChain, chunk: &[NewSubmission]) -> Vec<&'static str> {
@@ -42,6 +44,24 @@ async fn a_new_submission_is_stored_with_all_of_its_rows() {
     assert_eq!(row.get::<_, String>("action"), "submission.stored");
     assert_eq!(row.get::<_, String>("actor"), format!("subject:{}", new.identified.pseudonym));
     assert_eq!(chain::unbroken(&database).await[&chain.writer()], 1);
+}
+
+#[tokio::test]
+async fn what_has_waited_says_so_in_its_audit_row_and_the_rest_says_nothing() {
+    let database = Database::new().await;
+    let mut chain = AuditChain::new("test");
+    // The chain's first commit goes step by step in any case.
+    commit(&database, &mut chain, &[submission()]).await;
+    let mut new = submission();
+    let since = datetime!(2026-11-23 12:03:14.5 UTC);
+    new.source.waited = Some(Waited { times: 3, since: Some(since) });
+    assert_eq!(commit(&database, &mut chain, &[new, submission()]).await, ["stored", "stored"]);
+
+    let details = "SELECT details::text FROM audit.event WHERE details IS NOT NULL";
+    let details: Vec<String> = database.rows(details).await.iter().map(|row| row.get(0)).collect();
+    let details: Vec<Value> = details.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    assert_eq!(details, [json!({"waits": 3, "waiting_since": "2026-11-23T12:03:14.5Z"})]);
+    assert_eq!(chain::unbroken(&database).await[&chain.writer()], 3);
 }
 
 #[tokio::test]

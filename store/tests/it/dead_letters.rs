@@ -42,7 +42,7 @@ pub(crate) async fn mark(
     by: &str,
     reason: &str,
 ) -> Redriven {
-    let by = Actor::from(by);
+    let by = AuditFacts::from(by);
     let mark = Mark { redrive_id: 1, seen, by: &by, reason, published: true, outcome: "redriven" };
     store.mark_redriven(chain, &mark).await.unwrap()
 }

@@ -5,6 +5,7 @@ use crate::support::database::Database;
 use crate::support::sample::{alerting, amendment, other_content, submission, words};
 use epro_store::AuditChain;
 use epro_store::dead_letters::{Filter, Redriven};
+use epro_store::responses::Content;
 use epro_store::status::Access;
 
 async fn a_little_of_everything(database: &Database) {
@@ -78,7 +79,8 @@ async fn intake_reads_where_a_submission_stands_and_what_came_under_its_seal_and
     assert!(response.is_some_and(|response| response.answers.starts_with('[')));
     let sealed = store.sealed_submission(row.get(0), &Access::Subject(row.get(1))).await.unwrap();
     assert!(sealed.is_some_and(|sealed| !sealed.sealed.is_empty()));
-    assert!(store.fate(row.get(0), row.get(1), row.get(0), &[]).await.unwrap().is_some());
+    let content = Content { version: 1, hash: [0; 32], body_sha256: [0; 32] };
+    assert!(store.fate(row.get(0), row.get(1), row.get(0), &content).await.unwrap().is_some());
     let nobody = (&[][..], &[][..]);
     assert!(store.report(row.get(0), nobody, std::time::Duration::from_secs(5)).await.unwrap().is_none());
 

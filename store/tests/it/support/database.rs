@@ -104,15 +104,15 @@ impl Drop for Database {
     /// In a thread of its own: a runtime can't be entered from within another.
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
-        let dropping = std::thread::spawn(move || {
+        let dropping = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut connections = JoinSet::new();
                 let root = connect(&server, &mut connections).await;
                 root.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
             });
-        });
-        dropping.join().unwrap();
+        };
+        std::thread::scope(|scope| scope.spawn(dropping).join()).unwrap();
     }
 }
 

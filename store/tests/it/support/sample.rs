@@ -58,6 +58,7 @@ pub(crate) fn submission() -> NewSubmission {
             queue: "epro.submissions.routine".into(),
             message_id,
             headers: HeadersForRedrive::new(|| json!({"epro-attempt": 1})),
+            waited: None,
         },
     }
 }
