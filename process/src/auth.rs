@@ -8,5 +8,6 @@ mod unbelieved;
 mod verifier;
 
 pub use caller::Caller;
+pub use published::keys_of_use;
 pub use unbelieved::Unbelieved;
 pub use verifier::Verifier;

@@ -58,7 +58,7 @@ pub use secret::Secret;
 use section::{Findings, Section};
 pub use tls::{ServerTls, TlsConfig};
 pub use traces::TracesConfig;
-pub use worker::{Lane, WorkerConfig};
+pub use worker::{ALERT_CONNECTIONS, CONNECTIONS_A_SLOT, Lane, WorkerConfig};
 
 /// Goes before an instrument's id in its canonical URL unless the configuration says what does.
 const CANONICAL: &str = "urn:epro:instrument:";
@@ -140,6 +140,11 @@ impl Config {
         };
         let base = path.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
         Self::from_text(&text, base, environment, problems)
+    }
+
+    /// The same of a text, as if it were a file of the working folder, without an environment.
+    pub fn read_text(text: &str) -> (Self, Vec<Problem>) {
+        Self::from_text(text, PathBuf::new(), [], Vec::new())
     }
 
     fn from_text(

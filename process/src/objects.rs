@@ -17,7 +17,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, PutMode, RetryConfig};
+use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreExt as _, PutMode, RetryConfig};
 use secrecy::ExposeSecret as _;
 use tokio::io::AsyncWriteExt as _;
 
@@ -26,7 +26,7 @@ use crate::config::{ObjectsPlace, Problem, S3Config};
 /// What is sent to S3 at once; it takes no less but for the last.
 const SENT: usize = 5 << 20;
 /// What is written to a file at once.
-const WRITTEN: usize = 256 << 10;
+const WRITTEN: usize = 64 << 10;
 /// Pieces of one object that are under way at once.
 const PIECES: usize = 2;
 /// How long S3 may be asked again for one call before it counts as away.
@@ -266,11 +266,19 @@ impl Drop for ObjectWriter {
 fn bucket(config: &S3Config, at: &str) -> Result<object_store::aws::AmazonS3, Vec<Problem>> {
     let wrong = |path: &str, rule: String| vec![Problem::new(format!("{at}.s3.{path}"), rule)];
     let secret = config.secret_key.read().map_err(|rule| wrong("secret_key_file", rule))?;
-    let options = ClientOptions::new()
+    let mut options = ClientOptions::new()
         .with_allow_http(config.plain)
         .with_connect_timeout(ANSWER)
         .with_timeout_disabled()
         .with_read_timeout(ANSWER);
+    if let Some(file) = &config.ca_file {
+        for authority in crate::tls::certificates(file).map_err(|rule| wrong("ca_file", rule))? {
+            let authority = Certificate::from_der(&authority)
+                .map_err(|_| wrong("ca_file", "holds a certificate that can't be used".to_owned()))?;
+            options = options.with_root_certificate(authority);
+        }
+        options = options.with_no_system_certificates(true);
+    }
     let retry = RetryConfig { max_retries: 5, retry_timeout: PATIENCE, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_client_options(options)
@@ -284,3 +292,6 @@ fn bucket(config: &S3Config, at: &str) -> Result<object_store::aws::AmazonS3, Ve
     }
     builder.build().map_err(|_| wrong("bucket", "can't be used with this region and endpoint".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

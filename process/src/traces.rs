@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use tokio::sync::mpsc;
 
-pub use context::Context;
+pub use context::{Context, parse};
 pub use exporter::Exporter;
 pub use span::Span;
 
@@ -64,6 +64,17 @@ pub fn flags(trace_id: &str) -> &'static str {
     if recorded { "01" } else { "00" }
 }
 
+/// The id of a trace that begins with us.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// A place in a trace that is known by its id only, for what comes so late that nobody knows after what it came.
+pub fn continued(trace_id: &str) -> Option<String> {
+    let is_id = trace_id.len() == 32 && trace_id.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_id.then(|| format!("00-{trace_id}-{:016x}-{}", context::random(), flags(trace_id)))
+}
+
 /// The trace of a `traceparent`, for a log line.
 pub fn id_of(traceparent: &str) -> Option<&str> {
     traceparent.get(3..35)
@@ -72,6 +83,16 @@ pub fn id_of(traceparent: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_that_begins_with_us_has_an_id_and_places_of_the_form_that_is_believed() {
+        let id = new_id();
+        let place = continued(&id).unwrap();
+        assert_eq!(parse(&place), Some((id.as_str(), "00")));
+        assert_eq!(id_of(&place), Some(id.as_str()));
+        assert_ne!(new_id(), id);
+        assert_eq!(continued("Marta Planted"), None);
+    }
 
     #[test]
     fn without_an_endpoint_no_span_is_made_and_a_message_keeps_its_header() {

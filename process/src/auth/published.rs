@@ -135,31 +135,94 @@ impl Published {
                 return Err("the answer is too large");
             }
         }
-        let set: Value = serde_json::from_slice(&body).map_err(|_| "the answer is not JSON")?;
-        let found = set["keys"].as_array().ok_or("the answer holds no keys")?;
-        let keys: HashMap<_, _> = found.iter().filter_map(|key| self.read(key)).collect();
-        // An empty set would lock everybody out: rather a mistake than a withdrawal.
-        if keys.is_empty() { Err("the answer holds no key of use") } else { Ok(keys) }
+        key_set(&body, &self.auth)
+    }
+}
+
+/// How many keys of use there are in a set as an issuer publishes it.
+///
+/// # Errors
+/// What is wrong with it, in no word of its own.
+pub fn keys_of_use(set: &[u8], auth: &AuthConfig) -> Result<usize, &'static str> {
+    key_set(set, auth).map(|keys| keys.len())
+}
+
+fn key_set(body: &[u8], auth: &AuthConfig) -> Result<KeySet, &'static str> {
+    let set: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON")?;
+    let found = set["keys"].as_array().ok_or("the answer holds no keys")?;
+    let keys: KeySet = found.iter().filter_map(|key| held(key, auth)).collect();
+    // An empty set would lock everybody out: rather a mistake than a withdrawal.
+    if keys.is_empty() { Err("the answer holds no key of use") } else { Ok(keys) }
+}
+
+/// A key that tokens may be verified with. Which algorithm it is for its type says, never a token; a shared secret in
+/// a public place is none.
+fn held(key: &Value, auth: &AuthConfig) -> Option<(String, Held)> {
+    let bytes = key.to_string().into_bytes();
+    let jwk: Jwk = serde_json::from_value(key.clone()).ok()?;
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::Rs256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::Es256,
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDsa,
+        _ => return None,
+    };
+    let says = jwk.common.key_algorithm.as_ref().map(ToString::to_string);
+    let signs = jwk.common.public_key_use.as_ref().is_none_or(|of| *of == PublicKeyUse::Signature);
+    if !signs || says.is_some_and(|says| says != algorithm.as_str()) {
+        return None;
+    }
+    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+    let key = Key { key: decoding, validation: validation(algorithm, auth) };
+    Some((jwk.common.key_id?, (bytes, Arc::new(key))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use axum::Router;
+    use axum::routing::get;
+    use epro_proving::certificates::Authority;
+    use epro_proving::foreign::{Mannered, http_door};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::config::TlsConfig;
+
+    /// The public key of RFC 8037, appendix A.2.
+    const SET: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    /// How many keys are fetched from an issuer that shows such a certificate.
+    async fn fetched(tls: TlsAcceptor, ca_file: &Path) -> Result<usize, &'static str> {
+        tls::install();
+        let router = Router::new().route("/keys", get(|| async { SET }));
+        let free = ([127, 0, 0, 1], 0).into();
+        let door = http_door::open(free, Some(tls), &Mannered::default(), router).await.unwrap();
+        let url = format!("https://localhost:{}/keys", door.address().port()).parse().unwrap();
+        let believed = TlsConfig { ca_file: Some(ca_file.to_owned()), ..TlsConfig::default() };
+        let jwks = JwksConfig { url, tls: believed, refresh: Duration::from_secs(300) };
+        let auth = AuthConfig {
+            issuer: Some("https://id.example".to_owned()),
+            audience: Some("epro".to_owned()),
+            leeway: Duration::ZERO,
+            keys: Vec::new(),
+            jwks: None,
+            clients: Vec::new(),
+        };
+        Published::new(&auth, &jwks).unwrap().fetch().await.map(|keys| keys.len())
     }
 
-    /// A key that tokens may be verified with. Which algorithm it is for its type says, never a token; a shared
-    /// secret in a public place is none.
-    fn read(&self, key: &Value) -> Option<(String, Held)> {
-        let bytes = key.to_string().into_bytes();
-        let jwk: Jwk = serde_json::from_value(key.clone()).ok()?;
-        let algorithm = match &jwk.algorithm {
-            AlgorithmParameters::RSA(_) => Algorithm::Rs256,
-            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::Es256,
-            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDsa,
-            _ => return None,
-        };
-        let says = jwk.common.key_algorithm.as_ref().map(ToString::to_string);
-        let signs = jwk.common.public_key_use.as_ref().is_none_or(|of| *of == PublicKeyUse::Signature);
-        if !signs || says.is_some_and(|says| says != algorithm.as_str()) {
-            return None;
+    #[tokio::test]
+    async fn an_issuer_with_a_wrong_name_an_expired_or_an_unknown_certificate_is_refused() {
+        let folder = std::env::temp_dir().join(format!("epro-issuer-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let ours = Authority::new().unwrap();
+        let ca_file = ours.write(&folder).unwrap();
+        assert_eq!(fetched(ours.server("localhost", None).unwrap(), &ca_file).await, Ok(1));
+        for (what, tls) in ours.bad_servers("localhost").unwrap() {
+            assert_eq!(fetched(tls, &ca_file).await, Err("no answer"), "{what}");
         }
-        let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-        let key = Key { key: decoding, validation: validation(algorithm, &self.auth) };
-        Some((jwk.common.key_id?, (bytes, Arc::new(key))))
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

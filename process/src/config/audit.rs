@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use epro_schemas::audit::anchor::{PublicKey, SigningKey};
+use zeroize::Zeroizing;
 
 use super::section::Section;
 use super::{ObjectsPlace, Problem};
@@ -35,7 +36,7 @@ impl AuditConfig {
     pub fn signing_key(&self) -> Result<SigningKey, Vec<Problem>> {
         let at = |rule: &str| vec![Problem::new("audit.signing_key_file", rule)];
         let file = self.signing_key_file.as_ref().ok_or_else(|| at("is required by this command"))?;
-        let key = tls::private_key(file).map_err(|rule| at(&rule))?;
+        let key = Zeroizing::new(tls::private_key(file).map_err(|rule| at(&rule))?);
         SigningKey::from_pkcs8(key.secret_der())
             .ok_or_else(|| at("holds no Ed25519 key (openssl genpkey -algorithm ed25519)"))
     }

@@ -39,6 +39,8 @@ pub struct S3Config {
     pub region: String,
     /// Where it is, unless it is Amazon's.
     pub endpoint: Option<Url>,
+    /// PEM file of the only certificate authorities that are believed; without one, those of the system are.
+    pub ca_file: Option<PathBuf>,
     /// Whether the endpoint may be plain text.
     pub plain: bool,
     /// Our access key's id.
@@ -88,6 +90,7 @@ impl S3Config {
             }
         }
         let secret_key = Secret::read_from(&mut section, "secret_key", "secret_key_file");
+        let ca_file = section.path("ca_file");
         let endpoint = section.text("endpoint").and_then(|text| {
             let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
             if url.is_none() {
@@ -105,6 +108,7 @@ impl S3Config {
             bucket: bucket?,
             region,
             endpoint,
+            ca_file,
             plain,
             access_key: access_key?,
             secret_key: secret_key?,

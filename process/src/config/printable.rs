@@ -97,6 +97,7 @@ fn place(place: Option<&ObjectsPlace>) -> (Option<String>, Option<Value>) {
                 "bucket": s3.bucket,
                 "region": s3.region,
                 "endpoint": s3.endpoint.as_ref().map(url::Url::as_str),
+                "ca_file": s3.ca_file.as_deref().map(path),
                 "access_key": "[hidden]",
                 "secret_key": secret(&s3.secret_key),
             });

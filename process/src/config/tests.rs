@@ -1,4 +1,5 @@
 mod hospitals;
+mod plain_text;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -30,6 +31,14 @@ fn leaves(at: &str, value: &Value, into: &mut BTreeSet<String>) {
             leaves(&path, value, into);
         }
     }
+}
+
+#[test]
+fn a_worker_opens_a_pool_and_what_some_lanes_have_for_themselves() {
+    let of = |lanes: &str| read(LEAST, &[("EPRO__WORKER__LANES", lanes)]).0.worker_connections();
+    assert_eq!(of("[submissions, dead, relay, commands, risk]"), 8);
+    assert_eq!(of("[submissions, alerts, hospitals]"), 8 + 4 + 1);
+    assert_eq!(of("[exports]"), 8 + 3 * 2 + 1);
 }
 
 #[test]

@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
+use super::Config;
 use super::section::Section;
+
+/// Connections of the lane that alerts, and of no other: whatever burns there, it waits for none of them.
+pub const ALERT_CONNECTIONS: u32 = 4;
+
+/// Connections of each slot for exports: the two pages that are fetched at once, and a word about how far it is, which
+/// must not wait for a page that takes long, since it hears of a cancel.
+pub const CONNECTIONS_A_SLOT: u32 = 3;
 
 /// A kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,22 @@ impl Lane {
     /// Whether a lane by its full name, such as `submissions.routine`, is of this kind.
     pub fn has(self, lane: &str) -> bool {
         lane.split('.').next() == Some(self.as_str())
+    }
+}
+
+impl Config {
+    /// Connections to PostgreSQL that a worker of this configuration opens at most: the pool that its lanes share, and
+    /// what some have for themselves.
+    pub fn worker_connections(&self) -> u32 {
+        let own = |lane: &Lane| match lane {
+            Lane::Alerts => ALERT_CONNECTIONS,
+            // For the leases.
+            Lane::Hospitals => 1,
+            // And one for the leases.
+            Lane::Exports => CONNECTIONS_A_SLOT * self.exports.slots + 1,
+            Lane::Submissions | Lane::Dead | Lane::Relay | Lane::Commands | Lane::Risk => 0,
+        };
+        self.postgres.pool_size + self.worker.lanes.iter().map(own).sum::<u32>()
     }
 }
 

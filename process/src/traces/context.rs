@@ -40,7 +40,19 @@ impl fmt::Display for Context {
     }
 }
 
-fn random() -> u64 {
+/// Trace id and flags of a `traceparent` that came from outside: of any other form than `00-<32 hex>-<16 hex>-<2 hex>`
+/// it could hold anything.
+pub fn parse(traceparent: &str) -> Option<(&str, &str)> {
+    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    let mut parts = traceparent.split('-');
+    let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let shape = version == "00" && id.len() == 32 && span.len() == 16 && flags.len() == 2;
+    let sound = shape && parts.next().is_none() && hex(id) && hex(span) && hex(flags);
+    (sound && !zero(id) && !zero(span)).then_some((id, flags))
+}
+
+pub(super) fn random() -> u64 {
     // Version and variant are in the other half.
     uuid::Uuid::new_v4().as_u64_pair().1.max(1)
 }

@@ -42,16 +42,7 @@ impl Exporter {
         arriving: mpsc::Receiver<Item>,
         resource: Json,
     ) -> Result<Self, Vec<Problem>> {
-        let tls = crate::tls::client_config(tls, "traces.tls")?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(ANSWER)
-            .build()
-            .map_err(|_| vec![Problem::new("traces", "no HTTP client can be made with it")])?;
-        let receiver = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
-        let sending = Sending { client, receiver, resource, failing: false };
+        let sending = Sending::new(endpoint, tls, resource)?;
         Ok(Self(Some(crate::task::spawn("traces", sending.run(arriving)))))
     }
 
@@ -77,6 +68,19 @@ struct Sending {
 }
 
 impl Sending {
+    fn new(endpoint: &Url, tls: &TlsConfig, resource: Json) -> Result<Self, Vec<Problem>> {
+        let tls = crate::tls::client_config(tls, "traces.tls")?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(ANSWER)
+            .build()
+            .map_err(|_| vec![Problem::new("traces", "no HTTP client can be made with it")])?;
+        let receiver = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
+        Ok(Self { client, receiver, resource, failing: false })
+    }
+
     async fn run(mut self, mut arriving: mpsc::Receiver<Item>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut tick = interval(EVERY);
@@ -119,5 +123,61 @@ impl Sending {
         let outcome = if self.failing { "failed" } else { "sent" };
         metrics::counter!("epro_spans_total", "outcome" => outcome).increment(batch.len() as u64);
         batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use epro_proving::TraceReceiver;
+    use epro_proving::certificates::Authority;
+    use epro_proving::services::host_port;
+    use epro_proving::tls_front::Front;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::super::Context;
+    use super::super::conventions::Kind;
+    use super::*;
+
+    fn span() -> Finished {
+        let now = SystemTime::now();
+        Finished {
+            context: Context::new(),
+            parent: None,
+            kind: Kind::Client,
+            name: "a span".to_owned(),
+            began: now,
+            ended: now,
+            attributes: Vec::new(),
+            links: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Whether a span can be sent to a receiver that shows such a certificate.
+    async fn sent(receiver: &TraceReceiver, tls: TlsAcceptor, believed: &TlsConfig) -> bool {
+        crate::tls::install();
+        let front = Front::to(&host_port(&receiver.endpoint()).unwrap(), tls).await.unwrap();
+        let endpoint = format!("https://localhost:{}", front.port()).parse().unwrap();
+        let resource = otlp::resource("a test", "0");
+        let mut sending = Sending::new(&endpoint, believed, resource).unwrap();
+        sending.send(&mut vec![span()]).await;
+        !sending.failing
+    }
+
+    #[tokio::test]
+    async fn a_receiver_with_a_wrong_name_an_expired_or_an_unknown_certificate_gets_no_span() {
+        let folder = std::env::temp_dir().join(format!("epro-traces-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (ours, receiver) = (Authority::new().unwrap(), TraceReceiver::start().await.unwrap());
+        let believed = TlsConfig { ca_file: ours.write(&folder).ok(), ..TlsConfig::default() };
+        for (what, tls) in ours.bad_servers("localhost").unwrap() {
+            assert!(!sent(&receiver, tls, &believed).await, "{what}");
+        }
+        assert_eq!(receiver.spans().len(), 0);
+        assert!(sent(&receiver, ours.server("localhost", None).unwrap(), &believed).await);
+        assert_eq!(receiver.spans().len(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

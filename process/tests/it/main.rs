@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod hostile;
 mod metrics;
 mod monitoring;
+mod wiped;
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,10 +38,10 @@ fn a_panic_is_logged_by_its_place_and_never_by_its_words() {
     let page = Page::default();
     let log = tracing_subscriber::fmt().with_writer(page.clone()).with_ansi(false).finish();
     epro_process::panic::install_hook();
-    let ended = std::thread::spawn(move || {
+    let panics = move || {
         tracing::subscriber::with_default(log, || panic!("Marta Planted"));
-    })
-    .join();
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(panics).join());
     assert!(ended.is_err());
     let told = String::from_utf8_lossy(&page.0.lock().unwrap()).into_owned();
     assert!(told.contains("ERROR") && told.contains("main.rs:"), "{told}");

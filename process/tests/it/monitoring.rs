@@ -1,11 +1,14 @@
 //! The dashboard and the alarms speak of metrics that there are, and each alarm leads to a section that there is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use epro_process::telemetry::{Kind, METRICS};
 use serde_json::Value;
 
 use crate::metrics::root;
+
+/// What every runbook's link begins with.
+const RUNBOOKS: &str = "{{ $externalLabels.runbooks }}docs/OPERATIONS.md#";
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap()
@@ -55,7 +58,8 @@ fn dashboard_alarms_and_documents_name_only_metrics_that_there_are() {
         let text = read(path);
         let known = |name: &&str| kept.contains(*name) || METRICS.iter().any(|metric| metric.name == *name);
         // Crates and roles of the database are named so, too.
-        let crates = ["epro_process", "epro_broker", "epro_store", "epro_schemas", "epro_worker"];
+        let crates =
+            ["epro_process", "epro_broker", "epro_store", "epro_schemas", "epro_worker", "epro_proving"];
         let roles = ["epro_intake", "epro_worker", "epro_operator", "epro_auditor"];
         let unknown: Vec<_> = named(&text)
             .into_iter()
@@ -80,12 +84,12 @@ fn the_dashboard_shows_every_metric() {
 
 #[test]
 fn every_alarm_leads_to_its_section_and_fires_in_its_test() {
-    let sections: BTreeSet<String> =
-        read("docs/OPERATIONS.md").lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+    let operations = read("docs/OPERATIONS.md");
+    let sections = sections(&operations);
     let tests = yaml("monitoring/prometheus/rules.test.yml");
     let mut fired = BTreeSet::new();
     for test in tests["tests"].as_array().unwrap() {
-        for expected in test["alert_rule_test"].as_array().unwrap() {
+        for expected in test["alert_rule_test"].as_array().into_iter().flatten() {
             if expected["exp_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty()) {
                 fired.insert(expected["alertname"].as_str().unwrap().to_owned());
             }
@@ -94,10 +98,38 @@ fn every_alarm_leads_to_its_section_and_fires_in_its_test() {
     for alarm in alarms() {
         let name = alarm["alert"].as_str().unwrap();
         let runbook = alarm["annotations"]["runbook_url"].as_str().unwrap();
-        let section = runbook.strip_prefix("docs/OPERATIONS.md#").unwrap();
-        assert!(sections.contains(section), "{name}: no section {section}");
+        let section = runbook.strip_prefix(RUNBOOKS).unwrap();
+        let section = sections.get(section).unwrap_or_else(|| panic!("{name}: no section {section}"));
+        for part in ["Means: ", "Look at: ", "Do: "] {
+            let told = section.iter().any(|line| line.starts_with(part));
+            assert!(told, "{name}: its section doesn't say “{part}”");
+        }
+        assert!(section.iter().any(|line| line.contains(&format!("`{name}`"))), "{name}: another's section");
         assert!(["page", "ticket"].contains(&alarm["labels"]["severity"].as_str().unwrap()), "{name}");
         assert!(fired.contains(name), "{name} fires in no test");
+    }
+}
+
+#[test]
+fn what_operations_leads_to_in_itself_is_there() {
+    let operations = read("docs/OPERATIONS.md");
+    let sections = sections(&operations);
+    let links = operations.split("](#").skip(1).filter_map(|rest| rest.split(')').next());
+    let missing: Vec<_> = links.filter(|link| !sections.contains_key(*link)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_quiet_evening_that_raises_no_alarm_has_every_metric_that_one_looks_at() {
+    let tests = yaml("monitoring/prometheus/rules.test.yml");
+    let evening = &tests["tests"][0];
+    assert_eq!(evening["name"], "a quiet evening");
+    let series = evening["input_series"].as_array().unwrap().iter();
+    let there: BTreeSet<&str> = series.flat_map(|series| named(series["series"].as_str().unwrap())).collect();
+    for alarm in alarms() {
+        let looked_at = named(alarm["expr"].as_str().unwrap());
+        let missing: Vec<_> = looked_at.difference(&there).collect();
+        assert!(missing.is_empty(), "{}: {missing:?}", alarm["alert"]);
     }
 }
 
@@ -125,6 +157,19 @@ metadata:
   name: epro
 spec:
 ";
+
+/// The lines under each heading, by what it is called in a link.
+fn sections(text: &str) -> BTreeMap<String, Vec<&str>> {
+    let mut sections: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut under = String::new();
+    for line in text.lines() {
+        if line.starts_with('#') {
+            under = anchor(line);
+        }
+        sections.entry(under.clone()).or_default().push(line);
+    }
+    sections
+}
 
 /// What a heading is called in a link.
 fn anchor(heading: &str) -> String {
