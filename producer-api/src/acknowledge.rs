@@ -63,7 +63,8 @@ async fn acknowledge(
     let alert_id = id.ok_or(Kind::IdMalformed)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     check_theirs(door, &caller, alert_id).await?;
-    let mut message = message(door, &caller, alert_id, visit.trace(headers));
+    let from = (visit.network(), visit.trace(headers));
+    let mut message = message(door, &caller, alert_id, from);
     let publishing = trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
     drop(publishing);
@@ -84,11 +85,17 @@ fn party(caller: &Caller) -> Party {
     Party { studies: caller.studies.clone(), sites: caller.sites.clone() }
 }
 
-fn message(door: &Door, caller: &Caller, alert_id: Uuid, trace: Trace) -> Message {
+fn message(
+    door: &Door,
+    caller: &Caller,
+    alert_id: Uuid,
+    (from_network, trace): (Option<String>, Trace),
+) -> Message {
     let command = Acknowledgement {
         alert_id,
         actor: delegate(door, caller),
         client: caller.client.as_deref().map(str::to_owned),
+        from_network,
         studies: caller.studies.clone(),
         sites: caller.sites.clone(),
         at: OffsetDateTime::now_utc(),

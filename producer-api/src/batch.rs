@@ -14,7 +14,7 @@ use epro_schemas::violation::Violation;
 use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::body;
@@ -146,10 +146,7 @@ async fn one(door: &Door, admitted: Admitted, tried: bool) -> Result<Uuid, Refus
     if !tried {
         return Err(Kind::NotTried.into());
     }
-    let deadline = Instant::now() + door.confirm_timeout;
-    let _slot = timeout_at(deadline, door.batch_slots.acquire()).await.map_err(|_| Kind::Busy)?;
-    let within = deadline.saturating_duration_since(Instant::now());
-    Ok(intake::publish(door, admitted, Some(within)).await?.submission_id)
+    Ok(intake::publish(door, admitted, Some(door.confirm_timeout)).await?.submission_id)
 }
 
 /// 200 with the outcomes; 503 if the only thing wrong is that nothing can be accepted now.

@@ -144,8 +144,8 @@ pub(crate) struct Door {
     pub(crate) requests: Semaphore,
     /// Batches at work.
     pub(crate) batches: Semaphore,
-    /// The half of the publisher's slots that batches may hold.
-    pub(crate) batch_slots: Semaphore,
+    /// The publisher for batches, which may hold half of its slots.
+    pub(crate) batch_publisher: Publisher,
     /// As many items of one batch are under way at a time.
     pub(crate) batch_width: usize,
     /// FHIR clients that may wait for the store at a time; further ones are answered without.
@@ -156,6 +156,8 @@ pub(crate) struct Door {
     pub(crate) hospitals: BTreeSet<String>,
     /// How long reports may take.
     pub(crate) reports: ReportsConfig,
+    /// How long they are kept.
+    pub(crate) keep_reports: Duration,
 }
 
 impl Door {
@@ -173,12 +175,14 @@ impl Door {
         } = setup;
         let pool = usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX);
         let outstanding = config.intake.outstanding;
+        let keep_reports = config.scaled(config.reports.keep);
         let batch_width = (outstanding / 2).max(1);
         Self {
             verifier,
             instruments,
             ring,
             pseudonyms,
+            batch_publisher: publisher.sharing(batch_width),
             publisher,
             store: Store::open(&database, pool),
             notes,
@@ -193,10 +197,10 @@ impl Door {
             confirm_timeout: config.intake.confirm_timeout,
             requests: Semaphore::new(outstanding.saturating_mul(REQUESTS_A_SLOT)),
             batches: Semaphore::new(BATCHES),
-            batch_slots: Semaphore::new(batch_width),
             batch_width,
             waiters: Semaphore::new(pool.saturating_mul(WAITERS_A_CONNECTION)),
             report_waiters: Semaphore::new(pool.saturating_mul(WAITERS_A_CONNECTION)),
+            keep_reports,
             hospitals: config.hospitals.into_keys().collect(),
             reports: config.reports,
         }

@@ -9,11 +9,14 @@ pub(crate) mod status;
 use std::time::Duration;
 
 use epro_broker::{Headers, Message, topology};
+use epro_store::StoreError;
 use epro_store::exports::ExportStatus;
 use serde::Serialize;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::door::Door;
+use crate::job_id;
 use crate::refusal::{Kind, Refusal};
 use crate::trace::Trace;
 use epro_process::auth::Caller;
@@ -21,17 +24,57 @@ use epro_process::auth::Caller;
 /// How long PostgreSQL may take.
 const LOOK_UP: Duration = Duration::from_secs(3);
 
+/// What is known of an export.
+enum Known {
+    /// Its row.
+    Row(Box<ExportStatus>),
+    /// Confirmed by the broker and not written down yet: only whoever asked for it is told.
+    Early(Early),
+}
+
+/// An export before its request is written down.
+struct Early {
+    asked_at: OffsetDateTime,
+    stands: Stands,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// Its request waits in the queue.
+    Queued,
+    /// Its end was written down before it.
+    Cancelled,
+    /// Its request was set aside.
+    SetAside,
+}
+
 /// An export that the caller may see. Somebody else's and one that isn't there look the same.
-async fn theirs(door: &Door, caller: &Caller, export: Uuid) -> Result<ExportStatus, Refusal> {
+async fn theirs(door: &Door, caller: &Caller, export: Uuid) -> Result<Known, Refusal> {
     if !caller.may_export {
         return Err(Kind::ScopeMissing.into());
     }
-    let found = tokio::time::timeout(LOOK_UP, door.store.export_status(export)).await;
-    let found = found.map_err(|_| Kind::StoreAway)?.map_err(|error| {
+    let found = looked_up(door.store.export_status(export)).await?;
+    let asked_at = job_id::made_at(&door.pseudonyms, job_id::EXPORT, caller.sub.expose(), export);
+    match (found, asked_at) {
+        (Some(found), _) if may_see(caller, &found) => Ok(Known::Row(Box::new(found))),
+        (Some(found), Some(asked_at)) if found.is_bare() => {
+            Ok(Known::Early(Early { asked_at, stands: Stands::Cancelled }))
+        }
+        (None, Some(asked_at)) => {
+            let set_aside = looked_up(door.store.is_set_aside(export)).await?;
+            let stands = if set_aside { Stands::SetAside } else { Stands::Queued };
+            Ok(Known::Early(Early { asked_at, stands }))
+        }
+        _ => Err(Kind::ExportUnknown.into()),
+    }
+}
+
+async fn looked_up<T>(looking: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refusal> {
+    let found = tokio::time::timeout(LOOK_UP, looking).await.map_err(|_| Kind::StoreAway)?;
+    found.map_err(|error| {
         tracing::debug!(%error, "an export could not be looked up");
-        Kind::StoreAway
-    })?;
-    found.filter(|found| may_see(caller, found)).ok_or_else(|| Kind::ExportUnknown.into())
+        Kind::StoreAway.into()
+    })
 }
 
 fn may_see(caller: &Caller, found: &ExportStatus) -> bool {
@@ -40,11 +83,11 @@ fn may_see(caller: &Caller, found: &ExportStatus) -> bool {
         && (caller.may_export_identified || !found.identified)
 }
 
-fn message(kind: &str, trace: Trace, body: &impl Serialize) -> Message {
+fn message(id: Uuid, kind: &str, trace: Trace, body: &impl Serialize) -> Message {
     // Flat structs of strings, times and UUIDs: nothing in them can fail to serialize.
     let body = serde_json::to_vec(body).unwrap_or_default();
     let headers = Headers { traceparent: Some(trace.parent), ..Headers::default() };
-    Message::work(topology::EXPORTS, Uuid::now_v7(), kind, headers, body.into())
+    Message::work(topology::EXPORTS, id, kind, headers, body.into())
 }
 
 /// Where an export's status is.

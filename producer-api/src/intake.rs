@@ -72,7 +72,8 @@ pub(crate) fn check(door: &Door, caller: &Caller, submission: Submission) -> Res
     Ok(Checked { submission, subject, resolved, signals })
 }
 
-/// Publishes what was admitted. Only a confirm makes a [`Received`].
+/// Publishes what was admitted. Only a confirm makes a [`Received`]. `within`: an item of a batch, which may wait
+/// so long for a slot of theirs and its confirm.
 ///
 /// If the caller goes away meanwhile, the message may be stored and nobody was told so: the same
 /// as an answer that got lost on its way, which the submission's id makes harmless.
@@ -85,10 +86,13 @@ pub(crate) async fn publish(
     let mut span = trace::publish(&mut message);
     let outcome = match within {
         None => door.publisher.publish(message).await,
-        Some(within) => door.publisher.publish_within(message, within).await,
+        Some(within) => door.batch_publisher.publish_within(message, within).await,
     };
     match outcome {
-        Ok(receipt) => Ok(Received { submission_id, _receipt: receipt }),
+        Ok(receipt) => {
+            crate::fault::at_confirmed(submission_id);
+            Ok(Received { submission_id, _receipt: receipt })
+        }
         Err(error) => {
             span.failed("not_confirmed");
             if let PublishError::Returned { routing_key } = &error {

@@ -14,6 +14,7 @@ mod exports;
 mod fault;
 mod fhir;
 mod intake;
+mod job_id;
 mod openapi;
 mod quota;
 mod readiness;
@@ -103,7 +104,7 @@ async fn run(setup: Setup, file: Option<PathBuf>, metrics: telemetry::Metrics) -
     let driver = task::spawn("publisher", driver);
     let publisher_gauges = publisher.gauges();
     let notes = Arc::new(Notes::default());
-    let post = Post::new(notes.clone(), publisher.clone());
+    let post = Post::new(notes.clone(), &publisher);
     let post = task::spawn("audit notes", post.run(shutdown.clone()));
     let follow = readiness::follow_publisher(publisher.clone(), readiness.part("broker"), shutdown.clone());
     task::spawn("publisher state", follow);
@@ -150,4 +151,17 @@ async fn run(setup: Setup, file: Option<PathBuf>, metrics: telemetry::Metrics) -
     spans.finish().await;
     tracing::info!("left in order");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use epro_proving::command_line::secrets;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_secret_stands_on_the_command_line_of_a_door() {
+        assert_eq!(secrets(&Arguments::command()), Vec::<String>::new());
+    }
 }

@@ -74,9 +74,9 @@ kinds! {
     AlertUnknown 404 "alert_unknown"
         "There is no such alert for this token; one that was told while the database was away is known a little later" None;
     ReportUnknown 404 "report_unknown"
-        "There is no such report for this token; one that was asked for may still be queued, an expired one is gone" None;
+        "There is no such report for this token; while it is queued only whoever asked for it is told, an expired one is gone" None;
     ExportUnknown 404 "export_unknown"
-        "There is no such export for this token; if it was answered with 202, it may still be queued" None;
+        "There is no such export for this token; while it is queued only whoever asked for it is told" None;
     ExportFileUnknown 404 "export_file_unknown" "There is no such file; an export has files once it is done" None;
     MethodUnknown 405 "method_unknown" "The method is not allowed here" None;
     Conflict 409 "conflict"

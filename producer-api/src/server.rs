@@ -7,6 +7,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -15,11 +18,14 @@ use epro_process::shutdown::Shutdown;
 
 /// The largest head of a request, in bytes: a token, and room for what proxies add.
 const MAX_HEAD: usize = 32 * 1024;
+/// For how long, of its time for draining, a door that leaves still serves and ends each connection with its answer.
+/// Whoever sends more often than that never meets a connection that is just being closed.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 type Serving = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
-/// Binds the address. The future serves until asked to leave: then nothing new is accepted, and
-/// what is in flight gets its time.
+/// Binds the address. The future serves until asked to leave: then answers say that they are the last on their
+/// connection, a little later nothing new is accepted, and what is in flight gets its time.
 pub(crate) fn bind(
     config: &IntakeConfig,
     tls: Option<RustlsConfig>,
@@ -38,7 +44,7 @@ pub(crate) fn bind(
     let handle = Handle::new();
     let server = server.handle(handle.clone());
     let (drain, patience): (Duration, Duration) = (config.drain, config.header_timeout);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = saying_farewell(router, &shutdown).into_make_service_with_connect_info::<SocketAddr>();
     let mut serving: Serving = match tls {
         None => Box::pin(server.serve(service)),
         Some(tls) => {
@@ -49,8 +55,28 @@ pub(crate) fn bind(
     Ok((address, async move {
         tokio::select! {
             ended = &mut serving => return ended,
-            () = shutdown.requested() => handle.graceful_shutdown(Some(drain)),
+            () = farewell(&shutdown) => handle.graceful_shutdown(Some(drain.saturating_sub(FAREWELL))),
         }
         serving.await
+    }))
+}
+
+async fn farewell(shutdown: &Shutdown) {
+    shutdown.requested().await;
+    tokio::time::sleep(FAREWELL).await;
+}
+
+/// Once it is asked to leave, each answer is the last on its connection.
+fn saying_farewell(router: Router, shutdown: &Shutdown) -> Router {
+    let shutdown = shutdown.clone();
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let shutdown = shutdown.clone();
+        async move {
+            let mut answer = next.run(request).await;
+            if shutdown.is_requested() {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
     }))
 }

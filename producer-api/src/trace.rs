@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use epro_broker::Message;
-use epro_process::traces::{self, Span, conventions};
+use epro_process::traces::{self, Span, conventions, parse};
 use uuid::Uuid;
 
 /// A trace and our place in it.
@@ -24,7 +24,7 @@ impl Trace {
         let (id, flags) = match given {
             Some((id, flags)) => (id.to_owned(), flags),
             None => {
-                let id = Uuid::new_v4().simple().to_string();
+                let id = traces::new_id();
                 let flags = traces::flags(&id);
                 (id, flags)
             }
@@ -46,17 +46,6 @@ pub(crate) fn publish(message: &mut Message) -> Span {
 pub(crate) fn given(headers: &HeaderMap) -> Option<String> {
     let value = headers.get("traceparent")?.to_str().ok()?;
     parse(value).map(|(id, _)| id.to_owned())
-}
-
-/// Trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`.
-fn parse(text: &str) -> Option<(&str, &str)> {
-    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    let zero = |part: &str| part.bytes().all(|b| b == b'0');
-    let mut parts = text.split('-');
-    let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let shape = version == "00" && id.len() == 32 && span.len() == 16 && flags.len() == 2;
-    let sound = shape && parts.next().is_none() && hex(id) && hex(span) && hex(flags);
-    (sound && !zero(id) && !zero(span)).then_some((id, flags))
 }
 
 #[cfg(test)]

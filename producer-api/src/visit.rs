@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use epro_process::auth::Caller;
 use epro_process::traces::{Span, conventions};
+use epro_store::audit::network;
 use uuid::Uuid;
 
 use crate::audit::{Event, Origin, REFUSED};
@@ -109,6 +110,11 @@ impl<'d> Visit<'d> {
         self.actor = Some(actor);
     }
 
+    /// The network that the request came from.
+    pub(crate) fn network(&self) -> Option<String> {
+        self.origin.address.map(network)
+    }
+
     /// Which submission was asked about.
     pub(crate) fn about(&mut self, submission_id: Uuid) {
         self.submission_id = Some(submission_id);
@@ -177,6 +183,7 @@ impl<'d> Visit<'d> {
                         | Route::FhirRead
                         | Route::Report
                         | Route::ReportRequest
+                        | Route::ExportStatus
                         | Route::ExportFile
                 ) {
                     self.note("ok", status, "ok");

@@ -16,7 +16,8 @@ use super::notes::Notes;
 
 const EVERY: Duration = Duration::from_secs(5);
 const WITHIN: Duration = Duration::from_secs(2);
-/// Notes under way at a time: they must not take slots from submissions.
+/// Notes under way at a time, those included of which nobody expects an answer any more: they must not take slots
+/// from submissions.
 const AT_ONCE: usize = 8;
 /// Most notes that wait for a broker that is away; above it the oldest are dropped, and counted.
 const WAITING: usize = 4096;
@@ -35,8 +36,8 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    pub(crate) fn new(notes: Arc<Notes>, publisher: Publisher) -> Self {
-        Self { notes, publisher, waiting: VecDeque::new(), held: false }
+    pub(crate) fn new(notes: Arc<Notes>, publisher: &Publisher) -> Self {
+        Self { notes, publisher: publisher.sharing(AT_ONCE), waiting: VecDeque::new(), held: false }
     }
 
     /// Publishes every few seconds until asked to leave; gives itself back for the last time.

@@ -56,8 +56,9 @@ async fn cancel(
     theirs(door, &caller, export_id).await?;
     let trace = visit.trace(headers);
     let client = caller.client.as_deref().map(str::to_owned);
-    let body = ExportCancel { export_id, actor, client, trace_id: Some(trace.id.clone()) };
-    let mut message = message(kind::EXPORT_CANCEL, trace, &body);
+    let (from_network, trace_id) = (visit.network(), Some(trace.id.clone()));
+    let body = ExportCancel { export_id, actor, client, from_network, trace_id };
+    let mut message = message(Uuid::now_v7(), kind::EXPORT_CANCEL, trace, &body);
     let publishing = crate::trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
     drop(publishing);

@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::range::{self, Asked};
-use super::{status, theirs};
+use super::{Known, status, theirs};
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
@@ -49,7 +49,9 @@ async fn file(
     let (id, name) = place.ok_or(Kind::IdMalformed)?;
     visit.export(id);
     let permit = Arc::clone(&door.downloads).try_acquire_owned().map_err(|_| Kind::Busy)?;
-    let found = theirs(door, &caller, id).await?;
+    let Known::Row(found) = theirs(door, &caller, id).await? else {
+        return Err(Kind::ExportFileUnknown.into());
+    };
     if found.state != "done" || found.expires_at.is_none_or(|at| at <= OffsetDateTime::now_utc()) {
         return Err(Kind::ExportFileUnknown.into());
     }

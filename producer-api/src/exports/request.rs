@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{LOOK_UP, location, message};
 use crate::body;
 use crate::door::Door;
+use crate::job_id;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
 use crate::submit::delegate;
@@ -29,7 +30,7 @@ const MAX_BYTES: usize = 16 * 1024;
 /// Most studies or instruments that one names.
 const MAX_NAMES: usize = 100;
 
-/// The broker has it; how far it is is told under `Location`.
+/// The broker has it; how far it is is told under `Location`, from now on.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ExportReceived")]
 pub(crate) struct Answer {
@@ -82,7 +83,7 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
     let wanted = Wanted::read(&bytes, door, &caller)?;
     check_identified(&wanted, &caller)?;
     let snapshot = tokio::time::timeout(LOOK_UP, door.store.snapshot()).await.map_err(|_| Kind::StoreAway)?;
-    let export_id = Uuid::now_v7();
+    let export_id = job_id::make(&door.pseudonyms, job_id::EXPORT, caller.sub.expose());
     visit.export(export_id);
     let body = ExportRequest {
         export_id,
@@ -96,10 +97,11 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
         snapshot: snapshot.map_err(|_| Kind::StoreAway)?,
         actor,
         client: caller.client.as_deref().map(str::to_owned),
+        from_network: visit.network(),
         at: OffsetDateTime::now_utc(),
         trace_id: Some(trace.id.clone()),
     };
-    let mut message = message(kind::EXPORT, trace, &body);
+    let mut message = message(export_id, kind::EXPORT, trace, &body);
     let publishing = crate::trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
     drop(publishing);

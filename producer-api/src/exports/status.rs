@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::{LOOK_UP, location, theirs};
+use super::{Early, Known, LOOK_UP, Stands, location, theirs};
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal, json};
 use crate::router::Route;
@@ -27,10 +27,10 @@ pub(crate) struct Answer {
     export_id: Uuid,
     /// queued, running, cancelling, done, failed, cancelled or expired.
     state: String,
-    /// csv, ndjson or documents.
-    format: String,
-    /// With what identifies patients.
-    identified: bool,
+    /// csv, ndjson or documents; null until a worker has written the request down.
+    format: Option<String>,
+    /// With what identifies patients; null until a worker has written the request down.
+    identified: Option<bool>,
     /// Responses written so far.
     rows: i64,
     /// Bytes written so far.
@@ -86,9 +86,12 @@ async fn status(
     let id = id.ok_or(Kind::IdMalformed)?;
     visit.export(id);
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
-    let found = theirs(door, &caller, id).await?;
-    let files = if found.state == "done" { files(door, id).await? } else { Vec::new() };
-    Ok(json(200, "application/json", &answer(found, files)))
+    let answer = match theirs(door, &caller, id).await? {
+        Known::Row(found) if found.state == "done" => answer(*found, files(door, id).await?),
+        Known::Row(found) => answer(*found, Vec::new()),
+        Known::Early(early) => not_yet(id, &early),
+    };
+    Ok(json(200, "application/json", &answer))
 }
 
 /// Its finished files.
@@ -104,7 +107,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 fn answer(found: ExportStatus, files: Vec<ExportFile>) -> Answer {
     let place = location(found.export_id);
-    let at = |instant: Option<OffsetDateTime>| instant.and_then(|instant| instant.format(&Rfc3339).ok());
     let file = |file: ExportFile| File {
         href: format!("{place}/files/{}", file.name),
         sha256: hex(&file.sha256),
@@ -115,8 +117,8 @@ fn answer(found: ExportStatus, files: Vec<ExportFile>) -> Answer {
     Answer {
         export_id: found.export_id,
         state: found.state,
-        format: found.format,
-        identified: found.identified,
+        format: Some(found.format),
+        identified: Some(found.identified),
         rows: found.rows,
         bytes: found.bytes,
         estimate: found.estimate,
@@ -127,4 +129,32 @@ fn answer(found: ExportStatus, files: Vec<ExportFile>) -> Answer {
         error: found.last_error,
         files: files.into_iter().map(file).collect(),
     }
+}
+
+/// What can be said before a worker has written anything of it down.
+fn not_yet(export_id: Uuid, early: &Early) -> Answer {
+    let (state, error) = match early.stands {
+        Stands::Queued => ("queued", None),
+        Stands::Cancelled => ("cancelled", None),
+        Stands::SetAside => ("failed", Some("the request was set aside for an operator")),
+    };
+    Answer {
+        export_id,
+        state: state.to_owned(),
+        format: None,
+        identified: None,
+        rows: 0,
+        bytes: 0,
+        estimate: None,
+        requested_at: at(Some(early.asked_at)),
+        started_at: None,
+        finished_at: None,
+        expires_at: None,
+        error: error.map(str::to_owned),
+        files: Vec::new(),
+    }
+}
+
+fn at(instant: Option<OffsetDateTime>) -> Option<String> {
+    instant.and_then(|instant| instant.format(&Rfc3339).ok())
 }

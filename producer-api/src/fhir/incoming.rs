@@ -1,9 +1,11 @@
 //! A QuestionnaireResponse: from bytes to a message that is ready to leave.
 
 use axum::body::Bytes;
-use epro_schemas::canonical::content_hash;
+use epro_schemas::audit::digest::Digest;
+use epro_schemas::canonical;
 use epro_schemas::envelope::{self, Named};
 use epro_schemas::fhir::{Identifier, Response};
+use epro_store::responses::Content;
 use uuid::Uuid;
 
 use super::stored::Expected;
@@ -29,7 +31,11 @@ pub(super) fn admit(
         Refusal { errors, ..refusal }
     })?;
     let subject = checked.subject.expose();
-    let content = content_hash(subject, &checked.submission, &checked.resolved);
+    let content = Content {
+        version: canonical::VERSION,
+        hash: canonical::content_hash(subject, &checked.submission, &checked.resolved),
+        body_sha256: Digest::of(bytes).0,
+    };
     let pseudonym = door.pseudonyms.pseudonym(&named.study_id, subject);
     let arrival = Arrival {
         caller: from.caller,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use epro_store::responses::Fate;
+use epro_store::responses::{Content, Fate};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ pub(super) struct Expected {
     pub(super) submission_id: Uuid,
     pub(super) pseudonym: Uuid,
     pub(super) message_id: Uuid,
-    pub(super) content: [u8; 32],
+    pub(super) content: Content,
 }
 
 /// What became of it by `until`; `None` if nothing did, PostgreSQL is away, or too many are waiting:

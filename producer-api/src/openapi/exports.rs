@@ -19,7 +19,8 @@ pub(super) fn request(schemas: &mut SchemaGenerator) -> Value {
         "summary": "Export a site's responses in bulk",
         "description": "What is stored at the time of the request, and nothing later. Scope: export, with the site \
             and the studies in the token; with identified data, export:identified as well. At `from` or later, \
-            before `to`, by the time of answering; a study that keeps years only is chosen by years.",
+            before `to`, by the time of answering; a study that keeps years only is chosen by years, those of `from` \
+            and `to` in their own offsets.",
         "requestBody": {"required": true, "content": {"application/json": {
             "schema": schemas.subschema_for::<request::Body>(),
             "example": {"site_id": "H001", "study_ids": ["ONC-301"], "instruments": ["phq-9|1.0"], "format": "csv",
@@ -36,8 +37,8 @@ pub(super) fn status(schemas: &mut SchemaGenerator) -> Value {
     json!({
         "operationId": "exportStatus",
         "summary": "How far an export is",
-        "description": "Somebody else's export is answered like one that isn't there. 404 after a 202 means that it \
-            is still queued.",
+        "description": "From the 202 on, for whoever asked for it. Others with its site and studies in their token see it \
+            once a worker has written it down; anybody else's export is answered like one that isn't there.",
         "parameters": [id()],
         "responses": responses,
     })
@@ -50,7 +51,7 @@ pub(super) fn cancel(schemas: &mut SchemaGenerator) -> Value {
     json!({
         "operationId": "cancelExport",
         "summary": "End an export",
-        "description": "One that is done stays as it is.",
+        "description": "One that nobody has begun is never begun. One that is done stays as it is.",
         "parameters": [id()],
         "responses": responses,
     })

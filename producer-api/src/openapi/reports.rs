@@ -34,8 +34,8 @@ pub(super) fn read(schemas: &mut SchemaGenerator) -> Value {
     json!({
         "operationId": "report",
         "summary": "Read a report",
-        "description": "Scope: report; study and site must be the token's. 404 soon after a 202 means that the job is \
-            still queued, later that the report has expired. Every reading is audited.",
+        "description": "Scope: report; study and site must be the token's. 202 while it is queued, for whoever asked for \
+            it, or made; 404 once it has expired. Every reading is audited.",
         "parameters": [
             {
                 "name": "id", "in": "path", "required": true, "description": "The report's id.",

@@ -7,12 +7,16 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use epro_process::auth::Caller;
+use epro_store::StoreError;
 use epro_store::reports::ReportNow;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{answer, prefer, wait};
 use crate::door::Door;
+use crate::job_id;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 use crate::submit::delegate;
@@ -50,31 +54,37 @@ async fn read(
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     let found = door.store.report(id, (&caller.studies, &caller.sites), LOOK_UP).await;
     drop(slot);
-    match found {
-        Ok(Some(ReportNow::Done(sealed))) => answer::done(door, id, &sealed),
-        Ok(Some(ReportNow::Running)) => {
-            let Some(seconds) = prefer::wait(headers) else { return Ok(answer::underway(id)) };
-            let until = Instant::now() + seconds.min(door.reports.longest);
-            match wait::sealed(door, &caller, id, until).await {
-                Ok(Some(sealed)) => Ok(answer::waited(answer::done(door, id, &sealed)?, seconds)),
-                Ok(None) => Ok(answer::waited(answer::underway(id), seconds)),
-                Err(()) => Ok(answer::underway(id)),
-            }
-        }
-        // Nobody may have taken it in hand yet: whoever waits gets it all the same.
-        Ok(None) => match prefer::wait(headers) {
-            None => Err(Kind::ReportUnknown.into()),
-            Some(seconds) => {
-                let until = Instant::now() + seconds.min(door.reports.longest);
-                match wait::sealed(door, &caller, id, until).await {
-                    Ok(Some(sealed)) => Ok(answer::waited(answer::done(door, id, &sealed)?, seconds)),
-                    Ok(None) | Err(()) => Err(Kind::ReportUnknown.into()),
-                }
-            }
-        },
-        Err(error) => {
-            tracing::debug!(%error, "a report could not be looked up");
-            Err(Kind::StoreAway.into())
-        }
+    let underway = match found {
+        Ok(Some(ReportNow::Done(sealed))) => return answer::done(door, id, &sealed),
+        Ok(Some(ReportNow::Running)) => true,
+        Ok(None) => is_queued(door, &caller, id).await?,
+        Err(error) => return Err(away(&error)),
+    };
+    let Some(seconds) = prefer::wait(headers) else {
+        return if underway { Ok(answer::underway(id)) } else { Err(Kind::ReportUnknown.into()) };
+    };
+    let until = Instant::now() + seconds.min(door.reports.longest);
+    match wait::sealed(door, &caller, id, until).await {
+        Ok(Some(sealed)) => Ok(answer::waited(answer::done(door, id, &sealed)?, seconds)),
+        // Somebody else's may be on its way as well: whoever waits gets it.
+        _ if !underway => Err(Kind::ReportUnknown.into()),
+        Ok(None) => Ok(answer::waited(answer::underway(id), seconds)),
+        Err(()) => Ok(answer::underway(id)),
     }
+}
+
+/// Whether its job waits: asked for by this caller, not so long ago that it can have been made and have expired, and
+/// not set aside.
+async fn is_queued(door: &Door, caller: &Caller, id: Uuid) -> Result<bool, Refusal> {
+    let made_at = job_id::made_at(&door.pseudonyms, job_id::REPORT, caller.sub.expose(), id);
+    if made_at.is_none_or(|at| OffsetDateTime::now_utc() - at >= door.keep_reports) {
+        return Ok(false);
+    }
+    let looking = tokio::time::timeout(LOOK_UP, door.store.is_set_aside(id)).await;
+    Ok(!looking.map_err(|_| Kind::StoreAway)?.map_err(|error| away(&error))?)
+}
+
+fn away(error: &StoreError) -> Refusal {
+    tracing::debug!(%error, "a report could not be looked up");
+    Kind::StoreAway.into()
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{answer, prefer, wait};
 use crate::body;
 use crate::door::Door;
+use crate::job_id;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 use crate::submit::delegate;
@@ -53,9 +54,10 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
         deadline: requested_at + within,
         actor: delegate(door, &caller),
         client: caller.client.as_deref().map(str::to_owned),
+        from_network: visit.network(),
         trace_id: Some(trace.id),
     };
-    let report_id = Uuid::now_v7();
+    let report_id = job_id::make(&door.pseudonyms, job_id::REPORT, caller.sub.expose());
     visit.about_report(report_id);
     let mut message = message(door, report_id, &job, trace.parent)?;
     let publishing = crate::trace::publish(&mut message);

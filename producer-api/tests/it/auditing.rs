@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use epro_proving::sealed::Keys;
 use epro_proving::stack::Plan;
-use epro_proving::{Proxy, Stack, services, until};
+use epro_proving::{Proxy, Stack, raw_http, services, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -48,6 +48,50 @@ async fn refusals_of_a_kind_are_one_note_with_their_count_and_it_leaves_before_t
         notes.iter().filter(|n| n["client"] == name).filter_map(|n| n["count"].as_u64()).sum::<u64>()
     };
     assert_eq!((by("diary"), by("other"), by("Marta")), (2, 1, 0), "a name nobody configured isn't told");
+    Ok(())
+}
+
+/// The unit test beside `Notes` has the million; this is the way of a few thousand to the trail.
+#[tokio::test]
+async fn of_thousands_of_refusals_the_trail_has_a_row_a_kind_every_five_seconds_and_their_exact_count()
+-> Result<()> {
+    const EACH: usize = 250;
+    let stack = Stack::new().await?;
+    let (mut api, _worker) = tokio::try_join!(stack.api(), stack.worker())?;
+    let elsewhere = stack.minter().patient("P-1", STUDY, "H002")?;
+    let forged = stack.minter().forger().patient("P-1", STUDY, SITE)?;
+    let body = phq9().to_string().into_bytes();
+    let mut asking = tokio::task::JoinSet::new();
+    let begun = std::time::Instant::now();
+    let kinds: [(&str, &[u8], u16); 3] =
+        [("nonsense", b"", 401), (&forged, b"", 401), (&elsewhere, &body, 403)];
+    for (token, body, status) in kinds {
+        for _ in 0..4 {
+            let (request, at) = (raw_http::post(SUBMIT, token, body), api.listen().to_owned());
+            asking.spawn(async move {
+                let mut connection = raw_http::Connection::open(&at).await?;
+                for _ in 0..EACH {
+                    ensure!(connection.send(&request).await? == status, "not {status}");
+                }
+                anyhow::Ok(())
+            });
+        }
+    }
+    while let Some(asked) = asking.join_next().await {
+        asked??;
+    }
+    // What was counted last leaves before the process does.
+    assert_eq!(api.drain(Duration::from_secs(30)).await?, 0);
+    let flushes = begun.elapsed().as_secs() as i64 / 5 + 2;
+    let link = stack.database().connect().await?;
+    let refused = "FROM audit.event WHERE action = 'submission.submit' AND outcome = 'refused'";
+    let counted = format!("SELECT coalesce(sum((details->>'count')::bigint), 0)::bigint {refused}");
+    until("all of them in the trail", Duration::from_secs(30), || async {
+        Ok((link.count(&counted).await? == 12 * EACH as i64).then_some(()))
+    })
+    .await?;
+    let rows = link.count(&format!("SELECT count(*) {refused}")).await?;
+    assert!(rows <= 3 * flushes, "{rows} rows of three kinds in {flushes} times five seconds");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The same intake in the words of FHIR, with a worker behind it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use epro_proving::client::Reply;
@@ -163,8 +163,11 @@ async fn an_amended_response_replaces_its_base_once() -> Result<()> {
 async fn without_a_worker_a_response_is_202_and_its_bytes_are_in_the_queue_as_they_came() -> Result<()> {
     let (stack, _api, client) = door().await?;
     let resource = response();
+    let asked = Instant::now();
     let reply = create(&stack, &client, &resource).await?;
     assert_eq!((reply.status, codes(&reply.json()?)), (202, vec!["informational".to_owned()]));
+    // Two seconds are for the store.
+    assert!(asked.elapsed() >= Duration::from_millis(1900), "{:?}", asked.elapsed());
     assert_eq!(reply.header("location"), Some(&*place(&id(&resource).into())));
     let envelope = opened(&stack, ROUTINE).await?;
     assert_eq!(envelope.bytes, resource.to_string().into_bytes());

@@ -7,6 +7,7 @@ mod batches;
 mod configuration;
 mod documentation;
 mod fhir;
+mod fhir_published;
 mod fhir_reading;
 mod fhir_refusing;
 mod hostile;

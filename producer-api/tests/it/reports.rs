@@ -41,9 +41,36 @@ async fn a_request_is_a_sealed_job_in_the_hospitals_query_queue_with_its_deadlin
     let wire =
         format!("{}{:?}{:?}", letter.properties, letter.headers, String::from_utf8_lossy(&letter.body));
     assert!(!wire.contains("Marta"), "{wire}");
-    // Nobody has taken it in hand.
-    let reply = client.get(&format!("/api/v1/reports/{id}"), &token).await?;
-    assert_eq!((reply.status, problem(&reply)?.as_str()), (404, "report_unknown"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_its_job_is_queued_every_door_tells_who_asked_and_nobody_else() -> Result<()> {
+    let (stack, _api, client) = door().await?;
+    let token = stack.minter().reporter("nurse", &[STUDY], &[SITE])?;
+    let reply = client.report(&token, &asked(), None).await?;
+    let place = reply.header("location").context("no location")?.to_owned();
+    // With the rights that the door has in production, and no others.
+    let login = stack.database().login("epro_intake").await?;
+    let mut other = stack.spawn("epro-producer-api", &[("EPRO__POSTGRES__URL", login.url())])?;
+    other.ready().await?;
+    let others = stack.client(&other)?;
+    for client in [&client, &others] {
+        let reply = client.get(&place, &token).await?;
+        assert_eq!(
+            (reply.status, reply.json()?["status"].as_str()),
+            (202, Some("underway")),
+            "{}",
+            reply.body
+        );
+        assert_eq!(reply.header("location"), Some(place.as_str()));
+    }
+    let colleague = stack.minter().reporter("other", &[STUDY], &[SITE])?;
+    let made_up = format!("/api/v1/reports/{}", Uuid::now_v7());
+    for (path, token) in [(&place, &colleague), (&made_up, &token)] {
+        let reply = others.get(path, token).await?;
+        assert_eq!((reply.status, problem(&reply)?.as_str()), (404, "report_unknown"));
+    }
     Ok(())
 }
 

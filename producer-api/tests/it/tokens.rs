@@ -7,7 +7,7 @@ use anyhow::Result;
 use epro_proving::sample::{AUDIENCE, ISSUER, base64};
 use epro_proving::stack::Plan;
 use epro_proving::token::Minter;
-use epro_proving::{Client, Stack};
+use epro_proving::{Client, Issuer, Stack};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
@@ -174,49 +174,16 @@ async fn each_key_verifies_its_own_algorithm_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// An issuer that publishes what it is told to; 503 without keys.
-async fn issuer(
-    keys: std::sync::Arc<std::sync::Mutex<Option<Value>>>,
-) -> Result<(String, tokio::task::JoinSet<()>)> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let at = format!("http://{}/jwks.json", listener.local_addr()?);
-    let answer = move || {
-        let keys = keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        async move {
-            keys.map(|keys| json!({"keys": keys}).to_string())
-                .ok_or(axum::http::StatusCode::SERVICE_UNAVAILABLE)
-        }
-    };
-    let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(async move {
-        let router = axum::Router::new().route("/jwks.json", axum::routing::get(answer));
-        // It ends with its task.
-        let _ = axum::serve(listener, router).await;
-    });
-    Ok((at, serving))
-}
-
-/// An Ed25519 key of an issuer: as it is published, and to sign with.
-fn published(kid: &str) -> Result<(Value, Minter)> {
-    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-    let pair = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())?;
-    let public = Ed25519KeyPair::from_pkcs8(pair.as_ref())?.public_key().as_ref().to_vec();
-    let x = base64(&public).trim_end_matches('=').replace('+', "-").replace('/', "_");
-    let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "alg": "EdDSA", "x": x});
-    Ok((key, Minter::with(ISSUER, AUDIENCE, kid, Algorithm::EdDSA, EncodingKey::from_ed_der(pair.as_ref()))))
-}
-
 #[tokio::test]
 async fn keys_that_the_issuer_publishes_are_fetched_rotated_withdrawn_and_kept_while_it_is_away() -> Result<()>
 {
-    let shown = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let show = |keys: Option<Value>| *shown.lock().unwrap() = keys;
-    let (url, _serving) = issuer(shown.clone()).await?;
-    let config = json!({"auth": {"jwks": {"url": url, "refresh": "1s"}}});
+    let issuer = Issuer::start().await?;
+    let show = |keys: Option<Value>| issuer.show(keys);
+    let config = json!({"auth": {"jwks": {"url": issuer.url(), "refresh": "1s"}}});
     let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
     let api = stack.api().await?;
     let client = stack.client(&api)?;
-    let (first, second, secret) = (published("one")?, published("two")?, published("three")?);
+    let (first, second, secret) = (Issuer::key("one")?, Issuer::key("two")?, Issuer::key("three")?);
     let with = |minter: &Minter| minter.token(&patient(json!({})));
     let bound = std::time::Duration::from_secs(30);
     let becomes = async |minter: &Minter, status: u16| {
