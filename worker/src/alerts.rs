@@ -5,6 +5,8 @@
 //! acknowledged) are claimed every second by [`due`]. With PostgreSQL away a message tells the people of
 //! the first level at once, and is parked with what it told until that can be recorded.
 
+#[cfg(test)]
+mod believed;
 pub(crate) mod channels;
 pub(crate) mod due;
 mod email;

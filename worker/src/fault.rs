@@ -9,6 +9,8 @@ use uuid::Uuid;
 /// A place in the route of a submission where the process can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seam {
+    /// A chunk has come from the broker, nothing of it was read.
+    Received,
     /// The submission is decoded, nothing was done about it.
     Process,
     /// The rows of the chunk are made, none was written.

@@ -9,7 +9,7 @@ use epro_schemas::kind;
 use epro_schemas::seal::key_id_of;
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::follow_ons::AlertFollowOn;
-use epro_store::submissions::{HeadersForRedrive, NewSubmission};
+use epro_store::submissions::{HeadersForRedrive, NewSubmission, Waited};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -99,6 +99,7 @@ impl InFlight {
             kind: self.delivery.kind(),
             message_id: self.delivery.message_id(),
             headers: HeadersForRedrive::new(headers_later(&self.delivery, route)),
+            waited: waited(&self.delivery),
             body: &body,
         };
         let known = &mut self.known;
@@ -183,6 +184,13 @@ impl InFlight {
 /// Does something with one message. A panic concerns that message only.
 pub(crate) fn guarded<T>(what: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(what)).unwrap_or(Err(Failure::Panicked))
+}
+
+/// Its waits, as its headers say.
+fn waited(delivery: &Delivery) -> Option<Waited> {
+    let (times, since) = delivery.waited()?;
+    let instant = |at: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok();
+    Some(Waited { times, since: since.and_then(instant) })
 }
 
 /// The headers that a redrive needs, as a dead letter keeps them.

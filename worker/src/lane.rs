@@ -1,14 +1,15 @@
 //! A lane: one kind of work with its queue, its prefetch and its concurrency.
 //!
-//! This file is THE LOOP: next delivery | chunk due | chunk done | drain. It knows nothing of what the
-//! work is; see [`Work`]. Deliveries are taken up to the prefetch, cut into chunks (full, or due a few
+//! This file is THE LOOP: next delivery | chunk due | chunk done | drain; how it ends is in `leaving`. It knows
+//! nothing of what the work is; see [`Work`]. Deliveries are taken up to the prefetch, cut into chunks (full, or due a few
 //! milliseconds after their first), and at most `SLOTS` chunks are under way, so that one commits
 //! while the next fills.
 
+mod hand;
+mod leaving;
 mod measures;
 mod running;
 
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::backoff;
 use crate::standby::Standby;
 use crate::streak::Streak;
+use hand::Hand;
 use measures::Measures;
 use running::Running;
 
@@ -118,7 +120,9 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
                 "lane is consuming"
             );
             measures.consuming.set(1.0);
-            let left = consume(&lane, &work, &standby, consumer, &measures).await;
+            let mut shift = Shift::begin(&lane, &work, &measures, consumer);
+            let left = shift.consume(&standby).await;
+            let left = shift.leave(left, &standby, &connection).await;
             measures.consuming.set(0.0);
             measures.unsettled.set(0.0);
             standby.left(left.reason());
@@ -134,62 +138,89 @@ pub(crate) async fn run<W: Work>(lane: Lane, work: Arc<W>, mut standby: Standby)
     }
 }
 
-async fn consume<W: Work>(
-    lane: &Lane,
-    work: &Arc<W>,
-    standby: &Standby,
-    mut consumer: Consumer,
-    measures: &Measures,
-) -> Left {
-    let mut hand = Hand::default();
-    let mut running = Running::default();
-    let mut streak = Streak::new(lane.streak);
-    let mut undone = Vec::new();
-    let (mut drain, mut paused) = (pin!(standby.drain()), pin!(standby.paused(lane)));
-    let (mut breathing, mut breath) = (false, pin!(sleep_until(Instant::now())));
-    let left = loop {
-        while running.has_room()
-            && let Some(chunk) = hand.next_chunk(lane, running.has_suspect())
-        {
-            measures.age(&chunk.deliveries);
-            running.start(chunk.suspect, measured(Arc::clone(work).handle(chunk), measures.chunk.clone()));
-        }
-        measures.unsettled.set(consumer.outstanding() as f64);
-        tokio::select! {
-            biased;
-            () = &mut drain => break Left::Drained,
-            () = &mut paused => break Left::Paused,
-            Some(mut handled) = running.next(lane) => {
-                if consumer.settle().await.is_err() {
-                    break Left::Ended;
-                }
-                let ended_by = streak.ended_by(handled.classes());
-                undone = handled.undone;
-                if let Some(class) = ended_by {
-                    break Left::Streak(class);
-                }
-                if !undone.is_empty() {
-                    break Left::NotNow;
-                }
-            }
-            () = hand.due(lane), if running.has_room() => {}
-            () = &mut breath, if breathing => breathing = false,
-            delivery = consumer.next(), if !breathing => match delivery {
-                Some(delivery) => {
-                    hand.take(delivery);
-                    // What is there already needs no further round of the loop.
-                    while hand.has_room(lane) && let Some(Some(delivery)) = consumer.next().now_or_never() {
-                        hand.take(delivery);
+/// One subscription, from its first delivery to its last.
+struct Shift<'a, W> {
+    lane: &'a Lane,
+    work: &'a Arc<W>,
+    measures: &'a Measures,
+    consumer: Consumer,
+    /// One that is cancelled, while some of its deliveries are still in hand.
+    cancelled: Option<Consumer>,
+    hand: Hand,
+    running: Running,
+    streak: Streak,
+    /// What could not be decided now.
+    undone: Vec<Delivery>,
+}
+
+impl<'a, W: Work> Shift<'a, W> {
+    fn begin(lane: &'a Lane, work: &'a Arc<W>, measures: &'a Measures, consumer: Consumer) -> Self {
+        let (hand, running, streak) = (Hand::default(), Running::default(), Streak::new(lane.streak));
+        let (cancelled, undone) = (None, Vec::new());
+        Self { lane, work, measures, consumer, cancelled, hand, running, streak, undone }
+    }
+
+    async fn consume(&mut self, standby: &Standby) -> Left {
+        let lane = self.lane;
+        let (mut drain, mut paused) = (pin!(standby.drain()), pin!(standby.paused(lane)));
+        let (mut breathing, mut breath) = (false, pin!(sleep_until(Instant::now())));
+        loop {
+            self.dispatch(lane);
+            tokio::select! {
+                biased;
+                () = &mut drain => return Left::Drained,
+                () = &mut paused => return Left::Paused,
+                Some(handled) = self.running.next(lane) => {
+                    if self.consumer.settle().await.is_err() {
+                        return Left::Ended;
                     }
-                    // More is coming, and being woken for each costs more than taking them in together.
-                    breathing = hand.has_room(lane) && hand.lingers();
-                    breath.as_mut().reset(Instant::now() + lane.linger / BREATHS);
+                    if let Err(left) = self.note(handled) {
+                        return left;
+                    }
                 }
-                None => break Left::Ended,
-            },
+                () = self.hand.due(lane), if self.running.has_room() => {}
+                () = &mut breath, if breathing => breathing = false,
+                delivery = self.consumer.next(), if !breathing => match delivery {
+                    Some(delivery) => {
+                        self.hand.take(delivery);
+                        // What is there already needs no further round of the loop.
+                        while self.hand.has_room(lane)
+                            && let Some(Some(delivery)) = self.consumer.next().now_or_never()
+                        {
+                            self.hand.take(delivery);
+                        }
+                        // More is coming, and being woken for each costs more than taking them in together.
+                        breathing = self.hand.has_room(lane) && self.hand.lingers();
+                        breath.as_mut().reset(Instant::now() + lane.linger / BREATHS);
+                    }
+                    None => return Left::Ended,
+                },
+            }
         }
-    };
-    leave(lane, left, standby, consumer, hand, running, undone).await
+    }
+
+    /// Starts what is due, as far as there is room.
+    fn dispatch(&mut self, lane: &Lane) {
+        while self.running.has_room()
+            && let Some(chunk) = self.hand.next_chunk(lane, self.running.has_suspect())
+        {
+            self.measures.age(&chunk.deliveries);
+            let (suspect, work) = (chunk.suspect, Arc::clone(self.work).handle(chunk));
+            self.running.start(suspect, measured(work, self.measures.chunk.clone()));
+        }
+        self.measures.unsettled.set(self.consumer.outstanding() as f64);
+    }
+
+    /// Takes note of what became of a chunk. An error: the lane can't go on.
+    fn note(&mut self, mut handled: Handled) -> Result<(), Left> {
+        let ended_by = self.streak.ended_by(handled.classes());
+        self.undone.append(&mut handled.undone);
+        match ended_by {
+            Some(class) => Err(Left::Streak(class)),
+            None if self.undone.is_empty() => Ok(()),
+            None => Err(Left::NotNow),
+        }
+    }
 }
 
 async fn measured(work: impl Future<Output = Handled> + Send, took: metrics::Histogram) -> Handled {
@@ -197,96 +228,4 @@ async fn measured(work: impl Future<Output = Handled> + Send, took: metrics::His
     let handled = work.await;
     took.record(since.elapsed());
     handled
-}
-
-/// Stop dispatching, finish, commit, ack, cancel, give back the rest, close the channel: in this order.
-async fn leave(
-    lane: &Lane,
-    left: Left,
-    standby: &Standby,
-    mut consumer: Consumer,
-    hand: Hand,
-    mut running: Running,
-    mut undone: Vec<Delivery>,
-) -> Left {
-    crate::fault::at(crate::fault::Seam::Drain, None);
-    if matches!(left, Left::Ended) {
-        // The broker has taken everything back already: no late acks. What is under way is finished, so
-        // that nothing is left half done, and comes again as a duplicate.
-        while running.next(lane).await.is_some() {}
-        return left;
-    }
-    let deadline = standby.drain_deadline();
-    while let Ok(Some(mut handled)) = tokio::time::timeout_at(deadline, running.next(lane)).await {
-        undone.append(&mut handled.undone);
-        if consumer.settle().await.is_err() {
-            break;
-        }
-    }
-    if running.len() > 0 {
-        tracing::warn!(
-            lane = lane.name,
-            chunks = running.len(),
-            "not finished in time: the broker hands them out again"
-        );
-        running.abandon().await;
-    }
-    let given_back = hand.fresh.len() + hand.again.len() + undone.len();
-    for delivery in hand.fresh.into_iter().chain(hand.again).chain(undone) {
-        delivery.release();
-    }
-    consumer.leave().await;
-    if given_back > 0 {
-        tracing::info!(lane = lane.name, deliveries = given_back, "gave back what was not started");
-    }
-    left
-}
-
-/// What is received and not started.
-#[derive(Default)]
-struct Hand {
-    fresh: VecDeque<Delivery>,
-    again: VecDeque<Delivery>,
-    first_at: Option<Instant>,
-}
-
-impl Hand {
-    fn take(&mut self, delivery: Delivery) {
-        if delivery.redelivered() {
-            self.again.push_back(delivery);
-        } else {
-            self.first_at.get_or_insert_with(Instant::now);
-            self.fresh.push_back(delivery);
-        }
-    }
-
-    fn has_room(&self, lane: &Lane) -> bool {
-        self.fresh.len() < lane.chunk
-    }
-
-    /// There is something that may wait for more.
-    fn lingers(&self) -> bool {
-        self.first_at.is_some()
-    }
-
-    fn next_chunk(&mut self, lane: &Lane, suspect_runs: bool) -> Option<Chunk> {
-        if !suspect_runs && let Some(delivery) = self.again.pop_front() {
-            return Some(Chunk { deliveries: vec![delivery], suspect: true });
-        }
-        let first_at = self.first_at?;
-        if self.fresh.len() < lane.chunk && first_at.elapsed() < lane.linger {
-            return None;
-        }
-        let size = self.fresh.len().min(lane.chunk);
-        let deliveries: Vec<Delivery> = self.fresh.drain(..size).collect();
-        self.first_at = (!self.fresh.is_empty()).then(Instant::now);
-        Some(Chunk { deliveries, suspect: false })
-    }
-
-    async fn due(&self, lane: &Lane) {
-        match self.first_at {
-            Some(first_at) => sleep_until(first_at + lane.linger).await,
-            None => std::future::pending().await,
-        }
-    }
 }

@@ -119,3 +119,16 @@ async fn run(
     spans.finish().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use epro_proving::command_line::secrets;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_secret_stands_on_the_command_line_of_a_worker() {
+        assert_eq!(secrets(&Arguments::command()), Vec::<String>::new());
+    }
+}

@@ -12,7 +12,8 @@ use crate::backoff;
 
 /// How often the pauses are read.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long it takes at most until a pause that was just written is known here; one that was lifted before is never.
+/// How long a lane waits to hear of the pause that it has just written: the two seconds within which every replica
+/// knows one, and a second more. Of one that was lifted before it never hears.
 pub(crate) const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 /// What a paused lane is called in `ops.pause`.
 pub(crate) const LANE: &str = "lane";

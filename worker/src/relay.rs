@@ -5,7 +5,9 @@ use std::time::Duration;
 use epro_broker::Publisher;
 use epro_process::health::Part;
 use epro_process::shutdown::Shutdown;
+use epro_process::traces;
 use epro_store::Store;
+use epro_store::follow_ons::FollowOn;
 use epro_store::lease::LeaseRound;
 use uuid::Uuid;
 
@@ -77,7 +79,8 @@ async fn relay_batch(relay: &Relay) -> bool {
         }
     };
     let full = unsent.len() >= MOST as usize;
-    let (sent, still_unsent) = follow_on::publish(unsent, &Parents::default(), &relay.publisher).await;
+    let parents = parents(relay, &unsent).await;
+    let (sent, still_unsent) = follow_on::publish(unsent, &parents, &relay.publisher).await;
     if !still_unsent.is_empty()
         && let Err(error) = relay.store.mark_unsent(&still_unsent).await
     {
@@ -98,4 +101,13 @@ async fn relay_batch(relay: &Relay) -> bool {
             false
         }
     }
+}
+
+/// Their submissions' traces, where anybody wants to know. Without them they go all the same.
+async fn parents(relay: &Relay, unsent: &[FollowOn]) -> Parents {
+    if !traces::are_on() {
+        return Parents::default();
+    }
+    let submissions: Vec<Uuid> = unsent.iter().map(FollowOn::submission_id).collect();
+    relay.store.trace_ids(&submissions).await.map(Parents::known_by).unwrap_or_default()
 }

@@ -7,7 +7,6 @@ use epro_process::health::Part;
 use epro_process::shutdown::Shutdown;
 use epro_store::Store;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::backoff;
 use crate::lane::Lane;
@@ -152,11 +151,6 @@ impl Standby {
     /// Says that the lane's consumer is gone.
     pub(crate) fn left(&self, reason: &str) {
         self.part.not_ready(reason);
-    }
-
-    /// When what is under way has to be finished; the rest of the time is for giving back and closing.
-    pub(crate) fn drain_deadline(&self) -> Instant {
-        Instant::now() + self.drain.mul_f64(0.7)
     }
 
     /// Pauses the lane after too many dead letters of one class in a row, and returns once every

@@ -61,6 +61,7 @@ pub(crate) struct Submissions {
 impl Work for Submissions {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
         let mut handled = Handled::default();
+        fault::at(Seam::Received, None);
         let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live);
         let places = live.enumerate();
         let mut in_flight: Vec<InFlight> =

@@ -1,14 +1,19 @@
 //! Alerts that are due without a message: claimed from PostgreSQL every second.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use epro_process::shutdown::Shutdown;
+use epro_process::traces::{self, Context};
+use epro_store::alerts::Claim;
 use epro_store::{Committed, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use uuid::Uuid;
 
+use super::ANSWER;
 use super::teller::Teller;
 use crate::pauses::Paused;
 
@@ -68,13 +73,29 @@ async fn claim(due: &Due, running: &mut JoinSet<Result<Committed, StoreError>>) 
     }
     match due.teller.claim_due(u32::try_from(free).unwrap_or(u32::MAX)).await {
         Ok(claims) => {
+            let places = places(due, &claims).await;
             for claim in claims {
+                let place = places.get(&claim.alert.submission_id).copied();
                 let teller = Arc::clone(&due.teller);
-                running.spawn(async move { teller.tell(claim, None).await });
+                running.spawn(async move { teller.tell(claim, place).await });
             }
         }
         Err(error) => tracing::debug!(%error, "due alerts can't be claimed now"),
     }
+}
+
+/// Where notices go on in the traces of their submissions: no message brings that. None where no spans are made.
+async fn places(due: &Due, claims: &[Claim]) -> HashMap<Uuid, Context> {
+    if claims.is_empty() || !traces::are_on() {
+        return HashMap::new();
+    }
+    let submissions: Vec<Uuid> = claims.iter().map(|claim| claim.alert.submission_id).collect();
+    // Nobody is told later for it.
+    let known = timeout(ANSWER, due.teller.store.trace_ids(&submissions)).await;
+    let known = known.unwrap_or(Err(StoreError::SILENT)).unwrap_or_default();
+    let place =
+        |(id, trace_id): (Uuid, String)| Some((id, Context::recorded(&traces::continued(&trace_id)?)?));
+    known.into_iter().filter_map(place).collect()
 }
 
 async fn gauge(due: &Due) {

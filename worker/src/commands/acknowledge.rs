@@ -32,7 +32,7 @@ impl Commands {
                 AuditFacts {
                     actor: Actor::Delegate(command.actor),
                     client: command.client,
-                    from_network: None,
+                    from_network: command.from_network,
                     trace_id: command.trace_id,
                 },
             );

@@ -1,7 +1,7 @@
 //! Cells of CSV: RFC 4180, and nothing that a spreadsheet takes for a formula.
 
 /// What makes a spreadsheet compute.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 
 /// Writes a text. One that would be a formula gets an apostrophe before it, as spreadsheets write it themselves.
 pub(super) fn text(out: &mut Vec<u8>, text: &str) {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_patient_writes_is_a_formula() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=HYPERLINK(\"http://x\",\"y\")"] {
+        for formula in ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", "=HYPERLINK(\"http://x\",\"y\")"] {
             let cell = written(formula);
             assert!(cell.starts_with("\"'"), "{cell}");
             assert!(cell.ends_with('"'), "{cell}");

@@ -244,12 +244,34 @@ fn line(cells: &[String], out: &mut Vec<u8>) {
         if at > 0 {
             out.push(b',');
         }
-        // A number stays one.
-        if text.parse::<f64>().is_ok() {
-            out.extend_from_slice(text.as_bytes())
-        } else {
-            cell::text(out, text)
-        }
+        if is_number(text) { out.extend_from_slice(text.as_bytes()) } else { cell::text(out, text) }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// A number stays one. A plus or `-inf` is what patients write, never we.
+fn is_number(text: &str) -> bool {
+    !text.starts_with('+') && text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+#[cfg(test)]
+mod tests {
+    fn written(cells: &[&str]) -> String {
+        let cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
+        let mut out = Vec::new();
+        super::line(&cells, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_number_stays_one() {
+        assert_eq!(written(&["2", "-1", "0.5", "-2.5", "1e-7", ""]), "2,-1,0.5,-2.5,1e-7,\r\n");
+    }
+
+    #[test]
+    fn what_is_almost_a_number_is_no_formula() {
+        for text in ["+1", "+1.5", "-inf", "-Infinity", "-nan", "-1+1", "=1", "@1", "\n1", "\t1"] {
+            assert_eq!(written(&[text, "x"]), format!("\"'{text}\",x\r\n"));
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::pages::Pages;
 use super::trouble::Trouble;
 
 /// What is handed to the object storage at once.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// How far an export is, for those who watch it.
 pub(super) struct Progress {

@@ -1,5 +1,6 @@
 //! A delivery's rows -> the document that goes to the hospital.
 
+use epro_process::traces;
 use epro_schemas::alert::delivery_id;
 use epro_schemas::envelope::Envelope;
 use epro_schemas::instrument::{Instrument, Resolved, Score};
@@ -55,14 +56,7 @@ impl<'a> Loaded<'a> {
             scores: &self.scores,
             received_at: due.received_at,
             generation: due.generation,
-            traceparent: traceparent.or_else(|| self.traceparent()),
+            traceparent: traceparent.or_else(|| traces::continued(self.trace_id.as_deref()?)),
         }
-    }
-
-    /// A new span of the trace that the submission came with.
-    fn traceparent(&self) -> Option<String> {
-        let trace_id = self.trace_id.as_deref().filter(|id| id.len() == 32)?;
-        let span = Uuid::new_v4().simple().to_string();
-        Some(format!("00-{trace_id}-{}-{}", span.get(..16)?, epro_process::traces::flags(trace_id)))
     }
 }

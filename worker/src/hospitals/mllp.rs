@@ -5,6 +5,9 @@ mod code;
 mod connection;
 mod control_id;
 mod frame;
+#[cfg(test)]
+#[path = "../../../fuzz/mllp.rs"]
+mod hostile;
 mod oru;
 mod text;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epro_broker::topology;
+use epro_process::config::ALERT_CONNECTIONS;
 use epro_store::Store;
 use epro_store::conditions::Thresholds;
 use tokio::task::JoinSet;
@@ -21,8 +22,6 @@ use crate::lane::Lane;
 const DUE: Duration = Duration::from_secs(1);
 /// How often it is looked whether operators should know something.
 const CONDITIONS: Duration = Duration::from_secs(10);
-/// Connections of the lane that alerts, and of no other: whatever burns there, it waits for none of them.
-const ALERT_CONNECTIONS: usize = 4;
 /// Unacked alerts: each waits for a mail server and a gateway.
 const ALERT_PREFETCH: u16 = 128;
 /// Alerts that are told together, several times over: while one channel is dead each takes its timeout.
@@ -30,7 +29,7 @@ const ALERT_CHUNK: usize = 32;
 
 impl Lanes {
     pub(super) fn alerts(&self, channels: Channels, running: &mut JoinSet<()>) {
-        let store = Store::open(&self.outside.database, ALERT_CONNECTIONS);
+        let store = Store::open(&self.outside.database, ALERT_CONNECTIONS as usize);
         self.metrics.at_each_look(store.gauges("alerts"));
         let teller = Arc::new(Teller::new(&self.config, channels, store));
         let lane = Lane {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epro_broker::topology;
+use epro_process::config::CONNECTIONS_A_SLOT;
 use epro_process::objects::Objects;
 use epro_store::Store;
 use tokio::task::JoinSet;
@@ -40,8 +41,8 @@ impl Lanes {
         };
         self.start(running, lane, work, false);
         let (rest_unit, sweep) = Desk::paces(|duration| self.config.scaled(duration));
-        // For each slot a page that is fetched and a word about how far it is.
-        let store = Store::open(&self.outside.database, 2 * exports.slots as usize);
+        let connections = (CONNECTIONS_A_SLOT * exports.slots) as usize;
+        let store = Store::open(&self.outside.database, connections);
         self.metrics.at_each_look(store.gauges("exports"));
         let desk = Desk {
             store,

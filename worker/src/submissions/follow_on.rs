@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
-use epro_process::traces::conventions;
+use epro_process::traces::{self, conventions};
 use epro_schemas::alert::{AlertMessage, DeliveryMessage, RiskMessage};
 use epro_schemas::kind;
 use epro_store::Store;
@@ -45,13 +45,14 @@ impl Parents {
         }
     }
 
+    /// Those of submissions that came long ago: of each only its trace is known.
+    pub(crate) fn known_by(trace_ids: HashMap<Uuid, String>) -> Self {
+        let place = |(id, trace_id): (Uuid, String)| Some((id, traces::continued(&trace_id)?));
+        Self(trace_ids.into_iter().filter_map(place).collect())
+    }
+
     fn get(&self, follow_on: &FollowOn) -> Option<String> {
-        let id = match follow_on {
-            FollowOn::Alert(alert) => alert.submission_id,
-            FollowOn::Delivery(delivery) => delivery.submission_id,
-            FollowOn::Risk(risk) => risk.submission_id,
-        };
-        self.0.get(&id).cloned()
+        self.0.get(&follow_on.submission_id()).cloned()
     }
 }
 

@@ -16,7 +16,7 @@ use epro_schemas::seal::{KeyRing, OpenError};
 use epro_schemas::submission::Submission;
 use epro_store::audit::{Actor, AuditFacts, network};
 use epro_store::follow_ons::AlertFollowOn;
-use epro_store::submissions::{AlertRow, HeadersForRedrive, IdentifiedRow, NewSubmission, Source};
+use epro_store::submissions::{AlertRow, HeadersForRedrive, IdentifiedRow, NewSubmission, Source, Waited};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -51,6 +51,7 @@ pub(crate) struct Received<'a> {
     pub kind: Option<&'a str>,
     pub message_id: Option<Uuid>,
     pub headers: HeadersForRedrive,
+    pub waited: Option<Waited>,
     pub body: &'a Bytes,
 }
 
@@ -189,6 +190,7 @@ impl Route {
                 queue: received.queue.clone(),
                 message_id,
                 headers: received.headers,
+                waited: received.waited,
             },
         })
     }

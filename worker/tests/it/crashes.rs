@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use epro_proving::{Service, Stack, until};
 
-use crate::load::{BROKER, Load, accepted, all_stored, worker};
-use crate::support::{BOUND, ROUTINE, link};
+use crate::load::{BROKER, Load, accepted, all_stored, answers, door, worker};
+use crate::support::{BOUND, LEAVES, ROUTINE, link};
 
 /// What a shell says of a process that called abort: 128 + SIGABRT.
 const ABORTED: i32 = 134;
@@ -27,6 +27,11 @@ async fn survives_an_abort_at(seam: &str) -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_abort_before_anything_was_read_leaves_the_messages_to_the_next_worker() -> Result<()> {
+    survives_an_abort_at("received").await
+}
+
+#[tokio::test]
 async fn an_abort_before_anything_was_done_leaves_the_messages_to_the_next_worker() -> Result<()> {
     survives_an_abort_at("process").await
 }
@@ -44,6 +49,27 @@ async fn an_abort_between_commit_and_follow_ons_publishes_them_when_the_message_
 #[tokio::test]
 async fn an_abort_between_follow_ons_and_ack_stores_once() -> Result<()> {
     survives_an_abort_at("beforeack").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_that_aborts_between_confirm_and_reply_is_asked_again_and_it_is_stored_once() -> Result<()> {
+    let stack = Stack::new().await?;
+    let submission = answers(1);
+    let id = submission["submission_id"].as_str().context("an id")?;
+    let fault = format!("confirmed:{id}=abort");
+    let mut broken = door(&stack, &[("EPRO_FAULT", &fault)]).await?;
+    let client = stack.client(&broken)?;
+    let unknown = client.submit("P-1", &submission).await;
+    ensure!(unknown.is_err(), "it should have got no answer: {unknown:?}");
+    ensure!(broken.ended(BOUND).await? == ABORTED, "{}", broken.output());
+    let next = stack.api().await?;
+    ensure!(client.at(&next.url()).submit("P-1", &submission).await?.status == 202);
+    let _worker = worker(&stack, &[]).await?;
+    let account = all_stored(&stack, &client).await?;
+    ensure!(account.stored == 1, "{account:?}");
+    let again = "SELECT count(*) FROM audit.event WHERE outcome = 'sent_again'";
+    ensure!(link(&stack).await.count(again).await? == 1, "the broker had the first one already");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +183,7 @@ async fn a_worker_that_stood_still_until_the_broker_gave_its_work_away_does_no_h
     load.goes_on(100).await?;
     load.ends().await?;
     all_stored(&stack, &client).await?;
-    ensure!(still.drain(BOUND).await? == 0, "{}", still.output());
+    ensure!(still.drain(LEAVES).await? == 0, "{}", still.output());
     Ok(())
 }
 

@@ -2,9 +2,12 @@
 
 mod asking;
 mod crashes;
+mod early;
 mod fetching;
 mod formats;
+mod identifiers;
 mod lifetimes;
+mod long;
 mod s3;
 mod storage;
 

@@ -3,13 +3,14 @@
 //! Every place in which a value can come in gets a mark of its own: fields, keys, ids and headers of
 //! submissions that are stored, refused, set aside, panicked over or returned. The processes trace
 //! everything they can, and whatever they wrote, answered, counted or stored in the clear is searched for
-//! each mark, as text, in hexadecimal and in Base64.
+//! each mark, as text, in hexadecimal, as a list of bytes and in Base64.
 
 mod echoes;
 mod fhir;
-mod identifiers;
-mod marks;
+pub(crate) mod identifiers;
+pub(crate) mod marks;
 mod outward;
+mod pages;
 mod wire;
 
 use std::time::Duration;
@@ -32,7 +33,7 @@ const COMMANDS: &str = "epro.commands";
 /// Nobody calls from here by chance.
 const FROM: &str = "127.61.72.83";
 
-const DIARY: &str = "\
+pub(crate) const DIARY: &str = "\
 id: diary
 version: \"1.0\"
 title: A diary
@@ -147,8 +148,8 @@ fn batches(marks: &mut Marks) -> Vec<(&'static str, Vec<u8>)> {
     batches
 }
 
-/// Refused requests of every other kind.
-async fn strange_requests(caller: &Caller, stack: &Stack, marks: &mut Marks) -> Vec<String> {
+/// Refused requests of every other kind, at every door.
+async fn strange_requests(callers: &[Caller], stack: &Stack, marks: &mut Marks) -> Vec<String> {
     let good = calm().to_string().into_bytes();
     let auth = |token: &str| vec![("Authorization".to_owned(), token.to_owned())];
     let (submit, status) = ("/api/v1/epro/submit", "/api/v1/epro/submissions");
@@ -160,6 +161,9 @@ async fn strange_requests(caller: &Caller, stack: &Stack, marks: &mut Marks) -> 
     let elsewhere = stack.minter().token(&elsewhere).unwrap();
     let patient = stack.minter().patient(&marks.make("a reader's sub"), STUDY, SITE).unwrap();
     let bearer = |token: &str| auth(&format!("Bearer {token}"));
+    let method = marks.make("a method").to_uppercase();
+    let mut typed = bearer(&patient);
+    typed.push(("Content-Type".into(), format!("text/{}", marks.make("a content type"))));
     let lines = [
         ("POST", submit.to_owned(), auth(&marks.make("a scheme of its own"))),
         ("POST", submit.to_owned(), bearer(&marks.make("no token"))),
@@ -176,16 +180,15 @@ async fn strange_requests(caller: &Caller, stack: &Stack, marks: &mut Marks) -> 
         ),
         ("GET", format!("/{}/openapi.json", marks.make("a prefix")), vec![]),
         ("DELETE", format!("{status}/{}", marks.make("an id to delete")), bearer(&patient)),
+        (method.as_str(), submit.to_owned(), bearer(&patient)),
+        ("POST", submit.to_owned(), typed),
     ];
     let mut answers = Vec::new();
-    for (method, path, headers) in lines {
-        answers.push(caller.send(method, &path, &headers, &good).await);
+    for caller in callers {
+        for (method, path, headers) in &lines {
+            answers.push(caller.send(method, path, headers, &good).await);
+        }
     }
-    let method = marks.make("a method").to_uppercase();
-    answers.push(caller.send(&method, submit, &bearer(&patient), &good).await);
-    let mut typed = bearer(&patient);
-    typed.push(("Content-Type".into(), format!("text/{}", marks.make("a content type"))));
-    answers.push(caller.send("POST", submit, &typed, &good).await);
     answers
 }
 
@@ -257,6 +260,7 @@ async fn read_tables(places: &mut Places, stack: &Stack, schemas: &str) {
 }
 
 const TRACE: (&str, &str) = ("RUST_LOG", "trace");
+const JSON: (&str, &str) = ("EPRO__LOG__FORMAT", "json");
 
 async fn operate(places: &mut Places, stack: &Stack, line: &[&str]) {
     let (_, out, error) = stack.epro_with(&[TRACE], line).await.unwrap();
@@ -270,11 +274,14 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     let stack = with(json!({"time_scale": 0.02, "instruments": {"directory": folder}})).await;
     let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
     let (mut marks, mut places) = (Marks::default(), Places::default());
+    // Two doors, each of which is told the same: one writes for people, the other for machines.
     let mut api = stack.spawn("epro-producer-api", &[TRACE]).unwrap();
+    let mut other = stack.spawn("epro-producer-api", &[TRACE, JSON]).unwrap();
     api.ready().await.unwrap();
-    let caller = Caller { from: FROM, to: api.listen().to_owned() };
+    other.ready().await.unwrap();
+    let callers = [&api, &other].map(|door| Caller { from: FROM, to: door.listen().to_owned() });
     let submit = "/api/v1/epro/submit";
-    let accept = async |marks: &mut Marks, submission: &Value| {
+    let accept = async |caller: &Caller, marks: &mut Marks, submission: &Value| {
         let mut head = headers(marks);
         head.push(("Authorization".into(), format!("Bearer {}", token(&stack, marks))));
         caller.send("POST", submit, &head, submission.to_string().as_bytes()).await
@@ -292,15 +299,16 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     alerting["answers"]["d-1"] = json!(who);
     let (returned, refused, panicked) =
         (diary(&mut marks, SITE), diary(&mut marks, "H004"), diary(&mut marks, "H004"));
-    for submission in [&stored, &alerting, &returned, &refused, &panicked] {
-        let answer = accept(&mut marks, submission).await;
+    let accepted = [&stored, &alerting, &returned, &refused, &panicked];
+    for (submission, caller) in accepted.into_iter().zip(callers.iter().cycle()) {
+        let answer = accept(caller, &mut marks, submission).await;
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
         places.add("an answer of the door", answer);
     }
     let mut head = headers(&mut marks);
     head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
     let response = fhir::diary(&mut marks).to_string();
-    let answer = caller.send("POST", fhir::CREATE, &head, response.as_bytes()).await;
+    let answer = callers[1].send("POST", fhir::CREATE, &head, response.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     places.add("an answer of the FHIR door", answer);
     // The amendment is the same patient's, or it would wait for ever.
@@ -315,26 +323,32 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     for (what, body) in refusals(&mut marks).into_iter().chain([identified]) {
         let mut head = headers(&mut marks);
         head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
-        let answer = caller.send("POST", submit, &head, &body).await;
-        assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
-        places.add(format!("the answer to {what}"), answer);
+        for caller in &callers {
+            let answer = caller.send("POST", submit, &head, &body).await;
+            assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
+            places.add(format!("the answer to {what}"), answer);
+        }
     }
     for (what, path, body) in fhir::refusals(&mut marks) {
         let mut head = headers(&mut marks);
         head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
-        let answer = caller.send("POST", path, &head, &body).await;
-        assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
-        places.add(format!("the answer to {what}"), answer);
+        for caller in &callers {
+            let answer = caller.send("POST", path, &head, &body).await;
+            assert!(answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
+            places.add(format!("the answer to {what}"), answer);
+        }
     }
     for (what, body) in batches(&mut marks) {
         let mut head = headers(&mut marks);
         head.push(("Authorization".into(), format!("Bearer {}", token(&stack, &mut marks))));
-        let answer = caller.send("POST", "/api/v1/epro/submit/batch", &head, &body).await;
-        let refused = answer.starts_with("HTTP/1.1 4") || answer.contains("\"received\":0");
-        assert!(refused, "{what}: {answer}");
-        places.add(format!("the answer to a batch, {what}"), answer);
+        for caller in &callers {
+            let answer = caller.send("POST", "/api/v1/epro/submit/batch", &head, &body).await;
+            let refused = answer.starts_with("HTTP/1.1 4") || answer.contains("\"received\":0");
+            assert!(refused, "{what}: {answer}");
+            places.add(format!("the answer to a batch, {what}"), answer);
+        }
     }
-    for answer in strange_requests(&caller, &stack, &mut marks).await {
+    for answer in strange_requests(&callers, &stack, &mut marks).await {
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
         places.add("the answer to a strange request", answer);
     }
@@ -356,7 +370,7 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     );
     link.client.batch_execute(&check).await.unwrap();
     let (fault, words) = (format!("process:{}=panic", id(&panicked)), marks.make("the words of a panic"));
-    let env = [TRACE, ("EPRO_FAULT", &fault), ("EPRO_FAULT_WORDS", &words), ("EPRO__LOG__FORMAT", "json")];
+    let env = [TRACE, ("EPRO_FAULT", &fault), ("EPRO_FAULT_WORDS", &words), JSON];
     let mut worker = stack.spawn("epro-worker", &env).unwrap();
     worker.ready().await.unwrap();
     counts(&link, STORED, 5).await;
@@ -372,13 +386,15 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
         tokio::task::yield_now().await;
     }
 
-    // A publish that the broker returns to the door.
+    // A publish that the broker returns to each door.
     stack.vhost().delete_queue(ROUTINE).await.unwrap();
     let lost = diary(&mut marks, "H004");
-    let answer = accept(&mut marks, &lost).await;
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    places.add("the answer to what was returned", answer);
-    says(&api, "epro topology apply").await;
+    for (caller, door) in callers.iter().zip([&api, &other]) {
+        let answer = accept(caller, &mut marks, &lost).await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        places.add("the answer to what was returned", answer);
+        says(door, "epro topology apply").await;
+    }
 
     // An operator looks at all of it.
     operate(&mut places, &stack, &["topology", "check"]).await;
@@ -397,15 +413,19 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     operate(&mut places, &stack, &line).await;
     operate(&mut places, &stack, &["config", "check"]).await;
 
+    pages::look(&mut places, &stack, &link).await;
+
     let seen = look(&mut places, &hand, ALERTS).await + look(&mut places, &hand, HIS).await;
     assert!(seen >= 1);
-    for service in [&api, &worker] {
+    for service in [&api, &other, &worker] {
         places.add(format!("/metrics of {}", service.admin()), service.metrics().await.unwrap());
         places.add("/readyz", service.readyz().await.unwrap().1);
     }
     worker.drain(Duration::from_secs(25)).await.unwrap();
-    api.drain(Duration::from_secs(25)).await.unwrap();
-    places.add("what the api wrote", api.output());
+    for door in [&mut api, &mut other] {
+        door.drain(Duration::from_secs(25)).await.unwrap();
+        places.add("what the api wrote", door.output());
+    }
     places.add("what the worker wrote", worker.output());
     // Nothing but what was accepted was stored, whenever that was looked at.
     counts(&link, STORED, 5).await;
@@ -425,9 +445,13 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     assert!(!research.with("1987-03-03").is_empty(), "the day of answering, in UTC");
     let found: Vec<String> = marks.all().filter_map(|(what, mark)| research.found(what, mark)).collect();
     assert!(found.is_empty(), "researchers see:\n{}", found.join("\n"));
-    // No label of a metric is an id.
-    for submission in [&stored, &alerting, &returned, &refused, &panicked] {
-        assert!(!places.with(id(submission)).iter().any(|place| place.contains("metrics")));
+    // No label of a metric and no word of a log is an id that a patient's app or a researcher knows.
+    let subjects = link.client.query("SELECT pseudonym::text FROM identified.subject", &[]).await.unwrap();
+    let sent = [&stored, &amended, &alerting, &returned, &refused, &panicked, &lost].map(id);
+    for known in sent.into_iter().chain(subjects.iter().map(|row| row.get::<_, &str>(0))) {
+        let told = |place: &&str| place.contains("metrics") || place.starts_with("what the ");
+        let at: Vec<&str> = places.with(known).into_iter().filter(told).collect();
+        assert!(at.is_empty(), "{known}: {at:?}");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }

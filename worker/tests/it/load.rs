@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use epro_proving::client::phq9;
 use epro_proving::conservation::Account;
+use epro_proving::proxy::Then;
 use epro_proving::services::host_port;
 use epro_proving::{Client, Proxy, Service, Stack, conservation};
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use crate::support::{BOUND, STUDY};
 
 /// How long an app waits before it sends the same again, and a patient before the next answers.
 const PAUSE: Duration = Duration::from_millis(20);
+/// What a slow service does from some byte on: 40 KB a second.
+pub(crate) const SLOW: Then = Then::SlowBefore(40_000);
 /// Warnings and errors that one process may write about one outage, however long and busy.
 const HANDFUL: usize = 40;
 

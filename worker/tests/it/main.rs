@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod alerts;
+mod cluster;
 mod commands;
-
 mod crashes;
 mod drain;
 mod exports;
+mod files;
 mod follow_ons;
 mod hospitals;
 mod leaks;

@@ -180,14 +180,19 @@ async fn handed_out(worker: &Service) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_holds_across_kill_9_and_before_the_first_delivery_after_it() {
+async fn a_pause_holds_across_kill_9_of_every_worker_and_before_the_first_delivery_after_it() {
     let stack = hurried().await;
-    let (mut worker, link) = (stack.worker().await.unwrap(), link(&stack).await);
+    let workers = [stack.worker().await.unwrap(), stack.worker().await.unwrap()];
+    let link = link(&stack).await;
     let hand = Hand::on(&stack).await.unwrap();
     stack.epro(&["pause", "submissions.routine", "--reason", "a look first"]).await.unwrap();
-    says(&worker, "lane is paused").await;
+    for worker in &workers {
+        says(worker, "lane is paused").await;
+    }
     hand.put_all(ROUTINE, "P-1", &many(30)).await.unwrap();
-    worker.kill().await.unwrap();
+    for mut worker in workers {
+        worker.kill().await.unwrap();
+    }
     // The next one can't read the pauses for a while: it must not begin without knowing them.
     link.client.batch_execute("BEGIN; LOCK TABLE ops.pause IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let next = stack.spawn("epro-worker", &[]).unwrap();
@@ -209,11 +214,12 @@ async fn a_pause_holds_across_kill_9_and_before_the_first_delivery_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_pauses_all_submission_lanes_by_the_name_of_their_kind() {
     let stack = hurried().await;
-    let (worker, link) = (stack.worker().await.unwrap(), link(&stack).await);
-    let hand = Hand::on(&stack).await.unwrap();
+    let workers = [stack.worker().await.unwrap(), stack.worker().await.unwrap()];
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
     stack.epro(&["pause", "submissions", "--reason", "maintenance"]).await.unwrap();
-    until("three lanes to stand still", BOUND, || async {
-        Ok((worker.output().matches("lane is paused").count() >= 3).then_some(()))
+    until("three lanes of each to stand still", BOUND, || async {
+        let stand_still = |worker: &Service| worker.output().matches("lane is paused").count() >= 3;
+        Ok(workers.iter().all(stand_still).then_some(()))
     })
     .await
     .unwrap();

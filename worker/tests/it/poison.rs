@@ -216,19 +216,19 @@ pub(crate) async fn supervised(stack: &Stack, env: &[(&str, &str)], settled: i64
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_aborts_the_process_is_quarantined_and_999_others_are_stored() {
+async fn a_message_that_aborts_the_process_is_quarantined_and_1000_others_are_stored() {
     let stack = hurried().await;
     let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
-    let submissions = many(1000);
+    let submissions = many(1001);
     let bad = id(&submissions[300]);
     hand.put_all(ROUTINE, "P-1", &submissions).await.unwrap();
     let fault = format!("process:{bad}=abort");
-    let (crashes, _worker) = supervised(&stack, &[("EPRO_FAULT", &fault)], 1000).await;
+    let (crashes, _worker) = supervised(&stack, &[("EPRO_FAULT", &fault)], 1001).await;
     assert!((1..=3).contains(&crashes), "{crashes} crashes");
     let found = &dead(&link, 1).await[0];
     assert_eq!((found.class.as_str(), found.submission.as_deref()), ("quarantined", Some(bad)));
     let account = conservation(&stack, &hand.log()).await.unwrap();
-    assert_eq!((account.stored, account.dead), (999, 1));
+    assert_eq!((account.stored, account.dead), (1000, 1));
     counts(&link, "SELECT count(*) FROM ops.suspect", 0).await;
 }
 

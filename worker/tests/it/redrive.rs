@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use crate::support::{DEAD, ROUTINE, STORED, amendment, calm, counts, dead, hurried, id, link, with};
 
-const REFUSE: &str = "ALTER TABLE identified.submission ADD CONSTRAINT not_now CHECK (late AND NOT late)";
-const ALLOW: &str = "ALTER TABLE identified.submission DROP CONSTRAINT not_now";
+pub(crate) const REFUSE: &str =
+    "ALTER TABLE identified.submission ADD CONSTRAINT not_now CHECK (late AND NOT late)";
+pub(crate) const ALLOW: &str = "ALTER TABLE identified.submission DROP CONSTRAINT not_now";
 
 /// A submission that was refused for a reason that is gone by now.
 async fn refused() -> (Stack, Service, Hand, Value, String) {

@@ -2,14 +2,19 @@
 
 use anyhow::{Result, ensure};
 use epro_proving::own::{Kind, Own};
+use epro_proving::proxy::Mode;
 use epro_proving::stack::Plan;
-use epro_proving::{Service, Stack, until};
+use epro_proving::{Client, Service, Stack, until};
 
 use crate::load::{
     BROKER, Load, POSTGRES, accepted, all_stored, answers, before_broker, before_postgres, door, says_little,
     worker,
 };
 use crate::support::{BOUND, ROUTINE, STORED, counts, link};
+
+/// RabbitMQ closes a channel that leaves a delivery unacked for half an hour. Here it is two seconds.
+const IMPATIENT: &str = "application:set_env(rabbit, consumer_timeout, 2000), \
+                         application:set_env(rabbit, channel_tick_interval, 500).";
 
 /// Waits until `/readyz` says not ready, with these words.
 async fn waits_for(process: &Service, words: &str) -> Result<()> {
@@ -19,6 +24,13 @@ async fn waits_for(process: &Service, words: &str) -> Result<()> {
     })
     .await
     .map_err(|error| error.context(process.output()))
+}
+
+/// Liveness asks neither service: whoever is restarted for what it waits for only waits again.
+async fn lives(client: &Client, process: &Service) -> Result<()> {
+    let answer = client.at(&process.admin()).get_open("/livez").await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,6 +43,8 @@ async fn without_rabbitmq_at_start_both_wait_say_so_and_work_once_it_is_there() 
     waits_for(&api, "no connection to the broker").await?;
     waits_for(&worker, "waiting for RabbitMQ").await?;
     let client = stack.client(&api)?;
+    lives(&client, &api).await?;
+    lives(&client, &worker).await?;
     let refused = client.submit("P-1", &answers(1)).await?;
     ensure!(refused.status == 503 && refused.header("retry-after").is_some(), "{refused:?}");
     proxy.pass();
@@ -53,6 +67,8 @@ async fn without_postgres_at_start_the_door_accepts_and_the_worker_waits_and_say
     let client = stack.client(&api)?;
     accepted(&client, 12).await?;
     waits_for(&worker, "waiting for PostgreSQL").await?;
+    lives(&client, &api).await?;
+    lives(&client, &worker).await?;
     proxy.pass();
     worker.ready().await?;
     all_stored(&stack, &client).await?;
@@ -133,6 +149,32 @@ async fn a_publishers_channel_closed_by_the_broker_under_load_is_made_anew() -> 
         Ok(())
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumers_channel_closed_by_the_broker_under_load_is_made_anew() -> Result<()> {
+    let rabbitmq = Own::start(Kind::Broker).await?;
+    rabbitmq.rabbitmqctl(&["eval", IMPATIENT]).await?;
+    let stack = Stack::on(rabbitmq.services()?, Plan::default()).await?;
+    let (proxy, postgres) = before_postgres(&stack).await?;
+    let api = stack.api().await?;
+    let client = stack.client(&api)?;
+    let mut worker = worker(&stack, &[(POSTGRES, &postgres)]).await?;
+    let load = Load::start(&client, &api.url(), 6);
+    load.goes_on(50).await?;
+    // What is in hand can't be committed, and stays unacked for longer than the broker waits.
+    proxy.set(Mode::Stall);
+    until("what is in hand to lie in the queue again", BOUND, || async {
+        Ok((stack.vhost().ready(ROUTINE).await? > 0).then_some(()))
+    })
+    .await?;
+    load.goes_on(50).await?;
+    proxy.pass();
+    load.goes_on(100).await?;
+    worker.ready().await?;
+    load.ends().await?;
+    all_stored(&stack, &client).await?;
+    says_little(&worker)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The three users of the broker, with the rights that docs/SECURITY.md gives them: each does its work, and nothing else.
+//! The users of the broker, with the rights that docs/SECURITY.md gives them: each does its work, and nothing else.
 
 use epro_proving::client::phq9;
 use epro_proving::{Stack, until};
@@ -25,6 +25,7 @@ async fn each_user_of_the_broker_does_its_work_and_nothing_else() {
     let [intake, worker, operator] = users;
     let (intake, worker, operator) =
         tokio::try_join!(vhost.login(intake), vhost.login(worker), vhost.login(operator)).unwrap();
+    let keda = vhost.tagged("monitoring", rights("epro-keda")).await.unwrap();
 
     // What each is there for.
     let (code, out, error) =
@@ -42,8 +43,16 @@ async fn each_user_of_the_broker_does_its_work_and_nothing_else() {
     let link = link(&stack).await;
     until("the row", BOUND, || async { Ok((link.count(rows).await? == 1).then_some(())) }).await.unwrap();
 
+    let (management, path) = (keda.management().unwrap(), format!("/api/queues/{}/{ROUTINE}", vhost.name()));
+    until("the depth that KEDA reads", BOUND, || async {
+        Ok(management.get(&path).await?["messages"].as_u64().filter(|depth| *depth == 0))
+    })
+    .await
+    .unwrap();
+
     // And what they may not.
-    let cases: [(&str, &epro_proving::vhost::BrokerLogin, &[&str]); 2] = [
+    let cases: [(&str, &epro_proving::vhost::BrokerLogin, &[&str]); 3] = [
+        ("keda", &keda, &["get work", "publish work", "purge", "declare"]),
         (
             "intake",
             &intake,

@@ -20,6 +20,8 @@ pub(crate) const STUDY: &str = "ONC-301";
 pub(crate) const SITE: &str = "H001";
 /// Longer than anything here may take on a busy machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
+/// Within what a process has left that is told to: the 25 s that it takes at most, and what the machine takes to show it.
+pub(crate) const LEAVES: Duration = Duration::from_secs(30);
 
 /// A stack whose waits, holds and relay rounds are fifty times shorter.
 pub(crate) async fn hurried() -> Stack {

@@ -1,55 +1,16 @@
 //! The whole route over TLS, and who is refused on it.
 
-use epro_proving::certificates::{Authority, Pair};
+mod door;
+
+use epro_proving::certificates::Authority;
 use epro_proving::client::phq9;
-use epro_proving::services::{host_port, with_host_port};
+use epro_proving::services::{Services, host_port, with_host_port};
 use epro_proving::tls_front::Front;
+use epro_proving::tls_route::TlsRoute;
 use epro_proving::{Stack, until};
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{BOUND, SITE, STUDY, link};
-
-/// What a process is told of its two services, all through TLS.
-struct Told {
-    broker: Front,
-    postgres: Front,
-    urls: [String; 2],
-    authority: String,
-    own: Pair,
-}
-
-impl Told {
-    async fn of(stack: &Stack, authority: &Authority, clients: &Authority, tls: [TlsAcceptor; 2]) -> Self {
-        let (amqp, postgres) = (stack.vhost().url(), stack.database().url());
-        let [for_broker, for_postgres] = tls;
-        let broker = Front::to(&host_port(amqp).unwrap(), for_broker).await.unwrap();
-        let postgres_front = Front::to_postgres(&host_port(postgres).unwrap(), for_postgres).await.unwrap();
-        let amqp = with_host_port(amqp, &format!("localhost:{}", broker.port())).unwrap();
-        let postgres = with_host_port(postgres, &format!("localhost:{}", postgres_front.port())).unwrap();
-        Self {
-            broker,
-            postgres: postgres_front,
-            urls: [amqp.replacen("amqp:", "amqps:", 1), format!("{postgres}?sslmode=verify-full")],
-            authority: authority.write(stack.folder()).unwrap().display().to_string(),
-            own: clients.client(stack.folder()).unwrap(),
-        }
-    }
-
-    fn environment(&self) -> Vec<(&'static str, String)> {
-        assert!(self.broker.port() != self.postgres.port());
-        let (certificate, key) = (self.own.certificate.display(), self.own.key.display());
-        vec![
-            ("EPRO__BROKER__URL", self.urls[0].clone()),
-            ("EPRO__BROKER__TLS__CA_FILE", self.authority.clone()),
-            ("EPRO__BROKER__TLS__CERTIFICATE_FILE", certificate.to_string()),
-            ("EPRO__BROKER__TLS__KEY_FILE", key.to_string()),
-            ("EPRO__POSTGRES__URL", self.urls[1].clone()),
-            ("EPRO__POSTGRES__TLS__CA_FILE", self.authority.clone()),
-            ("EPRO__POSTGRES__TLS__CERTIFICATE_FILE", certificate.to_string()),
-            ("EPRO__POSTGRES__TLS__KEY_FILE", key.to_string()),
-        ]
-    }
-}
 
 fn lent<'e>(environment: &'e [(&'static str, String)]) -> Vec<(&'e str, &'e str)> {
     environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
@@ -67,7 +28,7 @@ async fn a_submission_goes_all_its_way_over_tls_and_a_new_certificate_needs_no_r
     let stack = Stack::new().await.unwrap();
     let (ours, clients) = (Authority::new().unwrap(), Authority::new().unwrap());
     let tls = [0, 1].map(|_| ours.server("localhost", Some(&clients)).unwrap());
-    let told = Told::of(&stack, &ours, &clients, tls).await;
+    let told = TlsRoute::of(&stack, &ours, &clients, tls).await.unwrap();
     let shown = ours.server_files(stack.folder(), "localhost").unwrap();
     let mut environment = told.environment();
     environment.push(("EPRO__INTAKE__TLS__CERTIFICATE_FILE", shown.certificate.display().to_string()));
@@ -116,14 +77,14 @@ async fn a_broker_or_a_database_with_a_wrong_name_an_expired_or_an_unknown_certi
     ];
     let broker = ["topology", "check"];
     let postgres = ["hospitals"];
-    let told = Told::of(&stack, &ours, &clients, [good(), good()]).await;
+    let told = TlsRoute::of(&stack, &ours, &clients, [good(), good()]).await.unwrap();
     for line in [&broker[..], &postgres[..]] {
         let (code, out, error) = stack.epro_with(&lent(&told.environment()), line).await.unwrap();
         assert_eq!(code, Some(0), "{line:?}: {out}{error}");
     }
     for (what, tls) in cases {
         let bad = || tls(&ours, &clients, &other);
-        let told = Told::of(&stack, &ours, &clients, [bad(), bad()]).await;
+        let told = TlsRoute::of(&stack, &ours, &clients, [bad(), bad()]).await.unwrap();
         let environment = told.environment();
         let environment = lent(&environment);
         let (broker, postgres) =
@@ -131,5 +92,30 @@ async fn a_broker_or_a_database_with_a_wrong_name_an_expired_or_an_unknown_certi
         for (hop, (code, out, error)) in [("broker", broker.unwrap()), ("postgres", postgres.unwrap())] {
             assert_eq!(code, Some(1), "{hop}, {what}: {out}{error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_management_api_with_a_wrong_name_an_expired_or_an_unknown_certificate_is_asked_nothing() {
+    let stack = Stack::new().await.unwrap();
+    let ours = Authority::new().unwrap();
+    let believed = ours.write(stack.folder()).unwrap().display().to_string();
+    let management = Services::from_env().unwrap().management;
+    let queues = async |tls: TlsAcceptor| {
+        let front = Front::to(&host_port(&management).unwrap(), tls).await.unwrap();
+        let url = with_host_port(&management, &format!("localhost:{}", front.port())).unwrap();
+        let url = url.replacen("http:", "https:", 1);
+        let environment = [
+            ("EPRO__BROKER__MANAGEMENT_URL", url.as_str()),
+            ("EPRO__BROKER__TLS__CA_FILE", believed.as_str()),
+        ];
+        stack.epro_with(&environment, &["queues"]).await.unwrap()
+    };
+    let (code, out, error) = queues(ours.server("localhost", None).unwrap()).await;
+    assert_eq!(code, Some(0), "{out}{error}");
+    for (what, tls) in ours.bad_servers("localhost").unwrap() {
+        let (code, out, error) = queues(tls).await;
+        assert_eq!(code, Some(1), "{what}: {out}{error}");
+        assert!(error.contains("the management API"), "{what}: {error}");
     }
 }

@@ -125,6 +125,9 @@ async fn an_amendment_that_comes_before_its_base_waits_for_it_without_a_charge()
     assert_eq!((account.stored, account.dead), (2, 0));
     let newest = "SELECT count(*) FROM research.newest_response";
     counts(&link, newest, 1).await;
+    let waited = "SELECT count(*) FROM audit.event WHERE action = 'submission.stored'
+        AND (details ->> 'waits')::integer >= 1 AND (details ->> 'waiting_since')::timestamptz > now() - interval '1 hour'";
+    assert_eq!(link.count(waited).await.unwrap(), 1, "the amendment's row says so, the base's doesn't");
 }
 
 #[tokio::test(flavor = "multi_thread")]

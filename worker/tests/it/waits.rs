@@ -76,7 +76,7 @@ async fn a_thousand_submissions_that_only_the_newer_of_two_workers_knows_are_all
     let mut newer = another_worker(&stack, "newer", |config| {
         config["instruments"] = json!({"directory": folder});
     });
-    let _older = stack.worker().await.unwrap();
+    let older = stack.worker().await.unwrap();
     newer.ready().await.unwrap();
     let submissions: Vec<Value> = (0..1000)
         .map(|_| {
@@ -87,6 +87,8 @@ async fn a_thousand_submissions_that_only_the_newer_of_two_workers_knows_are_all
         })
         .collect();
     hand.put_all(ROUTINE, "P-1", &submissions).await.unwrap();
+    // It was handed some of them, too.
+    waits(&older).await;
     let account = conservation(&stack, &hand.log()).await.unwrap();
     assert_eq!((account.stored, account.dead), (1000, 0));
 }

@@ -75,7 +75,7 @@ fn finished(desk: &Desk, opened: &Opened, collected: Collected) -> Option<Finish
     let by = AuditFacts {
         actor: Actor::Delegate(job.actor),
         client: job.client.clone(),
-        from_network: None,
+        from_network: job.from_network.clone(),
         trace_id: job.trace_id.clone(),
     };
     Some(Finished { facts, complete, missing, body, by })

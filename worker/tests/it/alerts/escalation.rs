@@ -56,7 +56,8 @@ async fn an_acknowledgement_stops_the_escalation_and_is_audited() {
     let link = link(&stack).await;
     counts(&link, UNDONE, 0).await;
     let audited = "SELECT count(*) FROM audit.event WHERE action = 'alert.acknowledged' AND outcome = 'ok'
-                   AND actor LIKE 'delegate:%' AND submission_id IS NOT NULL AND trace_id IS NOT NULL";
+                   AND actor LIKE 'delegate:%' AND submission_id IS NOT NULL AND trace_id IS NOT NULL
+                   AND from_network = '127.0.0.0/24'";
     counts(&link, audited, 1).await;
     assert_eq!(link.count("SELECT count(*) FROM ops.alert WHERE next_at IS NOT NULL").await.unwrap(), 0);
     let own = stack.minter().patient("P-Quillon", STUDY, "H004").unwrap();

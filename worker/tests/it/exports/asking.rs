@@ -58,7 +58,7 @@ async fn somebody_elses_export_looks_like_one_that_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_trail_tells_who_asked_who_fetched_and_how_it_ended() {
+async fn the_audit_trail_tells_who_asked_who_looked_who_fetched_and_how_it_ended() {
     let stack = stack(json!({})).await;
     let link = link(&stack).await;
     let _worker = stack.worker().await.unwrap();
@@ -66,10 +66,16 @@ async fn the_audit_trail_tells_who_asked_who_fetched_and_how_it_ended() {
     let status = ana.is(&ana.export(json!({})).await, "done").await;
     ana.files(&status).await;
     let export = status["export_id"].as_str().unwrap();
-    for action in ["export.requested", "export.finished", "export.download"] {
+    let ours = "127.0.0.0/24";
+    for (action, from) in [
+        ("export.requested", ours),
+        ("export.read", ours),
+        ("export.finished", ""),
+        ("export.download", ours),
+    ] {
         let sql = format!(
-            "SELECT LEAST(count(*), 1) FROM audit.event
-             WHERE action = '{action}' AND details::jsonb ->> 'export' = '{export}'"
+            "SELECT LEAST(count(*), 1) FROM audit.event WHERE action = '{action}' AND outcome <> 'refused'
+             AND coalesce(from_network, '') = '{from}' AND details::jsonb ->> 'export' = '{export}'"
         );
         crate::support::counts(&link, &sql, 1).await;
     }

@@ -9,11 +9,11 @@ use crate::support::BOUND;
 
 const ROWS: usize = 20_000;
 
-async fn each_row_once(ana: &Analyst, status: &Value) {
+async fn each_row_once(ana: &Analyst, status: &Value, rows: usize) {
     let lines = ana.lines(status).await;
     let ids: BTreeSet<&str> = lines.iter().map(|line| line.split(',').nth(1).unwrap()).collect();
-    assert_eq!((lines.len(), ids.len()), (ROWS, ROWS));
-    assert_eq!(status["rows"], json!(ROWS), "{status}");
+    assert_eq!((lines.len(), ids.len()), (rows, rows));
+    assert_eq!(status["rows"], json!(rows), "{status}");
     // In the order of ids, a row that keeps years only would have neighbours that say its time.
     assert!(lines.iter().map(|line| line.split(',').nth(2)).is_sorted(), "patient by patient");
 }
@@ -33,9 +33,33 @@ async fn killed_before_or_after_a_file_is_noted_another_replica_goes_on_behind_t
         assert_eq!(ana.is(&place, "running").await["files"], json!([]));
         let _sound = stack.worker().await.unwrap();
         let status = ana.is(&place, "done").await;
-        each_row_once(&ana, &status).await;
+        each_row_once(&ana, &status, ROWS).await;
         assert_eq!(link.count("SELECT run::bigint FROM ops.export").await.unwrap(), 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_with_9_in_the_middle_of_a_file_again_and_again_it_holds_each_row_once() {
+    let stack = stack(json!({})).await;
+    let rows = 3 * ROWS;
+    let link = made(&stack, rows).await;
+    let ana = Analyst::of(&stack, "export").await;
+    let place = ana.export(json!({})).await;
+    for run in 1..=2 {
+        let mut worker = stack.worker().await.unwrap();
+        // It has begun, and one file more is there than the runs before have left.
+        let more = format!(
+            "SELECT count(*) FROM ops.export WHERE run = {run}
+             AND (SELECT count(*) FROM ops.export_part WHERE part > 0) >= {run}"
+        );
+        super::counts(&link, &more, 1).await;
+        worker.kill().await.unwrap();
+        assert_eq!(ana.is(&place, "running").await["files"], json!([]));
+    }
+    let _sound = stack.worker().await.unwrap();
+    let status = ana.is(&place, "done").await;
+    each_row_once(&ana, &status, rows).await;
+    assert_eq!(link.count("SELECT run::bigint FROM ops.export").await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

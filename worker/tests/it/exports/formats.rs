@@ -101,6 +101,28 @@ async fn a_line_of_ndjson_is_a_questionnaire_response_without_its_patient() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_study_that_keeps_years_is_chosen_by_those_of_the_period_where_it_was_written() {
+    let stack = stack(json!({})).await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let _worker = stack.worker().await.unwrap();
+    let mut years = calm();
+    years["study_id"] = json!("PSY-12");
+    hand.put(ROUTINE, "P-1", &years).await.unwrap();
+    counts(&link, STORED, 1).await;
+    let ana = Analyst::of(&stack, "export").await;
+    for (from, to, rows) in [
+        ("2026-01-01T00:00:00+08:00", "2027-01-01T00:00:00+08:00", 1),
+        ("2026-01-01T00:00:00-08:00", "2027-01-01T00:00:00-08:00", 1),
+        // Some hours of 2026 in UTC, and none where they were asked for.
+        ("2027-01-01T00:00:00+08:00", "2028-01-01T00:00:00+08:00", 0),
+        ("2025-01-01T00:00:00-08:00", "2026-01-01T00:00:00-08:00", 0),
+    ] {
+        let status = ana.is(&ana.export(json!({"from": from, "to": to})).await, "done").await;
+        assert_eq!((&status["rows"], &status["estimate"]), (&json!(rows), &json!(rows)), "{from}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn documents_are_the_bytes_that_were_received() {
     let stack = stack(json!({})).await;
     let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());

@@ -1,6 +1,6 @@
 //! Slots, cancelling, the end of files.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use epro_proving::until;
 use serde_json::json;
@@ -26,18 +26,30 @@ async fn cancelled_in_the_middle_it_stops_within_two_seconds_and_leaves_no_file(
     .await
     .unwrap();
     assert_eq!(link.count("SELECT count(*) FROM ops.export WHERE state = 'running'").await.unwrap(), 1);
-    let since = Instant::now();
-    assert_eq!(ana.call("DELETE", &place, &[]).await.status, 202);
-    let status = ana.is(&place, "cancelled").await;
-    let took = since.elapsed();
-    assert_eq!(status["files"], json!([]));
+    let mut took = vec![cancel(&ana, &place).await];
+    assert_eq!(ana.is(&place, "cancelled").await["files"], json!([]));
     nothing_left(&stack);
     assert_eq!(link.count("SELECT count(*) FROM ops.export_part").await.unwrap(), 0);
-    println!("cancelled within {took:?}");
     assert_eq!(ana.call("DELETE", &place, &[]).await.status, 202, "again does no harm");
     let working = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%research.submission s%' \
                    AND datname = current_database() AND pid <> pg_backend_pid()";
     counts(&link, working, 0).await;
+    // What else runs here may hold one of them up.
+    let soon = Duration::from_secs(2);
+    while took.last().is_some_and(|took| *took > soon) && took.len() < 3 {
+        let next = ana.export(json!({"format": "ndjson"})).await;
+        counts(&link, "SELECT LEAST(count(*), 1) FROM ops.export_part", 1).await;
+        took.push(cancel(&ana, &next).await);
+    }
+    assert!(took.last().is_some_and(|took| *took <= soon), "{took:?}");
+}
+
+/// From asking for its end until whoever asked is told that it has come: its files are gone by then.
+async fn cancel(ana: &Analyst, place: &str) -> Duration {
+    let asked = Instant::now();
+    assert_eq!(ana.call("DELETE", place, &[]).await.status, 202);
+    ana.is(place, "cancelled").await;
+    asked.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,14 +28,13 @@ fn cramped(stack: &Stack, place: &Path) -> Child {
 }
 
 /// Whether a process may mount a disk of its own here; says so if not.
-#[allow(clippy::print_stderr, reason = "whoever reads the tests' output must know what was not tested")]
 async fn may_mount() -> bool {
     let mut tried = Command::new("unshare");
     let tried =
         tried.args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).stderr(Stdio::null()).status().await;
     let may = tried.is_ok_and(|status| status.success());
     if !may {
-        eprintln!("skipped: unshare -rm may not mount a disk here");
+        epro_proving::skipped("unshare -rm may not mount a disk here, so none is ever full");
     }
     may
 }
@@ -78,6 +77,24 @@ async fn a_full_disk_is_named_leaves_nothing_half_and_once_there_is_room_the_exp
         (&status["rows"], files(&inside).len()),
         (&json!(5_000), status["files"].as_array().unwrap().len())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_can_not_be_read_now_are_a_503_and_never_half_of_one() {
+    let stack = stack(json!({})).await;
+    let _link = made(&stack, 10).await;
+    let _worker = stack.worker().await.unwrap();
+    let ana = Analyst::of(&stack, "export").await;
+    let status = ana.is(&ana.export(json!({})).await, "done").await;
+    let (folder, away) = (stack.folder().join("exports"), stack.folder().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    let href = status["files"][1]["href"].as_str().unwrap();
+    let reply = ana.client.get(href, &ana.token).await.unwrap();
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert!(reply.header("retry-after").is_some() && reply.body.contains("#unavailable"), "{}", reply.body);
+    assert!(!reply.body.contains("response_id"), "{}", reply.body);
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(ana.lines(&status).await.len(), 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,9 +20,13 @@ async fn a_pause_holds_on_every_replica_and_before_the_first_delivery_after_a_re
     stand.store(ONE, 5).await;
     stand.store(TWO, 5).await;
     stand.are(TWO, "done", 5).await;
-    for mut caller in [one, two] {
-        caller.kill().await.unwrap();
-    }
+    // Who takes the hospital over knows the pause as well.
+    let mut callers = [one, two];
+    callers[owner].drain(BOUND).await.unwrap();
+    let other = &mut callers[1 - owner];
+    says(other, "nothing goes to the hospital: it is paused").await;
+    assert!(stand.desk(ONE).calls().is_empty());
+    other.kill().await.unwrap();
     let next = stand.caller().await;
     says(&next, "nothing goes to the hospital: it is paused").await;
     stand.store(TWO, 5).await;

@@ -46,7 +46,7 @@ const CLASSES: [(&str, &[&str]); 18] = [
 ];
 
 /// Plants all of them; the text that a patient wrote.
-pub(super) fn plant(marks: &mut Marks) -> String {
+pub(crate) fn plant(marks: &mut Marks) -> String {
     let mut text = String::from("I am");
     for (class, spellings) in CLASSES {
         for spelling in spellings {

@@ -59,11 +59,18 @@ impl Places {
     }
 }
 
-/// As text in either case, in hexadecimal, and in Base64 at each of its three places.
+/// As text in either case, in hexadecimal, as a list of bytes, and in Base64 at each of its three places.
 fn forms(value: &str) -> Vec<(&'static str, String)> {
     let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms =
-        vec![("text", value.to_owned()), ("upper case", value.to_ascii_uppercase()), ("hex", hex)];
+    // The end of a list is enough, and of all that is looked for the short is found fastest.
+    let end = &value.as_bytes()[value.len().saturating_sub(6)..];
+    let bytes = end.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let mut forms = vec![
+        ("text", value.to_owned()),
+        ("upper case", value.to_ascii_uppercase()),
+        ("hex", hex),
+        ("bytes", bytes),
+    ];
     for before in 0..3 {
         let mut padded = vec![0; before];
         padded.extend(value.as_bytes());
@@ -80,7 +87,8 @@ fn a_mark_is_found_in_every_form() {
     let mut marks = Marks::default();
     let mark = marks.make("x");
     let hex: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms = vec![format!("a {mark} b"), mark.to_uppercase(), hex];
+    let bytes = format!("{:?}", mark.as_bytes());
+    let mut forms = vec![format!("a {mark} b"), mark.to_uppercase(), hex, bytes];
     forms.extend(
         (0..3).map(|n| epro_proving::sample::base64(format!("{}{mark}yz", "x".repeat(n)).as_bytes())),
     );

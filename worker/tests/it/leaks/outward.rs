@@ -89,7 +89,8 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
     let (mut marks, mut places, abroad) = (Marks::default(), Places::default(), Abroad::open().await);
     let stack = with(abroad.config(&mut marks, &folder)).await;
     let hand = Hand::on(&stack).await.unwrap();
-    let mut worker = stack.spawn("epro-worker", &[TRACE, ("EPRO__LOG__FORMAT", "json")]).unwrap();
+    // For people; what it writes for machines about submissions is looked at beside.
+    let mut worker = stack.spawn("epro-worker", &[TRACE]).unwrap();
     worker.ready().await.unwrap();
     for round in 0..6 {
         for site in ["H001", "H002", "H003", "H004"] {
@@ -126,6 +127,7 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
             operate(&mut places, &stack, &[command, "show", row.get(0)]).await;
         }
     }
+    pages::look(&mut places, &stack, &link).await;
     places.add("/metrics", worker.metrics().await.unwrap());
     places.add("/readyz", worker.readyz().await.unwrap().1);
     worker.drain(Duration::from_secs(25)).await.unwrap();

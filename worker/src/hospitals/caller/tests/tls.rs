@@ -2,6 +2,7 @@
 
 use epro_proving::certificates::Authority;
 use epro_proving::sample_hospital::Plan;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -13,8 +14,13 @@ struct Ground {
 
 /// A hospital whose certificate names `name`, and that lets in whom our authority vouches for.
 async fn ground(name: &str) -> Ground {
+    ground_with(|ours| ours.server(name, Some(ours))).await
+}
+
+/// A hospital that shows what our authority, or another, made for it.
+async fn ground_with(tls: impl Fn(&Authority) -> anyhow::Result<TlsAcceptor>) -> Ground {
     let ours = Authority::new().unwrap();
-    let tls = Some(ours.server(name, Some(&ours)).unwrap());
+    let tls = Some(tls(&ours).unwrap());
     let hospital = SampleHospital::start_as(Plan { tls, ..Plan::default() }).await.unwrap();
     Ground { folder: Folder::new(), ours, hospital }
 }
@@ -59,6 +65,14 @@ async fn a_certificate_for_another_name_is_refused() {
     let ground = ground("his.example").await;
     let other = "their certificate is for another name";
     assert_eq!(ground.call(&ground.ours, Some(&ground.ours)).await, [other, other]);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_refused() {
+    let ground = ground_with(|ours| ours.expired_server("127.0.0.1")).await;
+    let expired = "their certificate has expired";
+    assert_eq!(ground.call(&ground.ours, None).await, [expired, expired]);
+    assert_eq!(ground.hospital.calls().len(), 0);
 }
 
 #[tokio::test]

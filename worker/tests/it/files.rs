@@ -1,0 +1,31 @@
+//! Whoever calls nobody outside needs none of the files for that: in a cluster each pod is given only its own.
+
+use serde_json::json;
+
+use crate::support::{STORED, calm, counts, link, with};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_for_submissions_and_a_door_start_without_the_files_of_those_who_call_outside() {
+    let nowhere = "/nowhere/at-all";
+    let auth = json!({
+        "kind": "oauth2", "client_id": "epro", "client_secret_file": nowhere,
+        "token_url": "https://id.example/token",
+    });
+    let (url, tls) = ("https://epro.example/it", json!({"ca_file": nowhere}));
+    let stack = with(json!({
+        "worker": {"lanes": ["submissions"]},
+        "hospitals": {"H001": {"url": url, "tls": tls, "auth": auth}},
+        "studies": {"ONC-301": {"risk": {"url": url, "tls": tls, "token_file": nowhere}}},
+    }))
+    .await;
+    // Those who call would refuse them.
+    let (code, _, told) = stack.epro_status(&["config", "check"]).await.unwrap();
+    assert_eq!(code, Some(64), "{told}");
+    for path in ["hospitals.H001.tls", "H001.auth.client_secret_file", "studies.ONC-301.risk.token_file"] {
+        assert!(told.contains(path), "{path}: {told}");
+    }
+    let (api, _worker) = (stack.api().await.unwrap(), stack.worker().await.unwrap());
+    let client = stack.client(&api).unwrap();
+    assert_eq!(client.submit("P-1", &calm()).await.unwrap().status, 202);
+    counts(&link(&stack).await, STORED, 1).await;
+}
