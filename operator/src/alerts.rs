@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use epro_store::AuditChain;
 use epro_store::alerts::{AlertNow, Ended};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::arguments::{AlertFilter, CloseAlert};
 use crate::outside::Outside;
-use crate::{instant, screen};
+use crate::{deed, instant, screen};
 
 /// Lists alerts, the newest first.
 pub(crate) async fn list(outside: &Outside<'_>, filter: AlertFilter, json: bool) -> anyhow::Result<ExitCode> {
@@ -61,8 +60,8 @@ pub(crate) async fn close(
 ) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
     let id = wanted.id;
-    let mut chain = AuditChain::new("epro");
-    let ended = store.close_alert(&mut chain, id, &wanted.by, &wanted.reason).await?;
+    let mut chain = deed::chain();
+    let ended = store.close_alert(&mut chain, id, &wanted.deed.by, &wanted.deed.reason).await?;
     let outcome = match ended {
         Ended::Now => "closed",
         Ended::Already => "was done already",

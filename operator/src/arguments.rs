@@ -1,13 +1,18 @@
 //! The command line.
 
+mod dead_letters;
+
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-use time::OffsetDateTime;
+use epro_process::traces;
+use epro_store::audit::AuditFacts;
 use uuid::Uuid;
 
-use crate::instant;
-use crate::redrive::job;
+pub(crate) use dead_letters::{
+    DeadLettersCommand, Discard, Filter, List, OneRedrive, Redrive, RedriveCommand, Show, Touched,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 not done, or something is missing, or (doctor) an operator has to act; 2 the command line is \
@@ -34,7 +39,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Brings the database to this version. Safe to run again, and by several at once.
-    Migrate(Deed),
+    Migrate(By),
     /// Exchanges and queues.
     #[command(subcommand)]
     Topology(TopologyCommand),
@@ -55,7 +60,8 @@ pub(crate) enum Command {
         #[arg(long)]
         watch: bool,
     },
-    /// All of it as a web page, until it is asked to leave.
+    /// A web page of queues, hospitals, alerts, dead letters, submissions, the audit trail and pauses, until it is
+    /// asked to leave.
     Console,
     /// How each hospital is: gate, owner, what waits, what it last said.
     Hospitals,
@@ -91,51 +97,9 @@ pub(crate) enum ConfigCommand {
 #[derive(Subcommand)]
 pub(crate) enum TopologyCommand {
     /// Declares what is missing; changes nothing if anything differs.
-    Apply(Deed),
+    Apply(By),
     /// Names what is missing.
     Check,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum DeadLettersCommand {
-    /// Lists dead letters, the open ones unless --state says otherwise.
-    List(List),
-    /// Shows one, without what the patient said unless --reveal asks for it.
-    Show(Show),
-    /// Publishes dead letters again to the queue that they came from, each with the broker's confirm.
-    #[command(subcommand_negates_reqs = true)]
-    Redrive(Redrive),
-    /// Gives up dead letters: they are kept, and nobody looks at them any more.
-    Discard(Discard),
-}
-
-/// A redrive is a job: what it takes is fixed when it is made, and it can be cancelled and resumed.
-#[derive(Subcommand)]
-pub(crate) enum RedriveCommand {
-    /// Lists redrives, the newest first.
-    List {
-        /// At most so many.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-    },
-    /// Shows one with what became of its dead letters.
-    Show {
-        /// Its number.
-        redrive: i64,
-    },
-    /// Ends one: whoever works at it stops at the next dead letter.
-    Cancel(OneRedrive),
-    /// Goes on with one that was cancelled, or whose process died; takes it over from a process that is alive.
-    Resume(OneRedrive),
-}
-
-#[derive(Args)]
-pub(crate) struct OneRedrive {
-    /// Its number.
-    pub redrive: i64,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
 }
 
 #[derive(Subcommand)]
@@ -204,12 +168,8 @@ pub(crate) struct AuditExport {
     /// A new file; without, stdout.
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Why, for the audit trail.
-    #[arg(long)]
-    pub reason: String,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
+    #[command(flatten)]
+    pub deed: Deed,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -245,123 +205,8 @@ pub(crate) struct AlertFilter {
 pub(crate) struct CloseAlert {
     /// Its id.
     pub id: Uuid,
-    /// Why, for the audit trail.
-    #[arg(long)]
-    pub reason: String,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
-}
-
-/// Which dead letters.
-#[derive(Args, Clone, Default)]
-pub(crate) struct Filter {
-    /// Their ids, as `list` shows them.
-    pub ids: Vec<i64>,
-    /// Of this lane.
-    #[arg(long)]
-    pub lane: Option<String>,
-    /// Of this class, such as conflict, invalid, refused, quarantined.
-    #[arg(long)]
-    pub class: Option<String>,
-    /// Of this stage, such as open, clean, commit, call.
-    #[arg(long)]
-    pub stage: Option<String>,
-    /// Of this site.
-    #[arg(long)]
-    pub site: Option<String>,
-    /// Of this study.
-    #[arg(long)]
-    pub study: Option<String>,
-    /// Of this instrument, as `phq-9|1.0`.
-    #[arg(long)]
-    pub instrument: Option<String>,
-    /// Of this submission.
-    #[arg(long)]
-    pub submission: Option<Uuid>,
-    /// Last set aside at this instant or later: `2026-11-27T03:00:00Z`, or how long ago: `90m`, `12h`, `3d`.
-    #[arg(long, value_parser = instant::parse)]
-    pub since: Option<OffsetDateTime>,
-    /// Last set aside before this instant; written like --since.
-    #[arg(long, value_parser = instant::parse)]
-    pub until: Option<OffsetDateTime>,
-}
-
-#[derive(Args)]
-pub(crate) struct List {
     #[command(flatten)]
-    pub filter: Filter,
-    /// open, redriven or discarded; with ids, whatever they are.
-    #[arg(long)]
-    pub state: Option<String>,
-    /// At most so many.
-    #[arg(long, default_value_t = 100)]
-    pub limit: u32,
-}
-
-#[derive(Args)]
-pub(crate) struct Show {
-    /// Its id, as `list` shows it.
-    pub id: i64,
-    /// Opens the seal and shows what the patient said. It is in the audit trail before you see it.
-    #[arg(long, requires = "reason")]
-    pub reveal: bool,
-    /// Why, for the audit trail.
-    #[arg(long)]
-    pub reason: Option<String>,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
-}
-
-#[derive(Args)]
-pub(crate) struct Redrive {
-    #[command(subcommand)]
-    pub command: Option<RedriveCommand>,
-    #[command(flatten)]
-    pub filter: Filter,
-    /// Also with an empty filter and no ids.
-    #[arg(long)]
-    pub all: bool,
-    /// At most so many dead letters.
-    #[arg(long, default_value_t = job::LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// At most so many a second.
-    #[arg(long, default_value_t = job::RATE, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rate: u32,
-    /// Says what would be published, and does nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Does it; without, the command only says what it would touch.
-    #[arg(long)]
-    pub yes: bool,
-    /// Why, for the audit trail.
-    #[arg(long, required_unless_present = "dry_run")]
-    pub reason: Option<String>,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
-}
-
-#[derive(Args)]
-pub(crate) struct Discard {
-    #[command(flatten)]
-    pub filter: Filter,
-    /// Also with an empty filter and no ids.
-    #[arg(long)]
-    pub all: bool,
-    /// At most so many dead letters.
-    #[arg(long, default_value_t = job::LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// Does it; without, the command only says what it would touch.
-    #[arg(long)]
-    pub yes: bool,
-    /// Why, for the audit trail.
-    #[arg(long)]
-    pub reason: String,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
+    pub deed: Deed,
 }
 
 #[derive(Args)]
@@ -376,32 +221,60 @@ pub(crate) struct Reconcile {
     #[arg(long, requires = "reason")]
     pub yes: bool,
     /// Why, for the audit trail.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub reason: Option<String>,
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
-}
-
-#[derive(Args)]
-pub(crate) struct Deed {
-    /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
+    #[command(flatten)]
+    pub by: By,
 }
 
 #[derive(Args)]
 pub(crate) struct Paused {
     /// The lane, or the site.
     pub what: String,
+    #[command(flatten)]
+    pub deed: Deed,
+}
+
+/// An act, for the audit trail.
+#[derive(Args)]
+pub(crate) struct Deed {
     /// Why, for the audit trail.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub reason: String,
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// Whoever acts, for the audit trail.
+#[derive(Args)]
+pub(crate) struct By {
     /// Who, for the audit trail.
-    #[arg(long, env = "EPRO_OPERATOR", default_value_t = login())]
-    pub by: String,
+    #[arg(long = "by", env = "EPRO_OPERATOR", default_value_t = login())]
+    pub name: String,
+    /// All that one command does is one trace, which begins here.
+    #[arg(skip = traces::new_id())]
+    pub trace_id: String,
+}
+
+impl From<&By> for AuditFacts {
+    fn from(by: &By) -> Self {
+        Self { trace_id: Some(by.trace_id.clone()), ..Self::by(&by.name) }
+    }
 }
 
 fn login() -> String {
     std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use epro_proving::command_line::secrets;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_secret_stands_on_the_command_line_of_epro() {
+        assert_eq!(secrets(&Arguments::command()), Vec::<String>::new());
+    }
 }

@@ -1,10 +1,11 @@
-//! `epro console`: what the other commands show and do, as a web page.
+//! `epro console`: most of what the other commands show and do, as a web page.
 //!
 //! One background task looks at the broker and the tables every two seconds; pages show what it saw last, so that a
 //! server that is down makes no page wait. What is asked of PostgreSQL for one page has a second and a half.
 
 mod act;
 mod alerts;
+mod attempts;
 mod audit;
 mod chart;
 mod dead_letter;
@@ -22,6 +23,7 @@ mod overview;
 mod pauses;
 mod picture;
 mod queues;
+mod redrive;
 mod redrives;
 mod refused;
 mod router;
@@ -29,6 +31,7 @@ mod server;
 mod session;
 mod sign_in;
 mod submissions;
+mod turned_away;
 mod visitor;
 mod wanted;
 mod words;
@@ -54,10 +57,14 @@ pub(crate) async fn run(config: &Config, metrics: telemetry::Metrics) -> anyhow:
     let desk = Arc::new(desk);
     // Not a condition of being ready: without PostgreSQL or RabbitMQ the console is needed most.
     task::spawn("console watch", picture::keep(desk.clone(), watch, shutdown.clone()));
+    let (keys, leaving) = (desk.clone(), shutdown.clone());
+    task::spawn("console token keys", async move { keys.verifier.follow(leaving).await });
+    task::spawn("console turned away", turned_away::keep(desk.clone(), shutdown.clone()));
     task::spawn("console redrives", working::keep(redrives, shutdown.clone()));
     health::start(&config.admin, readiness, metrics).await.context("the admin port can't be bound")?;
-    let (address, serving) = server::bind(config.console.listen, router::router(desk), shutdown.clone())
-        .context("the console's address can't be bound")?;
+    let (address, serving) =
+        server::bind(config.console.listen, router::router(desk.clone()), shutdown.clone())
+            .context("the console's address can't be bound")?;
     tracing::info!(%address, "the console listens");
     open.ready();
     let served = tokio::select! {
@@ -68,6 +75,7 @@ pub(crate) async fn run(config: &Config, metrics: telemetry::Metrics) -> anyhow:
             std::future::pending::<()>().await;
         } => Ok(()),
     };
+    turned_away::leave(&desk).await;
     served.context("the server has stopped")?;
     tracing::info!("left in order");
     Ok(ExitCode::SUCCESS)

@@ -5,12 +5,11 @@ pub(crate) mod reveal;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use epro_store::AuditChain;
 use epro_store::dead_letters::{self, Class, Counted, DeadLetterState, DeadLetterSummary};
 
-use crate::arguments::{Filter, List, Show};
+use crate::arguments::{Filter, List, Show, Touched};
 use crate::outside::Outside;
-use crate::{instant, screen};
+use crate::{deed, instant, screen};
 
 /// Lists dead letters.
 pub(crate) async fn list(outside: &Outside<'_>, wanted: &List, json: bool) -> anyhow::Result<ExitCode> {
@@ -47,7 +46,7 @@ pub(crate) async fn show(outside: &Outside<'_>, wanted: &Show, json: bool) -> an
         Some(reason) => {
             // Before anything is noted: without the keys nobody sees anything.
             let ring = outside.config.keys.ring().map_err(crate::outside::Misconfigured)?;
-            let mut chain = AuditChain::new("epro");
+            let mut chain = deed::chain();
             let found = store.reveal(&mut chain, id, &wanted.by, reason).await?;
             found.map(|found| (reveal::opened(&ring, &found), found))
         }
@@ -98,18 +97,16 @@ pub(crate) fn narrowed(filter: &Filter) -> anyhow::Result<dead_letters::Filter> 
     })
 }
 
-/// What a command is about to touch: of the filter, and no more than `limit`. An empty filter is refused without
+/// What a command is about to touch: of the filter, and no more than its limit. An empty filter is refused without
 /// `--all`, and so are ids that there are not.
 pub(crate) async fn touched(
     store: &epro_store::Store,
-    filter: &Filter,
-    all: bool,
-    limit: u32,
+    Touched { filter, all, limit, .. }: &Touched,
 ) -> anyhow::Result<(dead_letters::Filter, Vec<Counted>)> {
     let mut wanted = narrowed(filter)?;
     let open = dead_letters::Filter { state: Some(DeadLetterState::Open), ..Default::default() };
-    anyhow::ensure!(wanted != open || all, "that would be every open dead letter; say --all if you mean it");
-    wanted.limit = Some(limit);
+    anyhow::ensure!(wanted != open || *all, "that would be every open dead letter; say --all if you mean it");
+    wanted.limit = Some(*limit);
     if !filter.ids.is_empty() {
         let there =
             dead_letters::Filter { ids: filter.ids.clone(), limit: Some(u32::MAX), ..Default::default() };

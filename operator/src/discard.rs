@@ -2,21 +2,20 @@
 
 use std::process::ExitCode;
 
-use epro_store::AuditChain;
 use epro_store::dead_letters::Filter;
 use serde_json::json;
 
 use crate::arguments::Discard;
 use crate::outside::Outside;
-use crate::{dead_letters, screen};
+use crate::{dead_letters, deed, screen};
 
 /// Dead letters in one transaction.
 const PAGE: u32 = 500;
 
 pub(crate) async fn run(outside: &Outside<'_>, wanted: &Discard, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let (filter, counted) = dead_letters::touched(&store, &wanted.filter, wanted.all, wanted.limit).await?;
-    if !wanted.yes || counted.is_empty() {
+    let (filter, counted) = dead_letters::touched(&store, &wanted.touched).await?;
+    if !wanted.touched.yes || counted.is_empty() {
         if json {
             screen::json(&json!({"would_discard": counted, "discarded": 0}))?;
         } else if counted.is_empty() {
@@ -29,10 +28,10 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Discard, json: bool) -> 
     }
     // All are found before the first one is given up: what fails meanwhile isn't meant.
     let ids = ids(&store, filter).await?;
-    let mut chain = AuditChain::new("epro");
+    let mut chain = deed::chain();
     let (mut done, mut not_open) = (0, Vec::new());
     for page in ids.chunks(PAGE as usize) {
-        let discarded = store.discard(&mut chain, page, &wanted.by, &wanted.reason).await?;
+        let discarded = store.discard(&mut chain, page, &wanted.deed.by, &wanted.deed.reason).await?;
         done += discarded.now.len();
         not_open.extend(discarded.not_open);
     }
@@ -45,7 +44,11 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Discard, json: bool) -> 
             screen::line(format!("not open any more: {}", ids.join(", ")))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match (not_open.len(), done) {
+        (0, _) => ExitCode::SUCCESS,
+        (_, 0) => ExitCode::FAILURE,
+        _ => ExitCode::from(deed::IN_PART),
+    })
 }
 
 async fn ids(store: &epro_store::Store, filter: Filter) -> anyhow::Result<Vec<i64>> {

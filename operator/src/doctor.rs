@@ -2,10 +2,13 @@
 
 mod addresses;
 mod broker;
+mod certificates;
 mod channels;
 mod database;
+mod disk;
 mod hospitals;
 mod lost;
+mod permissions;
 mod queues;
 mod tables;
 mod validity;
@@ -50,18 +53,26 @@ pub(crate) async fn run(outside: &Outside<'_>, json: bool) -> anyhow::Result<Exi
     findings.extend(lost::look(outside, &store).await);
     findings.extend(channels::look(outside.config).await);
     findings.extend(addresses::look(outside.config).await);
+    findings.extend(certificates::files(outside.config));
+    findings.extend(disk::exports(outside.config));
     // What has to be done comes first.
     findings.sort_by_key(|finding| !finding.act);
+    let wrong = findings.iter().any(|found| found.act);
     if json {
         screen::json(&findings)?;
-    } else if findings.is_empty() {
-        screen::line("nothing is wrong")?;
     } else {
+        show(&findings, wrong)?;
+    }
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn show(findings: &[Finding], wrong: bool) -> anyhow::Result<()> {
+    if !findings.is_empty() {
         let act = |found: &Finding| if found.act { "act" } else { "note" }.to_owned();
         let rows = findings.iter().map(|found| {
             vec![act(found), found.finding.clone(), found.consequence.clone(), found.fix.clone()]
         });
         screen::table(&["", "finding", "consequence", "what to do"], rows)?;
     }
-    Ok(if findings.iter().any(|found| found.act) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if wrong { Ok(()) } else { screen::line("nothing is wrong; a note wants nobody now") }
 }

@@ -64,10 +64,16 @@ fn row(config: &Config, found: &HospitalStatus) -> Vec<String> {
     ]
 }
 
+/// Nobody holds its lease, and something waits for it: what its gate says is the word of an owner that is gone.
+pub(crate) fn uncalled(found: &HospitalStatus) -> bool {
+    found.owner.is_none() && found.waiting > 0
+}
+
 /// How it stands; a pause goes before what the gate says.
 pub(crate) fn state(found: &HospitalStatus) -> String {
     match (&found.paused, &found.gate, &found.gate_reason) {
         (Some(reason), _, _) => format!("paused: {reason}"),
+        (None, _, _) if uncalled(found) => "nobody calls it".into(),
         (None, Some(gate), Some(reason)) => format!("{gate}: {reason}"),
         (None, Some(gate), None) => gate.clone(),
         (None, None, _) => "never called".into(),

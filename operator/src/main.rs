@@ -4,6 +4,7 @@
 
 mod alerts;
 mod arguments;
+mod attempt;
 mod audit;
 mod config_check;
 mod console;
@@ -32,9 +33,10 @@ use arguments::{
     AlertsCommand, Arguments, AuditCommand, Command, ConfigCommand, DeadLettersCommand, ExportsCommand,
     TopologyCommand,
 };
+use attempt::Attempt;
 use clap::{CommandFactory as _, Parser as _};
 use epro_process::config::{self, Config, LogConfig, LogLevel, Problem};
-use epro_process::telemetry;
+use epro_process::{telemetry, traces};
 use outside::Outside;
 
 #[tokio::main]
@@ -61,7 +63,18 @@ async fn main() -> ExitCode {
         Ok(metrics) => metrics,
         Err(error) => return screen::failed(&error.into()),
     };
-    match run(arguments, &config, problems, metrics).await {
+    let spans = publishes(&arguments.command)
+        .then(|| traces::start(&config.traces, "epro", env!("CARGO_PKG_VERSION")))
+        .transpose();
+    let spans = match spans {
+        Ok(spans) => spans,
+        Err(problems) => return config::refuse(&problems),
+    };
+    let ran = run(arguments, &config, problems, metrics).await;
+    if let Some(spans) = spans {
+        spans.finish().await;
+    }
+    match ran {
         Ok(code) => code,
         Err(error) => match error.downcast::<outside::Misconfigured>() {
             Ok(misconfigured) => config::refuse(&misconfigured.0),
@@ -70,37 +83,56 @@ async fn main() -> ExitCode {
     }
 }
 
+/// What it publishes goes on in the trace of what was set aside.
+fn publishes(command: &Command) -> bool {
+    matches!(command, Command::Console | Command::DeadLetters(DeadLettersCommand::Redrive(_)))
+}
+
 async fn run(
     arguments: Arguments,
     config: &Config,
     problems: Vec<Problem>,
     metrics: telemetry::Metrics,
 ) -> anyhow::Result<ExitCode> {
-    let json = arguments.json;
     let outside = Outside::new(config);
+    let attempt = Attempt::of(&arguments.command);
+    let ran = command(arguments, &outside, problems, metrics).await;
+    if let (Err(error), Some(attempt)) = (&ran, attempt) {
+        attempt.failed(&outside, error).await;
+    }
+    ran
+}
+
+async fn command(
+    arguments: Arguments,
+    outside: &Outside<'_>,
+    problems: Vec<Problem>,
+    metrics: telemetry::Metrics,
+) -> anyhow::Result<ExitCode> {
+    let (json, config) = (arguments.json, outside.config);
     match arguments.command {
         Command::Config(ConfigCommand::Check) => config_check::run(config, problems, json),
-        Command::Migrate(deed) => migrate::run(&outside, &deed.by, json).await,
-        Command::Topology(TopologyCommand::Apply(deed)) => topology::apply(&outside, &deed.by, json).await,
-        Command::Topology(TopologyCommand::Check) => topology::check(&outside, json).await,
-        Command::DeadLetters(command) => about_dead_letters(&outside, command, json).await,
-        Command::Alerts(AlertsCommand::List(filter)) => alerts::list(&outside, filter, json).await,
-        Command::Alerts(AlertsCommand::Show { id }) => alerts::show(&outside, id, json).await,
-        Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(&outside, &wanted, json).await,
-        Command::Exports(ExportsCommand::List { limit }) => exports::list(&outside, limit, json).await,
-        Command::Exports(ExportsCommand::Watch { id }) => exports::watch(&outside, id, json).await,
-        Command::Audit(AuditCommand::Anchor) => audit::anchor(&outside, json).await,
-        Command::Audit(AuditCommand::Verify(wanted)) => audit::verify(&outside, &wanted, json).await,
-        Command::Audit(AuditCommand::Export(wanted)) => audit::export(&outside, &wanted).await,
+        Command::Migrate(by) => migrate::run(outside, &by, json).await,
+        Command::Topology(TopologyCommand::Apply(by)) => topology::apply(outside, &by, json).await,
+        Command::Topology(TopologyCommand::Check) => topology::check(outside, json).await,
+        Command::DeadLetters(command) => about_dead_letters(outside, command, json).await,
+        Command::Alerts(AlertsCommand::List(filter)) => alerts::list(outside, filter, json).await,
+        Command::Alerts(AlertsCommand::Show { id }) => alerts::show(outside, id, json).await,
+        Command::Alerts(AlertsCommand::Close(wanted)) => alerts::close(outside, &wanted, json).await,
+        Command::Exports(ExportsCommand::List { limit }) => exports::list(outside, limit, json).await,
+        Command::Exports(ExportsCommand::Watch { id }) => exports::watch(outside, id, json).await,
+        Command::Audit(AuditCommand::Anchor) => audit::anchor(outside, json).await,
+        Command::Audit(AuditCommand::Verify(wanted)) => audit::verify(outside, &wanted, json).await,
+        Command::Audit(AuditCommand::Export(wanted)) => audit::export(outside, &wanted).await,
         Command::Console => console::run(config, metrics).await,
-        Command::Doctor => doctor::run(&outside, json).await,
-        Command::Queues { watch } => queues::run(&outside, watch, json).await,
-        Command::Hospitals => hospitals::run(&outside, json).await,
+        Command::Doctor => doctor::run(outside, json).await,
+        Command::Queues { watch } => queues::run(outside, watch, json).await,
+        Command::Hospitals => hospitals::run(outside, json).await,
         Command::Completions { shell } => Ok(completions(shell)),
-        Command::Trace { submission } => trace::run(&outside, submission, json).await,
-        Command::Reconcile(wanted) => reconcile::run(&outside, &wanted, json).await,
-        Command::Pause(wanted) => pause::pause(&outside, &wanted, json).await,
-        Command::Resume(wanted) => pause::resume(&outside, &wanted, json).await,
+        Command::Trace { submission } => trace::run(outside, submission, json).await,
+        Command::Reconcile(wanted) => reconcile::run(outside, &wanted, json).await,
+        Command::Pause(wanted) => pause::pause(outside, &wanted, json).await,
+        Command::Resume(wanted) => pause::resume(outside, &wanted, json).await,
     }
 }
 

@@ -32,6 +32,11 @@ impl Management {
         Ok(Some(Self { client, base, vhost: outside.vhost()? }))
     }
 
+    /// Who asks.
+    pub(crate) fn user(&self) -> &str {
+        self.base.username()
+    }
+
     /// Sets a policy.
     pub(crate) async fn set(&self, policy: &Policy, definition: &Value) -> anyhow::Result<()> {
         let body = json!({
@@ -107,26 +112,29 @@ impl Management {
     }
 }
 
-/// A queue as the management API counts it, a few seconds late.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A queue as the management API counts it, a few seconds late. One that was declared a moment ago isn't counted yet.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Counted {
     pub name: String,
-    pub ready: u64,
-    pub unacked: u64,
-    pub consumers: u64,
+    pub ready: Option<u64>,
+    pub unacked: Option<u64>,
+    pub consumers: Option<u64>,
     /// Published a second.
-    pub in_rate: f64,
+    pub in_rate: Option<f64>,
     /// Acked a second.
-    pub out_rate: f64,
+    pub out_rate: Option<f64>,
 }
 
 impl Counted {
     fn of(queue: &Value) -> Self {
-        let count = |key: &str| queue[key].as_u64().unwrap_or_default();
-        let rate = |key: &str| queue["message_stats"][key]["rate"].as_f64().unwrap_or_default();
+        let count = |key: &str| queue[key].as_u64();
+        let ready = count("messages_ready");
+        // Of a queue that is counted and never had such a message the rate is left out.
+        let rate =
+            |key: &str| ready.map(|_| queue["message_stats"][key]["rate"].as_f64().unwrap_or_default());
         Self {
             name: queue["name"].as_str().unwrap_or_default().to_owned(),
-            ready: count("messages_ready"),
+            ready,
             unacked: count("messages_unacknowledged"),
             consumers: count("consumers"),
             in_rate: rate("publish_details"),
@@ -141,4 +149,23 @@ async fn told(answer: reqwest::Result<Response>, what: &str) -> anyhow::Result<R
     let status = answer.status();
     anyhow::ensure!(status.is_success(), "the management API refuses {what}: {status}");
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_is_not_counted_yet_has_no_figures_and_one_without_traffic_has_none_a_second() {
+        let new = Counted::of(&json!({"name": "epro.alerts"}));
+        assert_eq!((new.ready, new.unacked, new.consumers), (None, None, None));
+        assert_eq!((new.in_rate, new.out_rate), (None, None));
+        let counts = json!({"name": "q", "messages_ready": 3, "messages_unacknowledged": 1, "consumers": 2});
+        let quiet = Counted::of(&counts);
+        assert_eq!((quiet.ready, quiet.unacked, quiet.consumers), (Some(3), Some(1), Some(2)));
+        assert_eq!((quiet.in_rate, quiet.out_rate), (Some(0.0), Some(0.0)));
+        let mut busy = counts;
+        busy["message_stats"] = json!({"publish_details": {"rate": 5.5}});
+        assert_eq!((Counted::of(&busy).in_rate, Counted::of(&busy).out_rate), (Some(5.5), Some(0.0)));
+    }
 }

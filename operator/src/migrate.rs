@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::arguments::By;
 use crate::deed;
 use crate::outside::Outside;
 use crate::screen;
 
 /// Brings the database to this version.
-pub(crate) async fn run(outside: &Outside<'_>, by: &str, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(outside: &Outside<'_>, by: &By, json: bool) -> anyhow::Result<ExitCode> {
     let applied = epro_store::migrate::run(&outside.database_url()?).await?;
     if json {
         screen::json(&json!({"applied": applied.migrations}))?;

@@ -4,26 +4,25 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use epro_broker::topology::CONSUMED;
-use epro_store::AuditChain;
 use serde_json::json;
 
 use crate::arguments::Paused;
 use crate::outside::Outside;
-use crate::screen;
+use crate::{deed, screen};
 
 /// Pauses a lane, or what goes to one hospital.
 pub(crate) async fn pause(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
     let (kind, key) = (kind(outside, &wanted.what)?, &wanted.what);
-    let mut chain = AuditChain::new("epro");
-    let now = outside.store()?.pause(&mut chain, kind, key, &wanted.by, &wanted.reason).await?;
+    let mut chain = deed::chain();
+    let now = outside.store()?.pause(&mut chain, kind, key, &wanted.deed.by, &wanted.deed.reason).await?;
     told((kind, key), json, now, if now { "paused" } else { "was paused already" })
 }
 
 /// Lets it go on.
 pub(crate) async fn resume(outside: &Outside<'_>, wanted: &Paused, json: bool) -> anyhow::Result<ExitCode> {
     let (kind, key) = (kind(outside, &wanted.what)?, &wanted.what);
-    let mut chain = AuditChain::new("epro");
-    let now = outside.store()?.resume(&mut chain, kind, key, &wanted.by, &wanted.reason).await?;
+    let mut chain = deed::chain();
+    let now = outside.store()?.resume(&mut chain, kind, key, &wanted.deed.by, &wanted.deed.reason).await?;
     told((kind, key), json, now, if now { "goes on" } else { "was not paused" })
 }
 

@@ -11,19 +11,22 @@ use epro_store::oldest::Oldest;
 use epro_store::pause::Pause;
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::management::{Counted, Management};
-use crate::outside::Outside;
+use crate::outside::{Misconfigured, Outside};
 use crate::screen;
 
 /// The management API counts every five seconds; its rates change as slowly.
 const AGAIN: Duration = Duration::from_secs(2);
+const NO_CONSUMER: &str = "no consumer";
 
 /// A queue with all that is known of it; what isn't known is `None`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Line {
     pub queue: String,
-    /// What is done about it: `consumed`, `paused: <reason>`, `no consumer`, `missing`; a queue of a wait tier has none.
+    /// What is done about it: `consumed`, `paused: <reason>`, `no consumer`, `missing`, `waits` of a wait tier;
+    /// `unknown` where nobody can say whether it is paused, or who consumes.
     pub state: String,
     pub ready: Option<u64>,
     pub unacked: Option<u64>,
@@ -47,29 +50,63 @@ struct Seen {
 /// What is known of a queue that is there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbers {
-    ready: u64,
-    consumers: u64,
-    /// Unacked, in and out a second: only the management API knows.
-    more: Option<(u64, f64, f64)>,
+    ready: Option<u64>,
+    consumers: Option<u64>,
+    /// This and the rates only the management API knows.
+    unacked: Option<u64>,
+    in_rate: Option<f64>,
+    out_rate: Option<f64>,
+}
+
+impl Numbers {
+    /// Messages that are in it, ready and, as far as that is known, unacked.
+    pub(crate) fn messages(&self) -> Option<u64> {
+        Some(self.ready? + self.unacked.unwrap_or(0))
+    }
 }
 
 /// Shows every queue, once or until Ctrl-C.
 pub(crate) async fn run(outside: &Outside<'_>, watch: bool, json: bool) -> anyhow::Result<ExitCode> {
+    if !watch {
+        once(outside, false, json).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut interrupts = signal(SignalKind::interrupt())?;
     loop {
-        let seen = look(outside).await?;
-        let lines = lines(&outside.hospitals(), &seen.counted, &seen.oldest, &seen.pauses);
-        if watch && !json {
-            screen::clear()?;
-        }
-        show(&lines, seen.without_tables.as_deref(), json)?;
-        if !watch {
-            return Ok(ExitCode::SUCCESS);
-        }
+        let looked = async {
+            let looked = once(outside, !json, json).await;
+            if let Err(error) = looked {
+                // What doesn't answer now may answer in a moment; nobody reads on, or there is nothing to ask.
+                if error.is::<screen::Closed>() || error.is::<Misconfigured>() {
+                    return Err(error);
+                }
+                screen::note(format!("{error:#}; it is looked again"));
+            }
+            tokio::time::sleep(AGAIN).await;
+            Ok(())
+        };
         tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+            looked = looked => looked?,
+            _ = interrupts.recv() => return Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+async fn once(outside: &Outside<'_>, clear: bool, json: bool) -> anyhow::Result<()> {
+    let seen = look(outside).await?;
+    let mut lines = lines(&outside.hospitals(), &seen.counted, &seen.oldest, &seen.pauses);
+    if seen.without_tables.is_some() {
+        // Perhaps on purpose: pauses are in the tables.
+        lines.iter_mut().filter(|line| line.state == NO_CONSUMER).for_each(|line| line.state = unknown());
+    }
+    if clear {
+        screen::clear()?;
+    }
+    show(&lines, json)?;
+    if let Some(error) = &seen.without_tables {
+        screen::note(format!("pauses and ages are unknown: {error}"));
+    }
+    Ok(())
 }
 
 async fn look(outside: &Outside<'_>) -> anyhow::Result<Seen> {
@@ -85,14 +122,7 @@ async fn look(outside: &Outside<'_>) -> anyhow::Result<Seen> {
     })
 }
 
-/// Messages of every queue, ready and unacked as far as that is known; `None`: it is missing.
-pub(crate) async fn depths(outside: &Outside<'_>) -> anyhow::Result<Vec<(String, Option<u64>)>> {
-    let counted = counted(outside).await?;
-    let all = |numbers: Numbers| numbers.ready + numbers.more.map_or(0, |(unacked, _, _)| unacked);
-    Ok(counted.into_iter().map(|(name, numbers)| (name, numbers.map(all))).collect())
-}
-
-/// What the broker says of every queue that has to be there.
+/// What the broker says of every queue that has to be there; `None`: it is missing.
 pub(crate) async fn counted(outside: &Outside<'_>) -> anyhow::Result<Vec<(String, Option<Numbers>)>> {
     let names = outside.topology().queues();
     match Management::of(outside)? {
@@ -105,7 +135,9 @@ fn by_management(names: &[String], found: &[Counted]) -> Vec<(String, Option<Num
     let numbers = |counted: &Counted| Numbers {
         ready: counted.ready,
         consumers: counted.consumers,
-        more: Some((counted.unacked, counted.in_rate, counted.out_rate)),
+        unacked: counted.unacked,
+        in_rate: counted.in_rate,
+        out_rate: counted.out_rate,
     };
     let found = |name: &String| found.iter().find(|counted| counted.name == *name).map(numbers);
     names.iter().map(|name| (name.clone(), found(name))).collect()
@@ -120,9 +152,11 @@ async fn by_amqp(
     for name in names {
         let depth = topology::depth(&connection, &name).await?;
         let numbers = depth.map(|depth| Numbers {
-            ready: depth.ready.into(),
-            consumers: depth.consumers.into(),
-            more: None,
+            ready: Some(depth.ready.into()),
+            consumers: Some(depth.consumers.into()),
+            unacked: None,
+            in_rate: None,
+            out_rate: None,
         });
         all.push((name, numbers));
     }
@@ -143,15 +177,14 @@ pub(crate) fn lines(
 fn line(queue: &str, numbers: Option<Numbers>, sites: &[String], since: &[Oldest], pauses: &[Pause]) -> Line {
     let lane = CONSUMED.iter().find(|(_, consumed)| *consumed == queue).map(|(lane, _)| *lane);
     let site = sites.iter().find(|site| topology::his(site) == queue || topology::query(site) == queue);
-    let more = numbers.and_then(|numbers| numbers.more);
     Line {
         queue: queue.to_owned(),
         state: state(lane, site, numbers, pauses),
-        ready: numbers.map(|numbers| numbers.ready),
-        unacked: more.map(|(unacked, _, _)| unacked),
-        in_per_second: more.map(|(_, rate, _)| rate),
-        out_per_second: more.map(|(_, _, rate)| rate),
-        consumers: numbers.map(|numbers| numbers.consumers),
+        ready: numbers.and_then(|numbers| numbers.ready),
+        unacked: numbers.and_then(|numbers| numbers.unacked),
+        in_per_second: numbers.and_then(|numbers| numbers.in_rate),
+        out_per_second: numbers.and_then(|numbers| numbers.out_rate),
+        consumers: numbers.and_then(|numbers| numbers.consumers),
         oldest: numbers.and_then(|numbers| oldest(queue, site, numbers, since)),
     }
 }
@@ -164,15 +197,16 @@ fn state(lane: Option<&str>, site: Option<&String>, numbers: Option<Numbers>, pa
         (None, _) => "missing".into(),
         (Some(_), Some(pause)) => format!("paused: {}", pause.reason),
         (Some(_), None) if lane.is_none() && site.is_none() => "waits".into(),
-        (Some(Numbers { consumers: 0, .. }), None) => "no consumer".into(),
-        (Some(_), None) => "consumed".into(),
+        (Some(Numbers { consumers: Some(0), .. }), None) => NO_CONSUMER.into(),
+        (Some(Numbers { consumers: Some(_), .. }), None) => "consumed".into(),
+        (Some(Numbers { consumers: None, .. }), None) => unknown(),
     }
 }
 
 /// A queue of intake is as old as what was taken from it a moment ago, which nobody knows where nobody consumes.
 fn oldest(queue: &str, site: Option<&String>, numbers: Numbers, oldest: &[Oldest]) -> Option<OffsetDateTime> {
     let of = |kind: &str| oldest.iter().find(|oldest| oldest.kind == kind && oldest.site_id.is_none())?.since;
-    let waits = numbers.ready > 0 && numbers.consumers > 0;
+    let waits = numbers.ready > Some(0) && numbers.consumers > Some(0);
     match queue {
         topology::SUBMISSIONS_ROUTINE => of("routine").filter(|_| waits),
         topology::SUBMISSIONS_URGENT => of("urgent").filter(|_| waits),
@@ -185,16 +219,12 @@ fn oldest(queue: &str, site: Option<&String>, numbers: Numbers, oldest: &[Oldest
     }
 }
 
-fn show(lines: &[Line], without_tables: Option<&str>, json: bool) -> anyhow::Result<()> {
+fn show(lines: &[Line], json: bool) -> anyhow::Result<()> {
     if json {
         return screen::json(&lines);
     }
     let header = ["queue", "state", "ready", "unacked", "in/s", "out/s", "consumers", "oldest"];
-    screen::table(&header, lines.iter().map(row))?;
-    match without_tables {
-        Some(error) => screen::line(format!("pauses and ages are unknown: {error}")),
-        None => Ok(()),
-    }
+    screen::table(&header, lines.iter().map(row))
 }
 
 fn row(line: &Line) -> Vec<String> {

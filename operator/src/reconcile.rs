@@ -3,15 +3,14 @@
 use std::process::ExitCode;
 
 use epro_broker::topology;
-use epro_store::AuditChain;
-use epro_store::audit::Actor;
+use epro_store::audit::AuditFacts;
 use epro_store::reconcile::{Believing, Work};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::Reconcile;
 use crate::outside::Outside;
-use crate::{queues, screen};
+use crate::{deed, queues, screen};
 
 #[derive(Serialize)]
 struct Line {
@@ -20,6 +19,8 @@ struct Line {
     rows: Option<i64>,
     /// Messages that are in it; `None`: it is missing, or that isn't known.
     messages: Option<u64>,
+    #[serde(skip)]
+    missing: bool,
     /// What follows.
     then: String,
 }
@@ -40,11 +41,11 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Reconcile, json: bool) -
     // What is published from now on is not meant.
     let before = store.server().await?.clock;
     let believing = store.believing(before).await?;
-    let messages = queues::depths(outside).await?;
-    let by = Actor::from(&wanted.by);
-    let mut chain = AuditChain::new("epro");
+    let counted = queues::counted(outside).await?;
+    let by = AuditFacts::from(&wanted.by);
+    let mut chain = deed::chain();
     let mut lines = Vec::new();
-    for (queue, messages) in messages {
+    for (queue, numbers) in counted {
         let work = work(&queue, &sites);
         let named = wanted.queue.contains(&queue);
         if !named && (work.is_none() || !wanted.queue.is_empty()) {
@@ -59,7 +60,8 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Reconcile, json: bool) -
                 format!("{done} are unsent: the relay publishes them")
             }
         };
-        lines.push(Line { queue, rows, messages, then });
+        let messages = numbers.and_then(|numbers| numbers.messages());
+        lines.push(Line { queue, rows, messages, missing: numbers.is_none(), then });
     }
     if json {
         screen::json(&json!({"done": doing.is_some(), "queues": lines}))?;
@@ -67,7 +69,8 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Reconcile, json: bool) -
     }
     let count = |count: Option<i64>| count.map_or_else(|| "-".to_owned(), screen::number);
     let rows = lines.iter().map(|line| {
-        let messages = line.messages.map_or_else(|| "missing".to_owned(), |count| count.to_string());
+        let absent = if line.missing { "missing" } else { "unknown" };
+        let messages = line.messages.map_or_else(|| absent.to_owned(), |count| count.to_string());
         vec![line.queue.clone(), count(line.rows), messages, line.then.clone()]
     });
     screen::table(&["queue", "rows under way", "messages", "then"], rows)?;

@@ -8,23 +8,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use epro_store::audit::Actor;
+use epro_store::Store;
+use epro_store::audit::AuditFacts;
 use epro_store::redrives::{ItemStatus, RedriveStatus};
-use epro_store::{AuditChain, Store};
 use job::Runner;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::{OneRedrive, Redrive, RedriveCommand};
+use crate::arguments::{OneRedrive, Redrive, RedriveCommand, Touched};
 use crate::outside::Outside;
-use crate::{dead_letters, instant, screen};
+use crate::{dead_letters, deed, instant, screen};
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(250);
 /// Dead letters whose outcome is shown one by one.
 const SHOWN: u32 = 20;
-/// Exit code when some were published and some were not.
-const IN_PART: u8 = 3;
 
 /// Makes a redrive and works at it, or does what its subcommand says.
 pub(crate) async fn run(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> anyhow::Result<ExitCode> {
@@ -43,16 +41,17 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> 
 
 async fn create(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let (filter, counted) = dead_letters::touched(&store, &wanted.filter, wanted.all, wanted.limit).await?;
+    let Touched { limit, yes, .. } = wanted.touched;
+    let (filter, counted) = dead_letters::touched(&store, &wanted.touched).await?;
     let count: i64 = counted.iter().map(|counted| counted.count).sum();
-    if wanted.dry_run || !wanted.yes || count == 0 {
+    if wanted.dry_run || !yes || count == 0 {
         if json {
             screen::json(&json!({"would_redrive": counted, "redrive": null}))?;
         } else if count == 0 {
             screen::line("no dead letters")?;
         } else {
             dead_letters::show_counts(&counted)?;
-            if count == i64::from(wanted.limit) {
+            if count == i64::from(limit) {
                 screen::line(format!("these are the first {}; --limit takes more", screen::number(count)))?;
             }
             screen::line("nothing was done; --yes publishes them again")?;
@@ -63,8 +62,13 @@ async fn create(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> anyhow::
     let mut runner = Runner::new(outside, &wanted.by)?;
     match runner.create(&filter, wanted.rate, reason).await? {
         Some(redrive) => work(&store, &mut runner, redrive, json).await,
+        // Somebody else has settled them since they were counted.
         None => {
-            screen::line("no dead letters")?;
+            if json {
+                screen::json(&json!({"would_redrive": [], "redrive": null}))?;
+            } else {
+                screen::line("no dead letters")?;
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -72,10 +76,14 @@ async fn create(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> anyhow::
 
 async fn resume(outside: &Outside<'_>, wanted: &OneRedrive, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let mut runner = Runner::new(outside, &wanted.by)?;
-    if !runner.resume(wanted.redrive).await? {
+    let mut runner = Runner::new(outside, &wanted.deed.by)?;
+    if !runner.resume(wanted.redrive, &wanted.deed.reason).await? {
         let status = status(&store, wanted.redrive).await?;
-        screen::line(format!("redrive {} is {} already", status.redrive_id, status.state))?;
+        if json {
+            screen::json(&json!({"redrive": status, "changed": false}))?;
+        } else {
+            screen::line(format!("redrive {} is {} already", status.redrive_id, status.state))?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     work(&store, &mut runner, wanted.redrive, json).await
@@ -83,8 +91,9 @@ async fn resume(outside: &Outside<'_>, wanted: &OneRedrive, json: bool) -> anyho
 
 async fn cancel(outside: &Outside<'_>, wanted: &OneRedrive, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let mut chain = AuditChain::new("epro");
-    let changed = store.cancel_redrive(&mut chain, wanted.redrive, &Actor::from(&wanted.by)).await?;
+    let mut chain = deed::chain();
+    let (by, reason) = (AuditFacts::from(&wanted.deed.by), &wanted.deed.reason);
+    let changed = store.cancel_redrive(&mut chain, wanted.redrive, (&by, reason)).await?;
     let status = status(&store, wanted.redrive).await?;
     if json {
         screen::json(&json!({"redrive": status, "changed": changed}))?;
@@ -95,7 +104,7 @@ async fn cancel(outside: &Outside<'_>, wanted: &OneRedrive, json: bool) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-/// Works at a redrive until it ends, and shows how far it is. Ctrl-C cancels it.
+/// Works at a redrive until it ends, and shows how far it is. Ctrl-C cancels it, a second one waits for nothing.
 async fn work(store: &Store, runner: &mut Runner, redrive: i64, json: bool) -> anyhow::Result<ExitCode> {
     let bar = !json && screen::is_terminal();
     if !json {
@@ -112,9 +121,17 @@ async fn work(store: &Store, runner: &mut Runner, redrive: i64, json: bool) -> a
         loop {
             tokio::select! {
                 ended = &mut running => break ended,
-                _ = interrupts.recv(), if !asked => {
+                _ = interrupts.recv() => {
+                    if asked {
+                        return left_at_once(redrive);
+                    }
                     asked = true;
-                    store.cancel_redrive(&mut AuditChain::new("epro"), redrive, &by).await?;
+                    let mut chain = deed::chain();
+                    let cancelled = store.cancel_redrive(&mut chain, redrive, (&by, "Ctrl-C"));
+                    tokio::select! {
+                        cancelled = cancelled => { cancelled?; }
+                        _ = interrupts.recv() => return left_at_once(redrive),
+                    }
                 }
                 () = tokio::time::sleep(LOOK), if bar => screen::again(&progress(&status(store, redrive).await?))?,
             }
@@ -128,13 +145,22 @@ async fn work(store: &Store, runner: &mut Runner, redrive: i64, json: bool) -> a
         screen::note(format!("redrive {redrive} stands still: {error:#}"));
     }
     if status.waiting > 0 {
-        screen::note(format!("epro dead-letters redrive resume {redrive} goes on"));
+        screen::note(format!("epro dead-letters redrive resume {redrive} --reason … goes on"));
     }
     Ok(match (status.waiting + status.failed, status.redriven + status.settled) {
         (0, _) => ExitCode::SUCCESS,
         (_, 0) => ExitCode::FAILURE,
-        _ => ExitCode::from(IN_PART),
+        _ => ExitCode::from(deed::IN_PART),
     })
+}
+
+/// Whoever presses Ctrl-C twice waits for nothing any more, neither RabbitMQ nor PostgreSQL.
+fn left_at_once(redrive: i64) -> anyhow::Result<ExitCode> {
+    screen::note(format!(
+        "left at once: the dead letter in hand may be published and not marked; epro dead-letters redrive show \
+         {redrive} says how far it is, resume {redrive} goes on"
+    ));
+    Ok(ExitCode::from(deed::IN_PART))
 }
 
 async fn status(store: &Store, redrive: i64) -> anyhow::Result<RedriveStatus> {

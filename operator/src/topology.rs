@@ -6,6 +6,7 @@ use std::time::Duration;
 use epro_broker::topology::{Policy, Setting};
 use serde_json::{Map, Value, json};
 
+use crate::arguments::By;
 use crate::deed;
 use crate::management::Management;
 use crate::outside::Outside;
@@ -15,7 +16,7 @@ use crate::screen;
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Declares what is missing, then sets the policies if the management API is configured.
-pub(crate) async fn apply(outside: &Outside<'_>, by: &str, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn apply(outside: &Outside<'_>, by: &By, json: bool) -> anyhow::Result<ExitCode> {
     let topology = outside.topology();
     let connection = outside.broker().await?;
     let report = topology.apply(&connection).await;

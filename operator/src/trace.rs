@@ -21,6 +21,9 @@ pub(crate) async fn run(outside: &Outside<'_>, id: Uuid, json: bool) -> anyhow::
         return Ok(ExitCode::SUCCESS);
     }
     screen::table(&["now", "state", "since"], found.standing.iter().map(standing))?;
+    if found.earlier_steps {
+        screen::note("there are older steps than these: only the newest are shown");
+    }
     screen::table(&["at", "step", "took", "detail", "by", "trace"], found.steps.iter().map(step))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use epro_process::objects::Objects;
+use epro_process::traces;
 use epro_schemas::audit::anchor::{Anchor, SigningKey};
 use epro_schemas::audit::verifier::ANCHORED;
 use epro_store::audit::{Actor, AuditEvent, AuditFacts};
@@ -91,12 +92,9 @@ async fn make(
     let anchor = Anchor { number, at, previous, key: key.public().id(), heads };
     let (file, digest) = anchor.signed(key)?;
     place.add(number, file).await?;
-    let event = AuditEvent::about(
-        ANCHORED,
-        "ok",
-        AuditFacts::by(Actor::System("epro".to_owned())),
-        json!({"anchor": number, "sha256": digest}),
-    );
+    let trace_id = Some(traces::new_id());
+    let facts = AuditFacts { trace_id, ..AuditFacts::by(Actor::System("epro".to_owned())) };
+    let event = AuditEvent::about(ANCHORED, "ok", facts, json!({"anchor": number, "sha256": digest}));
     store.record(&mut AuditChain::of(CHAIN, "epro audit"), &[event]).await?;
     Ok((number, chains))
 }

@@ -6,14 +6,13 @@ use std::process::ExitCode;
 
 use epro_schemas::audit::event::Event;
 use epro_schemas::audit::fhir::audit_event;
-use epro_store::AuditChain;
 use epro_store::audit::{AuditEvent, AuditFacts};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::arguments::{AuditExport, AuditFormat};
 use crate::outside::Outside;
-use crate::screen;
+use crate::{deed, screen};
 
 /// Writes it. That it was taken is in the trail before the first line is, so that the copy says so itself.
 pub(crate) async fn export(outside: &Outside<'_>, wanted: &AuditExport) -> anyhow::Result<ExitCode> {
@@ -26,10 +25,10 @@ pub(crate) async fn export(outside: &Outside<'_>, wanted: &AuditExport) -> anyho
     let taken = AuditEvent::about(
         "audit.exported",
         "ok",
-        AuditFacts::by(&wanted.by),
-        json!({"format": wanted.format.as_str(), "reason": wanted.reason}),
+        AuditFacts::from(&wanted.deed.by),
+        json!({"format": wanted.format.as_str(), "reason": wanted.deed.reason}),
     );
-    store.record(&mut AuditChain::new("epro"), &[taken]).await?;
+    store.record(&mut deed::chain(), &[taken]).await?;
     let (mut after, mut events) = ((Uuid::nil(), 0), 0_u64);
     loop {
         let page = store.audit_events(after).await?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use epro_process::config::{AuditConfig, ObjectsPlace};
 use epro_process::objects::Objects;
-use epro_schemas::audit::event::Event;
+use epro_schemas::audit::event::Line;
 use epro_schemas::audit::verifier::{Findings, Verifier};
 use epro_store::Store;
 use serde_json::json;
@@ -76,7 +76,7 @@ fn from_file(file: &Path, verifier: &mut Verifier) -> anyhow::Result<Vec<usize>>
             return Ok(unread);
         }
         number += 1;
-        match serde_json::from_slice::<Event>(&line) {
+        match serde_json::from_slice::<Line<'_>>(&line) {
             Ok(event) => verifier.add(&event),
             Err(_) => unread.push(number),
         }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::act::Form;
-use super::desk::{Desk, actor, done};
+use super::desk::{Desk, done};
 use super::frame::{Frame, page};
-use super::live_page::{Still, live_page};
+use super::live_page::{self, Still};
 use super::picture::Picture;
 use super::refused::Refused;
 use super::visitor::Visitor;
@@ -85,7 +85,7 @@ pub(crate) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Response {
     if wanted.all.is_none() {
-        return live_page(&desk, visitor, &wanted.still, ("/alerts", "Alerts", "alerts"), draw);
+        return live_page::ALERTS.page(&desk, visitor, &wanted.still);
     }
     let site = wanted.site.filter(|site| !site.is_empty());
     let found = desk.ask(async |store| store.alerts(false, site.as_deref(), LISTED).await).await;
@@ -115,7 +115,8 @@ pub(crate) async fn show(
     Query(still): Query<Still>,
 ) -> Result<Response, Refused> {
     let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
-    let found = desk.ask(async |store| store.alert(id).await).await.map_err(Refused::unseen)?;
+    let found =
+        desk.ask(async |store| store.alert(id).await).await.map_err(|why| Refused::unseen(&desk, &why))?;
     let (alert, notices) = found.ok_or_else(|| Refused::absent("There is no such alert."))?;
     let notices = notices.into_iter().map(|row| Notice {
         mood: if row.state == "sent" { "ok" } else { "bad" },
@@ -135,7 +136,7 @@ pub(crate) async fn close(
 ) -> Result<Response, Refused> {
     form.visitor.needs_operator()?;
     let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
-    let (who, reason) = (actor(form.who()), form.reason()?);
+    let (who, reason) = (form.by(), form.reason()?);
     let mut chain = desk.chain().await?;
     match done(desk.store().close_alert(&mut chain, id, who, reason)).await? {
         Ended::Now => Ok(Redirect::to(&format!("/alerts/{id}?told=closed")).into_response()),

@@ -9,7 +9,7 @@ use epro_store::dead_letters::DeadLetterRow;
 
 use super::act::Form;
 use super::dead_letters::{Row, row};
-use super::desk::{Desk, actor, done};
+use super::desk::{Desk, done};
 use super::frame::{Frame, page};
 use super::live_page::Still;
 use super::refused::Refused;
@@ -36,7 +36,10 @@ pub(crate) async fn show(
     Path(id): Path<i64>,
     Query(still): Query<Still>,
 ) -> Result<Response, Refused> {
-    let found = desk.ask(async |store| store.dead_letter(id).await).await.map_err(Refused::unseen)?;
+    let found = desk
+        .ask(async |store| store.dead_letter(id).await)
+        .await
+        .map_err(|why| Refused::unseen(&desk, &why))?;
     let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
     Ok(shown(&desk, visitor, found, None, still.told()))
 }
@@ -48,7 +51,7 @@ pub(crate) async fn reveal(
     form: Form,
 ) -> Result<Response, Refused> {
     form.visitor.needs_steward()?;
-    let (who, reason) = (actor(form.who()), form.reason()?);
+    let (who, reason) = (form.by(), form.reason()?);
     // Before anything is noted: without the keys nobody sees anything.
     let ring = desk.config.keys.ring().map_err(|_| Refused::down("The console has no keys of seals."))?;
     let mut chain = desk.chain().await?;
@@ -65,7 +68,7 @@ pub(crate) async fn discard(
     form: Form,
 ) -> Result<Response, Refused> {
     form.visitor.needs_operator()?;
-    let (who, reason) = (actor(form.who()), form.reason()?);
+    let (who, reason) = (form.by(), form.reason()?);
     let mut chain = desk.chain().await?;
     let discarded = done(desk.store().discard(&mut chain, &[id], who, reason)).await?;
     let told = if discarded.now.is_empty() { "done_before" } else { "discarded" };

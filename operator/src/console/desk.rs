@@ -8,22 +8,25 @@ use std::time::Duration;
 use epro_process::auth::Verifier;
 use epro_process::config::Config;
 use epro_process::shutdown::Shutdown;
-use epro_store::audit::Actor;
+use epro_store::audit::{Actor, AuditFacts};
 use epro_store::{AuditChain, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
 
 use super::picture::Picture;
 use super::refused::Refused;
 use super::session::Sessions;
+use super::turned_away::TurnedAway;
 use super::working::{self, Work};
 use crate::outside::{Misconfigured, Outside};
+use crate::redrive::job::Runner;
 
 /// How long PostgreSQL may take to answer for a page.
 const PAGE: Duration = Duration::from_millis(1500);
 /// How long it may take to do what somebody asked for.
 const ACT: Duration = Duration::from_secs(10);
-/// Connections for pages; the watch has its own, so that slow pages don't blind it.
-const CONNECTIONS: usize = 4;
+/// Connections of all redrives that are worked at here. Pages have `postgres.pool_size`; the watch has its own, so that
+/// slow pages don't blind it.
+const REDRIVING: usize = 2;
 
 /// What every page needs.
 pub(crate) struct Desk {
@@ -35,7 +38,10 @@ pub(crate) struct Desk {
     pub shutdown: Shutdown,
     /// To whoever works at redrives in this process.
     pub redrives: mpsc::Sender<Work>,
+    /// Sign-ins that failed, acts that were not done.
+    pub turned_away: TurnedAway,
     store: Store,
+    redriving: Store,
     picture: watch::Receiver<Arc<Picture>>,
     chain: Mutex<AuditChain>,
 }
@@ -47,14 +53,29 @@ impl Desk {
         shutdown: Shutdown,
     ) -> anyhow::Result<(Self, watch::Sender<Arc<Picture>>, mpsc::Receiver<Work>)> {
         let verifier = Verifier::new(&config.auth).map_err(Misconfigured)?;
-        let store = Store::open(&Outside::new(&config).database_url()?, CONNECTIONS);
+        let url = Outside::new(&config).database_url()?;
+        let store = Store::open(&url, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
+        let redriving = Store::open(&url, REDRIVING);
         let origins = origins(&config);
         let secure = config.console.origin.as_ref().is_some_and(|origin| origin.starts_with("https:"));
         let (watch, picture) = watch::channel(Arc::default());
         let (redrives, work) = mpsc::channel(working::WAITING);
         let sessions = Sessions::new(secure)?;
         let chain = Mutex::new(AuditChain::new("epro console"));
-        let desk = Self { config, verifier, sessions, origins, shutdown, redrives, store, picture, chain };
+        let turned_away = TurnedAway::default();
+        let desk = Self {
+            config,
+            verifier,
+            sessions,
+            origins,
+            shutdown,
+            redrives,
+            turned_away,
+            store,
+            redriving,
+            picture,
+            chain,
+        };
         Ok((desk, watch, work))
     }
 
@@ -66,6 +87,11 @@ impl Desk {
     /// The store, for code of the terminal's.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Somebody who makes redrives, over the connections that all of them share.
+    pub(crate) fn runner(&self, by: impl Into<AuditFacts>) -> anyhow::Result<Runner> {
+        Runner::over(self.redriving.clone(), &self.outside(), by)
     }
 
     /// What was seen last.

@@ -1,4 +1,4 @@
-//! What is around every page: where one is, who is signed in, which server is down.
+//! What is around every page: where one is, who is signed in, which server is down or slow.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -31,21 +31,22 @@ pub(crate) struct Frame {
     pub visitor: Option<Visitor>,
     /// Where what changes comes from; `None`: the page stands still.
     pub stream: Option<String>,
-    /// What is down, as HTML.
+    /// What is down or slow, as HTML.
     pub banner: String,
     /// What was just done.
     pub told: Option<&'static str>,
 }
 
-/// What is down, and how old what is shown of it is.
+/// What is down or slow, and how old what is shown of it is.
 #[derive(Template)]
 #[template(path = "banner.html")]
 struct Banner {
-    down: Vec<DownLine>,
+    lines: Vec<Line>,
 }
 
-struct DownLine {
+struct Line {
     server: &'static str,
+    state: &'static str,
     since: String,
     ago: String,
     why: String,
@@ -60,7 +61,7 @@ impl Frame {
             here,
             visitor: Some(visitor),
             stream: Some("/live/banner".to_owned()),
-            banner: banner(&desk.picture()),
+            banner: banner(desk, &desk.picture()),
             told: None,
         }
     }
@@ -112,20 +113,28 @@ impl Frame {
     }
 }
 
-/// What is down; empty if nothing is.
-pub(crate) fn banner(picture: &Picture) -> String {
-    let down = [down("RabbitMQ", &picture.broker), down("PostgreSQL", &picture.tables)];
-    let banner = Banner { down: down.into_iter().flatten().collect() };
+/// What is down or slow; empty if nothing is.
+pub(crate) fn banner(desk: &Desk, picture: &Picture) -> String {
+    // Who is asked: RabbitMQ itself may be well without its management API.
+    let by_management = desk.outside().config.broker.management_url.is_some();
+    let broker = if by_management { "The management API of RabbitMQ" } else { "RabbitMQ" };
+    let lines = [line(broker, &picture.broker), line("PostgreSQL", &picture.tables)];
+    let banner = Banner { lines: lines.into_iter().flatten().collect() };
     banner.render().unwrap_or_default()
 }
 
-fn down<T>(server: &'static str, source: &Source<T>) -> Option<DownLine> {
-    let down = source.down.as_ref()?;
-    Some(DownLine {
+fn line<T>(server: &'static str, source: &Source<T>) -> Option<Line> {
+    let (state, since, why) = match (&source.down, source.slow) {
+        (Some(down), _) => ("down", down.since, down.why.clone()),
+        (None, Some(since)) => ("slow", since, "it answers, but not to everything in time".to_owned()),
+        (None, None) => return None,
+    };
+    Some(Line {
         server,
-        since: words::instant(down.since),
-        ago: words::age(down.since),
-        why: down.why.clone(),
+        state,
+        since: words::instant(since),
+        ago: words::age(since),
+        why,
         age: source.seen.as_ref().map(|seen| words::age(seen.at)),
     })
 }

@@ -49,7 +49,7 @@ impl Point {
         let sum =
             |values: Vec<Option<f64>>| values.iter().flatten().copied().reduce(|sum, value| sum + value);
         let ready = intake().map(|line| line.ready.map(|ready| ready as f64)).collect();
-        let tables = picture.tables.what().filter(|_| picture.tables.down.is_none());
+        let tables = picture.tables.now();
         let oldest = intake().filter_map(|line| line.oldest).min();
         let nothing_waits = broker && intake().all(|line| line.ready == Some(0));
         let all_calls = tables.map(|tables| tables.hospitals.iter().map(|found| found.calls).sum::<i64>());

@@ -1,16 +1,10 @@
 //! `/hospitals`: how each is, as the owner of its lease sees it.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Query, State};
-use axum::response::Response;
 use epro_store::hospitals::HospitalStatus;
 
 use super::desk::Desk;
-use super::live_page::{Still, live_page};
 use super::picture::Picture;
-use super::visitor::Visitor;
 use super::words;
 use crate::hospitals;
 
@@ -35,14 +29,6 @@ struct Row {
     dead_letters: i64,
     error: Option<(String, String)>,
     paused: bool,
-}
-
-pub(crate) async fn handle(
-    State(desk): State<Arc<Desk>>,
-    visitor: Visitor,
-    Query(still): Query<Still>,
-) -> Response {
-    live_page(&desk, visitor, &still, ("/hospitals", "Hospitals", "hospitals"), draw)
 }
 
 pub(crate) fn draw(desk: &Desk, picture: &Picture) -> String {
@@ -83,6 +69,7 @@ fn row(desk: &Desk, found: &HospitalStatus) -> Row {
 pub(crate) fn mood(found: &HospitalStatus) -> &'static str {
     match (&found.paused, found.gate.as_deref()) {
         (Some(_), _) => "look",
+        (None, _) if hospitals::uncalled(found) => "bad",
         (None, Some("closed")) => "ok",
         (None, None) => "quiet",
         (None, Some("half_open")) => "look",

@@ -13,32 +13,24 @@ use time::OffsetDateTime;
 
 use super::desk::Desk;
 use super::frame::banner;
-use super::picture::Picture;
+use super::live_page::{Draw, PAGES};
 use super::refused::Refused;
 use super::visitor::Visitor;
-use super::{alerts, hospitals, overview, queues};
 
 /// Says that the connection lives while nothing changes.
 const ALIVE: Duration = Duration::from_secs(15);
-
-/// Draws what changes on a page.
-type Draw = fn(&Desk, &Picture) -> String;
 
 pub(crate) async fn handle(
     State(desk): State<Arc<Desk>>,
     visitor: Visitor,
     Path(shown): Path<String>,
 ) -> Response {
-    let draw: Option<Draw> = match shown.as_str() {
-        "banner" => None,
-        "overview" => Some(overview::draw),
-        "queues" => Some(queues::draw),
-        "hospitals" => Some(hospitals::draw),
-        "alerts" => Some(alerts::draw),
-        _ => return Refused::absent("There is no such stream.").into_response(),
-    };
+    let page = PAGES.into_iter().find(|page| page.stream == shown);
+    if page.is_none() && shown != "banner" {
+        return Refused::absent("There is no such stream.").into_response();
+    }
     let over = over(&desk, &visitor);
-    let events = events(desk, draw).take_until(Box::pin(over));
+    let events = events(desk, page.map(|page| page.draw)).take_until(Box::pin(over));
     Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
 }
 
@@ -69,7 +61,7 @@ fn events(desk: Arc<Desk>, draw: Option<Draw>) -> impl Stream<Item = Result<Even
     });
     looks.flat_map(move |picture| {
         let page = draw.map(|draw| Ok(event("page", &draw(&desk, &picture))));
-        let banner = Ok(event("banner", &banner(&picture)));
+        let banner = Ok(event("banner", &banner(&desk, &picture)));
         stream::iter([Some(banner), page].into_iter().flatten())
     })
 }

@@ -1,14 +1,18 @@
 //! A page whose content changes by itself, unless it is asked to stand still.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::extract::{Query, State};
 use axum::response::Response;
+use axum::routing::{MethodRouter, get};
 use serde::Deserialize;
 
 use super::desk::Desk;
 use super::frame::{Frame, page};
 use super::picture::Picture;
 use super::visitor::Visitor;
-use super::words;
+use super::{alerts, hospitals, overview, queues, words};
 
 /// `?still=1`: nothing moves while somebody reads. `?told=`: what was just done.
 #[derive(Debug, Default, Deserialize)]
@@ -33,18 +37,46 @@ struct Live {
     live: String,
 }
 
-/// The page at `here` with the title, and the name of its stream.
-pub(crate) fn live_page(
-    desk: &Desk,
-    visitor: Visitor,
-    still: &Still,
-    (here, title, stream): (&'static str, &'static str, &'static str),
-    draw: fn(&Desk, &Picture) -> String,
-) -> Response {
-    let picture = desk.picture();
-    let stands = still.still.is_some();
-    let mut frame = Frame::of(desk, visitor, here, title).telling(still.told());
-    frame.stream = (!stands).then(|| format!("/live/{stream}"));
-    let at = words::instant(time::OffsetDateTime::now_utc());
-    page(&Live { frame, still: stands, at, live: draw(desk, &picture) })
+/// Draws what changes on a page.
+pub(crate) type Draw = fn(&Desk, &Picture) -> String;
+
+/// A page whose content changes by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct LivePage {
+    pub path: &'static str,
+    title: &'static str,
+    /// The name of its stream.
+    pub stream: &'static str,
+    pub draw: Draw,
+}
+
+/// Alerts that aren't done.
+pub(crate) const ALERTS: LivePage =
+    LivePage { path: "/alerts", title: "Alerts", stream: "alerts", draw: alerts::draw };
+
+/// All of them.
+pub(crate) const PAGES: [LivePage; 4] = [
+    LivePage { path: "/", title: "Overview", stream: "overview", draw: overview::draw },
+    LivePage { path: "/queues", title: "Queues", stream: "queues", draw: queues::draw },
+    LivePage { path: "/hospitals", title: "Hospitals", stream: "hospitals", draw: hospitals::draw },
+    ALERTS,
+];
+
+impl LivePage {
+    /// Answers with it.
+    pub(crate) fn route(self) -> MethodRouter<Arc<Desk>> {
+        get(async move |State(desk): State<Arc<Desk>>, visitor: Visitor, Query(still): Query<Still>| {
+            self.page(&desk, visitor, &still)
+        })
+    }
+
+    /// The page.
+    pub(crate) fn page(self, desk: &Desk, visitor: Visitor, still: &Still) -> Response {
+        let picture = desk.picture();
+        let stands = still.still.is_some();
+        let mut frame = Frame::of(desk, visitor, self.path, self.title).telling(still.told());
+        frame.stream = (!stands).then(|| format!("/live/{}", self.stream));
+        let at = words::instant(time::OffsetDateTime::now_utc());
+        page(&Live { frame, still: stands, at, live: (self.draw)(desk, &picture) })
+    }
 }

@@ -1,17 +1,11 @@
 //! `/`: the flow as a picture, what needs somebody, and the last quarter of an hour as charts.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Query, State};
-use axum::response::Response;
 
 use super::chart::Chart;
 use super::desk::Desk;
 use super::flow::{self, Flow};
-use super::live_page::{Still, live_page};
 use super::picture::Picture;
-use super::visitor::Visitor;
 use super::words;
 
 #[derive(Template)]
@@ -29,14 +23,6 @@ struct Tile {
     figure: String,
     what: String,
     mood: &'static str,
-}
-
-pub(crate) async fn handle(
-    State(desk): State<Arc<Desk>>,
-    visitor: Visitor,
-    Query(still): Query<Still>,
-) -> Response {
-    live_page(&desk, visitor, &still, ("/", "Overview", "overview"), draw)
 }
 
 pub(crate) fn draw(desk: &Desk, picture: &Picture) -> String {
@@ -83,7 +69,7 @@ fn tiles(desk: &Desk, picture: &Picture) -> Vec<Tile> {
     vec![
         tile("t-alerts", "/alerts", alerts, &told, if untold > 0 { "bad" } else { "look" }),
         tile("t-letters", "/dead-letters", letters, "open dead letters", "look"),
-        tile("t-hospitals", "/hospitals", shut, "hospitals shut", "bad"),
+        tile("t-hospitals", "/hospitals", shut, "hospitals not called", "bad"),
         tile("t-queues", "/queues", broken, "queues without a consumer", "bad"),
         tile("t-pauses", "/pauses", pauses, "paused", "look"),
     ]

@@ -9,7 +9,7 @@ use epro_store::pause::Pause;
 use serde::Deserialize;
 
 use super::act::Form;
-use super::desk::{Desk, actor, done};
+use super::desk::{Desk, done};
 use super::frame::{Frame, page};
 use super::refused::Refused;
 use super::visitor::Visitor;
@@ -89,7 +89,7 @@ async fn change(desk: &Desk, form: &Form, pauses: bool) -> Result<Response, Refu
     form.visitor.needs_operator()?;
     let what = form.field("what").ok_or_else(|| Refused::invalid("Choose a lane or a hospital."))?;
     let kind = pause::kind(&desk.outside(), what).map_err(|error| Refused::invalid(error.to_string()))?;
-    let (who, reason) = (actor(form.who()), form.reason()?);
+    let (who, reason) = (form.by(), form.reason()?);
     let mut chain = desk.chain().await?;
     let changed = if pauses {
         done(desk.store().pause(&mut chain, kind, what, who, reason)).await?

@@ -1,6 +1,10 @@
 //! What was seen last of the broker and the tables, and when: one task looks, every page shows.
+//!
+//! A server is down if it doesn't answer at all. PostgreSQL under load that answers, but not to everything within a
+//! look, is slow: the look goes on, and pages still ask it.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +26,14 @@ use crate::queues::{self, Line, Numbers};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long one look may take.
+/// How long pages wait for a look before they say that its server is slow or down.
 const WITHIN: Duration = Duration::from_millis(1500);
+/// Two for a look, one to ask whether PostgreSQL answers at all.
+const CONNECTIONS: usize = 3;
+/// SQLSTATE of a statement that the server gave up: it took too long.
+const TOOK_TOO_LONG: &str = "57014";
+/// Why a server is down that says nothing.
+const SILENT: &str = "it doesn't answer";
 /// Alerts and dead letters that are kept for when PostgreSQL is away.
 const KEPT: u32 = 100;
 
@@ -40,7 +50,19 @@ pub(crate) struct Picture {
 pub(crate) struct Source<T> {
     pub seen: Option<Seen<T>>,
     pub down: Option<Down>,
+    /// Since when it answers, but takes longer than a look may.
+    pub slow: Option<OffsetDateTime>,
 }
+
+/// What came of a look.
+enum Answer<T> {
+    Seen(T),
+    Slow,
+    Down(String),
+}
+
+/// A look at the tables that may go on for longer than a round.
+type UnderWay = Pin<Box<dyn Future<Output = Result<Tables, StoreError>> + Send>>;
 
 /// What a server said, and when.
 #[derive(Clone, Debug)]
@@ -73,7 +95,7 @@ pub(crate) struct Tables {
 
 impl<T> Default for Source<T> {
     fn default() -> Self {
-        Self { seen: None, down: None }
+        Self { seen: None, down: None, slow: None }
     }
 }
 
@@ -83,12 +105,19 @@ impl<T> Source<T> {
         self.seen.as_ref().map(|seen| &seen.what)
     }
 
-    fn look(&mut self, answer: Result<T, String>) {
+    /// What was seen last, unless that is older than a round.
+    pub(crate) fn now(&self) -> Option<&T> {
+        self.what().filter(|_| self.down.is_none() && self.slow.is_none())
+    }
+
+    fn look(&mut self, answer: Answer<T>) {
         let at = OffsetDateTime::now_utc();
+        let (down, slow) = (self.down.take(), self.slow.take());
         match answer {
-            Ok(what) => (self.seen, self.down) = (Some(Seen { at, what }), None),
-            Err(why) => {
-                let since = self.down.take().map_or(at, |down| down.since);
+            Answer::Seen(what) => self.seen = Some(Seen { at, what }),
+            Answer::Slow => self.slow = Some(slow.unwrap_or(at)),
+            Answer::Down(why) => {
+                let since = down.map_or(at, |down| down.since);
                 self.down = Some(Down { since, why });
             }
         }
@@ -107,7 +136,8 @@ impl Picture {
 
 /// Looks until the process leaves.
 pub(crate) async fn keep(desk: Arc<Desk>, watch: watch::Sender<Arc<Picture>>, shutdown: Shutdown) {
-    let Ok(store) = desk.outside().store() else { return };
+    let Ok(url) = desk.outside().database_url() else { return };
+    let (store, mut under_way) = (Store::open(&url, CONNECTIONS), None);
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let sites = desk.outside().hospitals();
@@ -117,10 +147,8 @@ pub(crate) async fn keep(desk: Arc<Desk>, watch: watch::Sender<Arc<Picture>>, sh
             _ = tick.tick() => {}
             () = shutdown.requested() => return,
         }
-        let broker =
-            within(async { queues::counted(&desk.outside()).await.map_err(|error| format!("{error:#}")) });
-        let tables = within(async { tables(&store, &sites).await.map_err(|error| error.to_string()) });
-        let (broker, tables) = tokio::join!(broker, tables);
+        let tables = look_at_tables(&store, &sites, &mut under_way);
+        let (broker, tables) = tokio::join!(look_at_broker(&desk), tables);
         let before = (picture.broker.down.is_some(), picture.tables.down.is_some());
         picture.broker.look(broker);
         picture.tables.look(tables);
@@ -148,8 +176,35 @@ fn tell(before: (bool, bool), picture: &Picture) {
     }
 }
 
-async fn within<T>(look: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    tokio::time::timeout(WITHIN, look).await.unwrap_or_else(|_| Err("it doesn't answer".to_owned()))
+async fn look_at_broker(desk: &Desk) -> Answer<Vec<(String, Option<Numbers>)>> {
+    match tokio::time::timeout(WITHIN, queues::counted(&desk.outside())).await {
+        Ok(Ok(counted)) => Answer::Seen(counted),
+        Ok(Err(error)) => Answer::Down(format!("{error:#}")),
+        Err(_) => Answer::Down(SILENT.to_owned()),
+    }
+}
+
+/// As long as PostgreSQL answers at all, a look that takes long goes on in the next round: begun anew each time, it
+/// would never end.
+async fn look_at_tables(store: &Store, sites: &[String], under_way: &mut Option<UnderWay>) -> Answer<Tables> {
+    let look = under_way.get_or_insert_with(|| begin(store.clone(), sites.to_vec()));
+    let (looked, answers) =
+        tokio::join!(tokio::time::timeout(WITHIN, look), tokio::time::timeout(WITHIN, store.ping()));
+    let answers = matches!(answers, Ok(Ok(())));
+    if looked.is_err() && answers {
+        return Answer::Slow;
+    }
+    *under_way = None;
+    match looked {
+        Ok(Ok(tables)) => Answer::Seen(tables),
+        Ok(Err(StoreError::Retry { sqlstate })) if sqlstate == TOOK_TOO_LONG && answers => Answer::Slow,
+        Ok(Err(error)) => Answer::Down(error.to_string()),
+        Err(_) => Answer::Down(SILENT.to_owned()),
+    }
+}
+
+fn begin(store: Store, sites: Vec<String>) -> UnderWay {
+    Box::pin(async move { tables(&store, &sites).await })
 }
 
 async fn tables(store: &Store, sites: &[String]) -> Result<Tables, StoreError> {

@@ -1,15 +1,9 @@
 //! `/queues`: what waits in each, since when, what comes and goes, and who consumes.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Query, State};
-use axum::response::Response;
 
 use super::desk::Desk;
-use super::live_page::{Still, live_page};
 use super::picture::Picture;
-use super::visitor::Visitor;
 use super::words;
 use crate::queues::Line;
 
@@ -36,14 +30,6 @@ struct Row {
     out: String,
     consumers: String,
     oldest: String,
-}
-
-pub(crate) async fn handle(
-    State(desk): State<Arc<Desk>>,
-    visitor: Visitor,
-    Query(still): Query<Still>,
-) -> Response {
-    live_page(&desk, visitor, &still, ("/queues", "Queues", "queues"), draw)
 }
 
 pub(crate) fn draw(desk: &Desk, picture: &Picture) -> String {
@@ -85,6 +71,8 @@ pub(crate) fn mood(state: &str) -> &'static str {
     match state {
         "consumed" => "ok",
         "waits" => "quiet",
+        // For a moment after it was declared, or while the tables are away, which the banner says.
+        "unknown" => "look",
         paused if paused.starts_with("paused") => "look",
         _ => "bad",
     }

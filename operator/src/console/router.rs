@@ -10,9 +10,10 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::desk::Desk;
+use super::live_page::PAGES;
 use super::refused::Refused;
 use super::{
-    alerts, audit, dead_letter, dead_letters, files, guard, hospitals, live, overview, pauses, queues,
+    alerts, attempts, audit, dead_letter, dead_letters, files, guard, live, live_page, pauses, redrive,
     redrives, sign_in, submissions,
 };
 
@@ -21,10 +22,10 @@ const FORM: usize = 16 * 1024;
 
 /// The console.
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
-    Router::new()
-        .route("/", get(overview::handle))
-        .route("/queues", get(queues::handle))
-        .route("/hospitals", get(hospitals::handle))
+    // One of them shows more than what is live.
+    let live_pages = PAGES.into_iter().filter(|page| page.path != live_page::ALERTS.path);
+    live_pages
+        .fold(Router::new(), |router, page| router.route(page.path, page.route()))
         .route("/alerts", get(alerts::list))
         .route("/alerts/{id}", get(alerts::show))
         .route("/alerts/{id}/close", post(alerts::close))
@@ -33,10 +34,10 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/dead-letters/{id}/reveal", post(dead_letter::reveal))
         .route("/dead-letters/{id}/discard", post(dead_letter::discard))
         .route("/redrives", get(redrives::list).post(redrives::create))
-        .route("/redrives/{id}", get(redrives::show))
-        .route("/redrives/{id}/live", get(redrives::live))
-        .route("/redrives/{id}/cancel", post(redrives::cancel))
-        .route("/redrives/{id}/resume", post(redrives::resume))
+        .route("/redrives/{id}", get(redrive::show))
+        .route("/redrives/{id}/live", get(redrive::live))
+        .route("/redrives/{id}/cancel", post(redrive::cancel))
+        .route("/redrives/{id}/resume", post(redrive::resume))
         .route("/submissions", get(submissions::handle))
         .route("/audit", get(audit::handle))
         .route("/pauses", get(pauses::handle))
@@ -50,6 +51,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(FORM))
         .layer(middleware::from_fn_with_state(desk.clone(), guard::forms))
+        .layer(middleware::from_fn_with_state(desk.clone(), attempts::note))
         .layer(middleware::from_fn(guard::headers))
         .with_state(desk)
 }

@@ -29,7 +29,8 @@ pub(crate) fn bind(
     let handle = Handle::new();
     let server = server.handle(handle.clone());
     Ok((address, async move {
-        let mut serving = std::pin::pin!(server.serve(router.into_make_service()));
+        let mut serving =
+            std::pin::pin!(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()));
         tokio::select! {
             ended = &mut serving => return ended,
             () = shutdown.requested() => handle.graceful_shutdown(Some(DRAIN)),

@@ -1,18 +1,21 @@
 //! Signing in with a token, and out.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::Extension;
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use serde_json::Value;
 
-use epro_store::audit::{AuditEvent, AuditFacts};
+use epro_store::audit::{AuditEvent, AuditFacts, network};
 
 use super::act::Form;
+use super::attempts::{NotDone, TraceId};
 use super::desk::{Desk, actor, done};
 use super::frame::{Frame, page_as};
 use super::session::Session;
@@ -36,14 +39,21 @@ pub(crate) async fn page(Query(query): Query<HashMap<String, String>>) -> Respon
 /// A token that is believed and may at least look becomes a cookie.
 pub(crate) async fn enter(
     State(desk): State<Arc<Desk>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Extension(trace): Extension<TraceId>,
     axum::Form(form): axum::Form<HashMap<String, String>>,
 ) -> Response {
     let to = local(form.get("to").map_or("/", String::as_str));
     let token = form.get("token").map_or("", |token| token.trim());
-    let error = match desk.verifier.bearer(token) {
+    let caller = desk.verifier.bearer(token);
+    let client = caller.as_ref().ok().and_then(|caller| caller.client.clone());
+    let error = match caller {
         Ok(caller) if caller.may_view => match desk.sessions.cookie(&Session::of(&caller)) {
             Ok(cookie) => {
-                note(&desk, "console.signed_in", caller.sub.expose()).await;
+                let (from_network, trace_id) = (Some(network(from.ip())), Some(trace.0));
+                let who = AuditFacts::by(actor(caller.sub.expose()));
+                let by = AuditFacts { from_network, trace_id, ..who };
+                note(&desk, "console.signed_in", by).await;
                 let cookie = AppendHeaders([(header::SET_COOKIE, cookie)]);
                 return (cookie, Redirect::to(to)).into_response();
             }
@@ -53,30 +63,21 @@ pub(crate) async fn enter(
         Err(why) => why.to_string(),
     };
     tracing::warn!(why = error, "somebody was not let into the console");
+    let not_done = NotDone { client, ..NotDone::refused(&error) };
     let frame = Frame::bare("Sign in");
-    page_as(StatusCode::UNAUTHORIZED, &Page { frame, to: to.to_owned(), error: Some(error) })
+    not_done.beside(page_as(StatusCode::UNAUTHORIZED, &Page { frame, to: to.to_owned(), error: Some(error) }))
 }
 
 pub(crate) async fn leave(State(desk): State<Arc<Desk>>, form: Form) -> Response {
-    note(&desk, "console.signed_out", form.who()).await;
+    note(&desk, "console.signed_out", form.by()).await;
     let cookie = AppendHeaders([(header::SET_COOKIE, desk.sessions.end(&form.visitor.session))]);
     (cookie, Redirect::to("/sign-in")).into_response()
 }
 
 /// Into the audit trail, if PostgreSQL is there: to look while it is down, one has to get in.
-async fn note(desk: &Desk, action: &str, who: &str) {
-    let event = AuditEvent {
-        action: action.to_owned(),
-        outcome: "ok".to_owned(),
-        facts: AuditFacts::by(actor(who)),
-        submission_id: None,
-        pseudonym: None,
-        site_id: None,
-        study_id: None,
-        body_sha256: None,
-        received_at: None,
-        details: Value::Null,
-    };
+async fn note(desk: &Desk, action: &str, by: AuditFacts) {
+    let who = by.actor.to_string();
+    let event = AuditEvent::about(action, "ok", by, Value::Null);
     if desk.picture().tables.down.is_some() {
         tracing::warn!(action, who, "not in the audit trail: PostgreSQL is down");
         return;

@@ -23,6 +23,7 @@ struct Page {
     asked: bool,
     standing: Vec<Stands>,
     steps: Vec<Step>,
+    earlier_steps: bool,
     error: Option<String>,
 }
 
@@ -63,7 +64,8 @@ pub(crate) async fn handle(
         Ok(found) => (found, None),
         Err(error) => (None, Some(error)),
     };
-    let (standing, steps) = found.map_or_else(Default::default, |found| (found.standing, found.steps));
+    let (standing, steps, earlier_steps) =
+        found.map_or_else(Default::default, |found| (found.standing, found.steps, found.earlier_steps));
     let frame = Frame::of(&desk, visitor, "/submissions", "Submissions");
     page(&Page {
         frame,
@@ -71,6 +73,7 @@ pub(crate) async fn handle(
         id,
         standing: standing.into_iter().map(stands).collect(),
         steps: steps.into_iter().map(step).collect(),
+        earlier_steps,
         error,
     })
 }

@@ -7,8 +7,9 @@ use axum::http::request::Parts;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 
+use super::attempts::NotDone;
 use super::desk::Desk;
-use super::refused::Refused;
+use super::refused::{NOBODY, Refused};
 use super::session::Session;
 
 /// Somebody who is signed in.
@@ -55,7 +56,7 @@ fn to_sign_in(parts: &Parts) -> Response {
             let to: String = url_encoded(page);
             Redirect::to(&format!("/sign-in?to={to}")).into_response()
         }
-        _ => Redirect::to("/sign-in").into_response(),
+        _ => NotDone::refused(NOBODY).beside(Redirect::to("/sign-in").into_response()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use epro_broker::topology::{self, Setting};
 use serde_json::Value;
 
-use super::Finding;
+use super::{Finding, permissions};
 use crate::management::Management;
 use crate::outside::Outside;
 
@@ -13,6 +13,8 @@ use crate::outside::Outside;
 const DEFAULT_RETURNS: u64 = 20;
 /// Below this the broker's disk is soon full: intake alone may hold about 4 GB.
 const DISK: u64 = 5_000_000_000;
+/// How long a node waits for an ack, unless a queue or its configuration says otherwise.
+const NODE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// How much longer than a chunk may be held the broker has to wait for an ack.
 const MARGIN: Duration = Duration::from_secs(60);
 
@@ -55,7 +57,7 @@ async fn found(outside: &Outside<'_>, management: &Management) -> anyhow::Result
     }
     findings.extend(queues(outside, &management.settings().await?));
     findings.extend(bindings(outside, management).await?);
-    findings.extend(permissions(outside, management).await?);
+    findings.extend(permissions::look(outside, management).await?);
     Ok(findings)
 }
 
@@ -118,16 +120,21 @@ fn queues(outside: &Outside<'_>, found: &[Value]) -> Vec<Finding> {
     let ours = outside.topology().queues();
     let ours = found.iter().filter(|queue| ours.iter().any(|name| queue["name"] == **name));
     let (mut unlimited, mut unsafe_, mut hasty) = (Vec::new(), Vec::new(), Vec::new());
+    let mut last_stop = None;
     for queue in ours {
         let name = queue["name"].as_str().unwrap_or_default().to_owned();
         let (policy, arguments) = (&queue["effective_policy_definition"], &queue["arguments"]);
+        let limits = (policy["delivery-limit"].as_u64(), arguments["x-delivery-limit"].as_u64());
+        let limit = limits.0.into_iter().chain(limits.1).min();
         // A queue that was declared within the last seconds has no statistics, and this among them.
-        let limit = policy["delivery-limit"].as_u64();
-        if !policy.is_null() && limit.is_none_or(|limit| limit < wanted_limit(outside, &name)) {
+        let too_low = !policy.is_null() && limit.is_none_or(|limit| limit < wanted_limit(outside, &name));
+        if name == topology::DEAD {
+            last_stop = unfrozen(limits.1, too_low);
+        } else if too_low {
             unlimited.push(name.clone());
         }
         let timeout = policy["consumer-timeout"].as_u64().or(arguments["x-consumer-timeout"].as_u64());
-        if timeout.is_some_and(|milliseconds| Duration::from_millis(milliseconds) < hold) {
+        if timeout.map_or(NODE_TIMEOUT, Duration::from_millis) < hold {
             hasty.push(name.clone());
         }
         let safe = arguments["x-dead-letter-strategy"] == "at-least-once"
@@ -157,12 +164,33 @@ fn queues(outside: &Outside<'_>, found: &[Value]) -> Vec<Finding> {
             "queues whose ack timeout is shorter than worker.hold",
             hasty,
             "while PostgreSQL is away the broker takes consumers away from workers that hold on",
-            "make consumer-timeout longer, or worker.hold shorter",
+            "make worker.hold shorter, or consumer-timeout longer; where a queue has none its node's \
+             consumer_timeout holds, which can't be asked and is taken for the usual 30 minutes",
         ),
+        last_stop,
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// A queue of an earlier version has its limit by a policy only: no argument can be added to it.
+fn unfrozen(frozen: Option<u64>, too_low: bool) -> Option<Finding> {
+    let limit = format!("the delivery limit of {}", topology::DEAD);
+    if too_low {
+        return Some(Finding::new(
+            limit + " is not ours",
+            "RabbitMQ 4 throws away a dead letter that was given back 20 times: nothing comes after this queue",
+            "epro topology apply, which sets the policies",
+        ));
+    }
+    frozen.is_none().then(|| {
+        Finding::note(
+            limit + " is only in a policy: an earlier version declared it",
+            "without the policy epro-dead, RabbitMQ 4 throws away a dead letter that was given back 20 times",
+            "once it is empty: rabbitmqctl delete_queue epro.dead --if-empty, then epro topology apply",
+        )
+    })
 }
 
 /// The least that one of our policies says for this queue.
@@ -205,47 +233,54 @@ async fn bindings(outside: &Outside<'_>, management: &Management) -> anyhow::Res
     Ok(findings)
 }
 
-/// Only where the management API's user may see them.
-async fn permissions(outside: &Outside<'_>, management: &Management) -> anyhow::Result<Vec<Finding>> {
-    let (user, vhost) = (outside.broker_user()?, outside.vhost()?);
-    let (Some(permissions), Some(account)) =
-        (management.seen(&["permissions", &vhost, &user]).await?, management.seen(&["users", &user]).await?)
-    else {
-        return Ok(Vec::new());
-    };
-    let tags = match &account["tags"] {
-        Value::String(tags) => tags.clone(),
-        Value::Array(tags) => tags.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
-        _ => String::new(),
-    };
-    let mut wide = Vec::new();
-    if permissions["configure"].as_str().is_some_and(|pattern| !["", "^$"].contains(&pattern)) {
-        wide.push("declare and delete queues");
-    }
-    let everything =
-        |key: &str| permissions[key].as_str().is_some_and(|pattern| [".*", "^.*$"].contains(&pattern));
-    if everything("write") || everything("read") {
-        wide.push("use what isn't ours");
-    }
-    if tags.contains("administrator") {
-        wide.push("administer the broker");
-    }
-    Ok(if wide.is_empty() {
-        Vec::new()
-    } else {
-        vec![Finding::note(
-            format!("the user of broker.url may do more than a service needs: {}", wide.join(", ")),
-            "whoever gets hold of its password may do so, too",
-            "door and workers need configure ^$, write and read ^epro\\..*$; only epro topology apply needs more",
-        )]
-    })
-}
-
 /// The first few names.
 fn some(names: &[String]) -> String {
     let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(5) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Whether an operator has to act, and what is said.
+    fn told(finding: &Finding) -> (bool, String) {
+        (finding.act, format!("{}: {}", finding.finding, finding.consequence))
+    }
+
+    #[test]
+    fn each_version_says_what_it_means() {
+        for (version, act, words) in [
+            ("3.9.13", true, "nothing that waits would come back"),
+            ("3.10.8", false, "an ack that comes too late ends its channel"),
+            ("4.0.5", false, "our limit of 200"),
+        ] {
+            let found = told(&super::version(&json!({"rabbitmq_version": version})).unwrap());
+            assert!(found.0 == act && found.1.contains(version) && found.1.contains(words), "{found:?}");
+        }
+        assert!(super::version(&json!({"rabbitmq_version": "4.3.6"})).is_none());
+        assert!(super::version(&Value::Null).is_none());
+    }
+
+    #[test]
+    fn a_node_that_does_not_run_has_an_alarm_or_little_disk_is_named() {
+        let well = json!({"name": "rabbit@a", "running": true, "disk_free": 50_000_000_000_u64,
+            "mem_alarm": false, "disk_free_alarm": false});
+        assert!(node(&well).is_empty());
+        for (key, value, act, words) in [
+            ("running", json!(false), true, "rabbit@a doesn't run"),
+            ("mem_alarm", json!(true), true, "has an alarm: memory"),
+            ("disk_free_alarm", json!(true), true, "has an alarm: disk"),
+            ("disk_free", json!(1_234_000_000), false, "has 1234 MB of disk left"),
+        ] {
+            let mut ill = well.clone();
+            ill[key] = value;
+            let found: Vec<_> = node(&ill).iter().map(told).collect();
+            assert!(found.len() == 1 && found[0].0 == act && found[0].1.contains(words), "{key}: {found:?}");
+        }
     }
 }

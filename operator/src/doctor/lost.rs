@@ -17,23 +17,28 @@ pub(super) async fn look(outside: &Outside<'_>, store: &Store) -> Vec<Finding> {
 }
 
 async fn found(outside: &Outside<'_>, store: &Store) -> anyhow::Result<Vec<Finding>> {
-    let depths = queues::depths(outside).await?;
+    let counted = queues::counted(outside).await?;
     let believing = store.believing(OffsetDateTime::now_utc() - LONG).await?;
-    let waits = depths.iter().filter(|(queue, _)| queue.starts_with("epro.wait."));
-    let waiting: u64 = waits.filter_map(|(_, messages)| *messages).sum();
+    let waits = counted.iter().filter(|(queue, _)| queue.starts_with("epro.wait."));
+    let waiting: u64 = waits.filter_map(|(_, numbers)| numbers.as_ref()?.messages()).sum();
     // Without the management API nobody knows what workers have in hand.
-    let counted = outside.config.broker.management_url.is_some();
+    let in_hand = outside.config.broker.management_url.is_some();
     let mut findings = Vec::new();
+    // An alert's message is only a wake-up: its row stays `queued` until somebody has it in hand, and whoever isn't
+    // told is told from the row. Rows without a message are no sign of a lost queue there.
     let of_sites = outside.hospitals().into_iter().map(|site| {
         let rows = believing.deliveries.iter().find(|(at, _)| *at == site).map_or(0, |(_, count)| *count);
         (topology::his(&site), rows)
     });
     for (queue, rows) in of_sites.chain([(topology::RISK.to_owned(), believing.risks)]) {
-        match depths.iter().find(|(name, _)| *name == queue).and_then(|(_, messages)| *messages) {
+        match counted.iter().find(|(name, _)| *name == queue).and_then(|(_, numbers)| *numbers) {
             None if queue != topology::RISK => findings.push(missing(&queue)),
-            Some(messages) if counted && rows > i64::try_from(messages + waiting).unwrap_or(i64::MAX) => {
-                findings.push(lost(&queue, rows, messages));
-            }
+            Some(numbers) if in_hand => findings.extend(
+                numbers
+                    .messages()
+                    .filter(|messages| rows > i64::try_from(messages + waiting).unwrap_or(i64::MAX))
+                    .map(|messages| lost(&queue, rows, messages)),
+            ),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use epro_broker::Publisher;
 use epro_schemas::seal::KeyRing;
-use epro_store::audit::Actor;
+use epro_store::audit::AuditFacts;
 use epro_store::dead_letters::{DeadLetterRow, DeadLetterState, Filter, Mark};
 use epro_store::redrives::{self, Item, NewRedrive, Next};
 use epro_store::{AuditChain, Store};
@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::message::{self, Away, FollowsOn};
+use crate::deed;
 use crate::outside::Outside;
 
 /// Dead letters a second, unless an operator says otherwise.
@@ -38,24 +39,33 @@ pub(crate) struct Runner {
     publisher: Publisher,
     ring: KeyRing,
     chain: AuditChain,
-    by: Actor,
+    by: AuditFacts,
     id: Uuid,
 }
 
 impl Runner {
-    pub(crate) fn new(outside: &Outside<'_>, by: impl Into<Actor>) -> anyhow::Result<Self> {
+    pub(crate) fn new(outside: &Outside<'_>, by: impl Into<AuditFacts>) -> anyhow::Result<Self> {
+        Self::over(outside.store()?, outside, by)
+    }
+
+    /// The same over connections that others use as well.
+    pub(crate) fn over(
+        store: Store,
+        outside: &Outside<'_>,
+        by: impl Into<AuditFacts>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            store: outside.store()?,
+            store,
             publisher: outside.publisher()?,
             ring: outside.config.keys.ring().map_err(crate::outside::Misconfigured)?,
-            chain: AuditChain::new("epro"),
+            chain: deed::chain(),
             by: by.into(),
             id: Uuid::now_v7(),
         })
     }
 
     /// Who makes them.
-    pub(crate) fn by(&self) -> Actor {
+    pub(crate) fn by(&self) -> AuditFacts {
         self.by.clone()
     }
 
@@ -72,8 +82,8 @@ impl Runner {
     }
 
     /// Takes over a redrive that was cancelled, or whose runner died. `false`: it is done, or there is none.
-    pub(crate) async fn resume(&mut self, redrive: i64) -> anyhow::Result<bool> {
-        Ok(self.store.resume_redrive(&mut self.chain, redrive, &self.by, self.id).await?)
+    pub(crate) async fn resume(&mut self, redrive: i64, reason: &str) -> anyhow::Result<bool> {
+        Ok(self.store.resume_redrive(&mut self.chain, redrive, self.id, (&self.by, reason)).await?)
     }
 
     /// Works at a redrive until it ends. An error means that RabbitMQ or PostgreSQL doesn't answer: what waits goes
@@ -121,7 +131,7 @@ impl Runner {
 
     async fn redrive(&mut self, redrive: i64, reason: &str, found: DeadLetterRow) -> anyhow::Result<()> {
         let seen = found.summary.clone();
-        let mut message = message::of(&self.ring, found)?;
+        let mut message = message::of(&self.ring, found, self.by.trace_id.as_deref())?;
         let follows = message::renew(&self.store, &mut self.chain, (&self.by, reason), &mut message).await?;
         let outcome = match &follows {
             FollowsOn::Over(state) => format!("it is {state}: nothing to publish"),

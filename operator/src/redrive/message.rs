@@ -8,10 +8,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use epro_broker::{Headers, Message, PublishError, Publisher, PublisherState};
+use epro_process::traces;
+use epro_process::traces::conventions;
 use epro_schemas::alert::{DeliveryMessage, RiskMessage};
 use epro_schemas::kind;
 use epro_schemas::seal::KeyRing;
-use epro_store::audit::Actor;
+use epro_store::audit::AuditFacts;
 use epro_store::dead_letters::DeadLetterRow;
 use epro_store::deliveries::Renewed;
 use epro_store::follow_ons::FollowOn;
@@ -43,8 +45,9 @@ pub(super) enum FollowsOn {
     Over(String),
 }
 
-/// The message again, as it came.
-pub(super) fn of(ring: &KeyRing, found: DeadLetterRow) -> anyhow::Result<Message> {
+/// The message again, as it came. It goes on in its own trace; one that never had any goes on in that of the redrive,
+/// but for a delivery, for which the worker finds that of its submission.
+pub(super) fn of(ring: &KeyRing, found: DeadLetterRow, trace_id: Option<&str>) -> anyhow::Result<Message> {
     let summary = found.summary;
     let message_id = summary.message_id.unwrap_or_else(Uuid::now_v7);
     let body = if found.wrapped {
@@ -55,15 +58,18 @@ pub(super) fn of(ring: &KeyRing, found: DeadLetterRow) -> anyhow::Result<Message
     };
     let shown = found.headers.as_object().into_iter().flatten();
     let shown = shown.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    let kind = summary.kind.unwrap_or_default();
-    Ok(Message::work(&summary.queue, message_id, &kind, Headers::redriven(shown), Bytes::from(body)))
+    let (kind, mut headers) = (summary.kind.unwrap_or_default(), Headers::redriven(shown));
+    if headers.traceparent.is_none() && kind != kind::DELIVERY {
+        headers.traceparent = trace_id.and_then(traces::continued);
+    }
+    Ok(Message::work(&summary.queue, message_id, &kind, headers, Bytes::from(body)))
 }
 
 /// Makes a follow-on's row as new, and its message one of that row.
 pub(super) async fn renew(
     store: &Store,
     chain: &mut AuditChain,
-    why: (&Actor, &str),
+    why: (&AuditFacts, &str),
     message: &mut Message,
 ) -> anyhow::Result<FollowsOn> {
     match message.kind.as_str() {
@@ -76,7 +82,7 @@ pub(super) async fn renew(
 async fn renew_delivery(
     store: &Store,
     chain: &mut AuditChain,
-    (by, reason): (&Actor, &str),
+    (by, reason): (&AuditFacts, &str),
     message: &mut Message,
 ) -> anyhow::Result<FollowsOn> {
     let Ok(mut body) = serde_json::from_slice::<DeliveryMessage>(&message.body) else {
@@ -98,7 +104,7 @@ async fn renew_delivery(
 async fn renew_risk(
     store: &Store,
     chain: &mut AuditChain,
-    (by, reason): (&Actor, &str),
+    (by, reason): (&AuditFacts, &str),
     message: &mut Message,
 ) -> Result<FollowsOn, StoreError> {
     let Ok(body) = serde_json::from_slice::<RiskMessage>(&message.body) else {
@@ -114,14 +120,20 @@ async fn renew_risk(
 ///
 /// # Errors
 /// [`Away`] if the next message would fare no better; anything else is about this message or its queue.
-pub(super) async fn publish(publisher: &Publisher, message: Message) -> anyhow::Result<()> {
+pub(super) async fn publish(publisher: &Publisher, mut message: Message) -> anyhow::Result<()> {
     let mut state = publisher.watch();
     let connected = state.wait_for(|state| *state == PublisherState::Connected);
     match tokio::time::timeout(WITHIN, connected).await {
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => return Err(Away("it doesn't answer".into()).into()),
     }
-    match publisher.publish_within(message, WITHIN).await {
+    let place = &mut message.headers.traceparent;
+    let mut span = conventions::publish(place, &message.routing_key, message.message_id);
+    let published = publisher.publish_within(message, WITHIN).await;
+    if published.is_err() {
+        span.failed("not_confirmed");
+    }
+    match published {
         Ok(_) => Ok(()),
         Err(
             error @ (PublishError::Returned { .. } | PublishError::Nacked | PublishError::Unsendable { .. }),

@@ -8,7 +8,7 @@ use epro_proving::stack::Plan;
 use serde_json::{Value, json};
 
 /// A key pair as an auditor makes one.
-fn keys(folder: &std::path::Path, name: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn keys(folder: &std::path::Path, name: &str) -> (PathBuf, PathBuf) {
     let (secret, public) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.pub.pem")));
     let openssl = |arguments: &[&std::ffi::OsStr]| {
         assert!(Command::new("openssl").args(arguments).output().unwrap().status.success());

@@ -4,4 +4,8 @@ mod acts;
 mod away;
 mod browser;
 mod entrance;
+mod hospitals;
+mod roles;
 mod visitor;
+
+pub(crate) use visitor::Visitor;

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod attempts;
 mod audit;
 mod config_check;
 mod console;
 mod dead_letters;
 mod doctor;
+mod looking;
+mod migrate;
 mod queues;
 mod redrives;
 mod roles;

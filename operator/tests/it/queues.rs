@@ -1,13 +1,33 @@
 //! `epro queues`: what is shown of each queue, and what isn't known.
 
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use epro_proving::client::phq9;
-use epro_proving::{Stack, until};
+use epro_proving::service::binary;
+use epro_proving::services::{Services, host_port, with_host_port};
+use epro_proving::{Hand, Proxy, Stack, until};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 
 const ROUTINE: &str = "epro.submissions.routine";
 const BOUND: Duration = Duration::from_secs(60);
+/// One of each kind waits since an hour ago, by the tables, and what is stored now came then. However slow this machine
+/// is, it was stored a moment ago.
+const WAITING: &str = "\
+INSERT INTO identified.submission (submission_id, pseudonym, study_id, site_id, instrument, answered_at,
+    answered_offset_s, received_at, late, content_version, content_hash, body_sha256, message_id, sealed, stored_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'ONC-301', 'H004', 'phq-9|1.0', now(), 0, now() - interval '1 hour',
+    false, 1, sha256('x'), sha256('y'), gen_random_uuid(), '\\x00', now() + interval '1 hour');
+INSERT INTO ops.alert (alert_id, submission_id, pseudonym, study_id, site_id, rule, severity, created_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ONC-301', 'H001', 'item-9', 'critical',
+    now() - interval '1 hour');
+INSERT INTO ops.risk (submission_id, pseudonym, study_id, created_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'ONC-301', now() - interval '1 hour');
+INSERT INTO ops.delivery (submission_id, pseudonym, site_id, created_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'H001', now() - interval '1 hour')";
 
 async fn queue(stack: &Stack, name: &str) -> Value {
     let all: Value = serde_json::from_str(&stack.epro(&["queues", "--json"]).await.unwrap()).unwrap();
@@ -41,8 +61,8 @@ async fn a_paused_lane_is_named_with_what_waits_and_its_age_is_unknown() {
     let _worker = stack.worker().await.unwrap();
     accept(&stack, 3).await;
 
-    let line = once(&stack, ROUTINE, |line| line["ready"] == 3).await;
-    assert_eq!((&line["state"], &line["consumers"]), (&"paused: a new form".into(), &0.into()));
+    let line = once(&stack, ROUTINE, |line| line["ready"] == 3 && line["consumers"] == 0).await;
+    assert_eq!(line["state"], "paused: a new form");
     assert_eq!(line["oldest"], Value::Null);
     let table = stack.epro(&["queues"]).await.unwrap();
     let row = table.lines().find(|row| row.contains(ROUTINE)).unwrap().to_owned();
@@ -54,9 +74,60 @@ async fn a_paused_lane_is_named_with_what_waits_and_its_age_is_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn since_when_the_oldest_waits_is_told_of_every_kind_of_queue() {
+    let stack = Stack::new().await.unwrap();
+    let (link, hand) = (stack.database().connect().await.unwrap(), Hand::on(&stack).await.unwrap());
+    link.client.batch_execute(WAITING).await.unwrap();
+    for _ in 0..3 {
+        hand.put(ROUTINE, "P-1", &phq9("ONC-301", "H004")).await.unwrap();
+    }
+    // A consumer that has one in hand and is slow.
+    let connection = stack.vhost().connect().await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.basic_qos(1, Default::default()).await.unwrap();
+    let consuming = channel.basic_consume(ROUTINE.into(), "".into(), Default::default(), Default::default());
+    let _consumer = consuming.await.unwrap();
+
+    for name in [ROUTINE, "epro.alerts", "epro.risk", "epro.his.H001"] {
+        let line = once(&stack, name, |line| line["oldest"].is_string()).await;
+        let row = stack.epro(&["queues"]).await.unwrap();
+        let row = row.lines().find(|row| row.contains(name)).unwrap().to_owned();
+        let old = ["1 h 0 min", "1 h 1 min"].iter().any(|age| row.trim_end().ends_with(age));
+        assert!(old, "{row} {line}");
+    }
+    once(&stack, ROUTINE, |line| line["unacked"] == 1 && line["ready"] == 2 && line["consumers"] == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_and_goes_is_told_a_second_while_submissions_pour_in() {
+    let stack = Stack::new().await.unwrap();
+    let (api, _worker) = (stack.api().await.unwrap(), stack.worker().await.unwrap());
+    let client = stack.client(&api).unwrap();
+    let over = AtomicBool::new(false);
+    let pouring = async {
+        while !over.load(Ordering::Relaxed) {
+            let answer = client.submit("P-1", &phq9("ONC-301", "H004")).await.unwrap();
+            assert!([202, 429].contains(&answer.status), "{}", answer.status);
+        }
+    };
+    let looking = async {
+        let flows = |line: &Value| {
+            let flows =
+                ["in_per_second", "out_per_second"].iter().all(|rate| line[rate].as_f64() > Some(0.0));
+            flows && line["unacked"].is_u64() && line["ready"].is_u64()
+        };
+        once(&stack, ROUTINE, flows).await;
+        over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(pouring, looking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_consumes_what_waits_and_what_is_missing_are_told_apart() {
     let stack = Stack::new().await.unwrap();
-    assert_eq!(queue(&stack, "epro.commands").await["state"], "no consumer");
+    // Until it is counted for the first time, nobody knows.
+    let line = once(&stack, "epro.commands", |line| line["state"] != "unknown" && line["ready"] == 0).await;
+    assert_eq!(line["state"], "no consumer");
     stack.vhost().delete_queue("epro.his.H001").await.unwrap();
     let line = once(&stack, "epro.his.H001", |line| line["state"] == "missing").await;
     assert_eq!(line["ready"], Value::Null);
@@ -91,6 +162,46 @@ async fn without_postgresql_the_queues_are_shown_and_what_the_tables_know_is_sai
     let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();
     config["postgres"]["url"] = "postgres://nobody:nothing@127.0.0.1:1/nowhere".into();
     std::fs::write(stack.config(), config.to_string()).unwrap();
-    let table = stack.epro(&["queues"]).await.unwrap();
-    assert!(table.contains(ROUTINE) && table.contains("pauses and ages are unknown"), "{table}");
+    let (code, table, error) = stack.epro_status(&["queues"]).await.unwrap();
+    assert!(code == Some(0) && table.contains(ROUTINE), "{table}");
+    assert!(error.contains("pauses and ages are unknown"), "{error}");
+    let line = once(&stack, ROUTINE, |line| line["consumers"] == 0).await;
+    assert_eq!(line["state"], "unknown", "it may be paused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watching_looks_again_and_again_also_after_an_error_until_ctrl_c() {
+    let stack = Stack::new().await.unwrap();
+    let management = Services::from_env().unwrap().management;
+    let proxy = Proxy::to(&host_port(&management).unwrap()).await.unwrap();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();
+    config["broker"]["management_url"] = with_host_port(&management, &proxy.address()).unwrap().into();
+    std::fs::write(stack.config(), config.to_string()).unwrap();
+    let mut watching = Command::new(binary("epro").unwrap())
+        .arg("--config")
+        .arg(stack.config())
+        .args(["queues", "--watch", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut looks = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut errors = BufReader::new(watching.stderr.take().unwrap()).lines();
+    let mut sees = async || {
+        let look: Value = serde_json::from_str(&looks.next_line().await.unwrap().unwrap()).unwrap();
+        assert!(look.as_array().is_some_and(|lines| lines.len() > 10), "{look}");
+    };
+    sees().await;
+    sees().await;
+    proxy.cut();
+    for _ in 0..2 {
+        let error = errors.next_line().await.unwrap().unwrap();
+        assert!(error.contains("the management API") && error.contains("looked again"), "{error}");
+    }
+    proxy.pass();
+    sees().await;
+    let signalled = Command::new("kill").args(["-INT", &watching.id().unwrap().to_string()]).status();
+    assert!(signalled.await.unwrap().success());
+    assert_eq!(watching.wait().await.unwrap().code(), Some(0));
 }

@@ -39,4 +39,6 @@ async fn an_operator_needs_no_more_than_the_role_epro_operator() {
     let audited = "SELECT count(*) FROM audit.event WHERE actor LIKE 'operator:%' \
         AND action NOT IN ('database.migrated', 'topology.applied')";
     assert_eq!(link.count(audited).await.unwrap(), 6, "the redrive and its dead letter count as two");
+    let traces = audited.replace("count(*)", "count(DISTINCT trace_id)");
+    assert_eq!(link.count(&traces).await.unwrap(), 5, "each command is a trace, and a redrive is one");
 }

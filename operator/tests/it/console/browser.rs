@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use epro_proving::client::phq9;
+use epro_proving::services::{Services, host_port};
 use epro_proving::stack::Plan;
-use epro_proving::{Stack, until};
+use epro_proving::{Proxy, Stack, until};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -29,8 +30,11 @@ const OPEN: &str = "SELECT count(*) FROM ops.dead_letter WHERE class = 'refused'
 #[ignore = "needs Chromium and Node: ./dev console-test"]
 async fn an_operator_signs_in_filters_reveals_redrives_and_pauses_in_a_browser() {
     let lanes = json!(["submissions", "dead", "relay", "commands", "alerts", "hospitals"]);
-    let stack =
-        Stack::with(Plan { config: json!({"worker": {"lanes": lanes}}), ..Plan::default() }).await.unwrap();
+    let services = Services::from_env().unwrap();
+    let postgres = Proxy::to(&host_port(&services.database).unwrap()).await.unwrap();
+    let config = json!({"worker": {"lanes": lanes}});
+    let plan = Plan { config, postgres: Some(postgres.address()), ..Plan::default() };
+    let stack = Stack::with(plan).await.unwrap();
     let link = stack.database().connect().await.unwrap();
     let (api, _worker, console) =
         (stack.api().await.unwrap(), stack.worker().await.unwrap(), stack.console().await.unwrap());
@@ -57,17 +61,24 @@ async fn an_operator_signs_in_filters_reveals_redrives_and_pauses_in_a_browser()
     let shots = root.join(".dev/console");
     std::fs::create_dir_all(&shots).unwrap();
     let minter = stack.minter();
-    let driven = Command::new("node")
-        .arg(root.join("proving/console/console.mjs"))
-        .env("CONSOLE_URL", console.url())
-        .env("CONSOLE_TOKEN", minter.operator("ann.operator", &["viewer", "operator", "steward"]).unwrap())
-        .env("CONSOLE_VIEWER", minter.operator("vic.viewer", &["viewer"]).unwrap())
-        .env("CONSOLE_PATIENT", "P-Quillon")
-        .env("CONSOLE_SHOTS", &shots)
-        .kill_on_drop(true)
-        .status();
-    let driven = tokio::time::timeout(Duration::from_secs(240), driven).await.unwrap().unwrap();
-    assert!(driven.success(), "the console said:\n{}", console.output());
+    let ann = minter.operator("ann.operator", &["viewer", "operator", "steward"]).unwrap();
+    let vic = minter.operator("vic.viewer", &["viewer"]).unwrap();
+    let drive = async |script: &str| {
+        let driven = Command::new("node")
+            .arg(root.join("proving/console").join(script))
+            .env("CONSOLE_URL", console.url())
+            .env("CONSOLE_TOKEN", &ann)
+            .env("CONSOLE_VIEWER", &vic)
+            .env("CONSOLE_PATIENT", "P-Quillon")
+            .env("CONSOLE_SHOTS", &shots)
+            .kill_on_drop(true)
+            .status();
+        let driven = tokio::time::timeout(Duration::from_secs(420), driven).await.unwrap().unwrap();
+        assert!(driven.success(), "{script}; the console said:\n{}", console.output());
+    };
+    drive("console.mjs").await;
+    postgres.cut();
+    drive("down.mjs").await;
     let stored = "SELECT count(*) FROM identified.submission";
     assert_eq!(link.count(stored).await.unwrap(), REFUSED + 3);
     let revealed = "SELECT count(*) FROM audit.event WHERE action = 'dead_letter.revealed'

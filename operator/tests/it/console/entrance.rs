@@ -1,11 +1,13 @@
 //! Getting in, and what a browser is told about every page.
 
-use epro_proving::Stack;
+use std::time::Duration;
+
+use epro_proving::pages::PAGES;
+use epro_proving::stack::Plan;
+use epro_proving::{Issuer, Stack, until};
+use serde_json::json;
 
 use super::visitor::Visitor;
-
-const PAGES: [&str; 8] =
-    ["/", "/queues", "/hospitals", "/alerts", "/dead-letters", "/submissions", "/audit", "/pauses"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_with_a_scope_of_the_console_gets_in_and_its_cookie_ends_with_the_sign_out() {
@@ -32,10 +34,36 @@ async fn a_token_with_a_scope_of_the_console_gets_in_and_its_cookie_ends_with_th
     let cookie = entered.header("set-cookie");
     assert!(cookie.contains("; HttpOnly; SameSite=Strict; Max-Age="), "{cookie}");
 
+    let link = stack.database().connect().await.unwrap();
+    let noted = "SELECT coalesce(sum((details->>'count')::bigint), 0)::bigint FROM audit.event \
+                 WHERE action = 'console.sign_in' AND outcome = 'refused' AND actor = 'unknown' \
+                 AND from_network = '127.0.0.0/24' AND details->>'why' IS NOT NULL";
+    until("the failed sign-ins in the audit trail", Duration::from_secs(30), || async {
+        Ok((link.count(noted).await? == 3).then_some(()))
+    })
+    .await
+    .unwrap();
+
     let ann = Visitor::signed_in(&stack, &console, "ann", &["viewer"]).await;
     assert!(ann.get("/").await.body.contains(">ann</span>"));
     assert_eq!(ann.post("/sign-out", &[]).await.status, 303);
     assert_eq!(ann.get("/").await.header("location"), "/sign-in", "the cookie is no good any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_under_a_key_that_the_issuer_publishes_gets_in() {
+    let (issuer, (key, minter)) = (Issuer::start().await.unwrap(), Issuer::key("one").unwrap());
+    issuer.show(Some(json!([key])));
+    let config = json!({"auth": {"jwks": {"url": issuer.url(), "refresh": "1s"}}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await.unwrap();
+    let console = stack.console().await.unwrap();
+    let nobody = Visitor::new(&console);
+    let token = minter.operator("ann", &["viewer"]).unwrap();
+    until("the keys to be fetched", Duration::from_secs(30), || async {
+        Ok((nobody.sign_in(&token).await.status == 303).then_some(()))
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

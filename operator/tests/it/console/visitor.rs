@@ -6,35 +6,45 @@ use epro_proving::{Service, Stack};
 use reqwest::{RequestBuilder, redirect::Policy};
 
 /// Somebody with a browser.
-pub(super) struct Visitor {
+pub(crate) struct Visitor {
     http: reqwest::Client,
     base: String,
-    pub(super) cookie: String,
+    pub(crate) cookie: String,
+    /// The header of its requests, if there is to be one.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What came back.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
     headers: reqwest::header::HeaderMap,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 impl Visitor {
     /// Nobody is signed in. No page may take ten seconds: the store itself gives up after fifteen.
-    pub(super) fn new(console: &Service) -> Self {
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none());
-        let http = http.timeout(Duration::from_secs(10)).build().unwrap();
-        Self { http, base: console.url(), cookie: String::new() }
+    pub(crate) fn new(console: &Service) -> Self {
+        Self {
+            http: client(Duration::from_secs(10)),
+            base: console.url(),
+            cookie: String::new(),
+            traceparent: None,
+        }
+    }
+
+    /// The same person, who from now on waits for no page longer than that.
+    pub(crate) fn waiting_at_most(self, bound: Duration) -> Self {
+        Self { http: client(bound), ..self }
     }
 
     /// Signed in as somebody with these roles.
-    pub(super) async fn signed_in(stack: &Stack, console: &Service, who: &str, roles: &[&str]) -> Self {
+    pub(crate) async fn signed_in(stack: &Stack, console: &Service, who: &str, roles: &[&str]) -> Self {
         let mut visitor = Self::new(console);
         let answer = visitor.sign_in(&stack.minter().operator(who, roles).unwrap()).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
@@ -43,17 +53,26 @@ impl Visitor {
         visitor
     }
 
-    pub(super) async fn sign_in(&self, token: &str) -> Answer {
+    pub(crate) async fn sign_in(&self, token: &str) -> Answer {
         let request = self.http.post(format!("{}/sign-in", self.base)).header("origin", &self.base);
         self.send(form(request, &[("token", token)])).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    /// The first that a stream tells; it goes on for ever.
+    pub(crate) async fn listen(&self, path: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        let mut answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        let told = answer.chunk().await.unwrap().unwrap_or_default();
+        String::from_utf8_lossy(&told).into_owned()
+    }
+
     /// Posts a form of a page of this session.
-    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let token = self.form_token().await;
         let fields: Vec<(&str, &str)> =
             fields.iter().copied().chain([("form_token", token.as_str())]).collect();
@@ -61,23 +80,31 @@ impl Visitor {
     }
 
     /// Posts these very fields, from a page of that origin.
-    pub(super) async fn post_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
         let request = self.http.post(format!("{}{path}", self.base)).header("origin", origin);
         self.send(form(request, fields)).await
     }
 
     /// What the forms of this session carry.
-    pub(super) async fn form_token(&self) -> String {
+    pub(crate) async fn form_token(&self) -> String {
         let page = self.get("/pauses").await.body;
         let (_, rest) = page.split_once("name=\"form_token\" value=\"").expect("a form");
         rest.split('"').next().unwrap().to_owned()
     }
 
-    async fn send(&self, request: RequestBuilder) -> Answer {
+    async fn send(&self, mut request: RequestBuilder) -> Answer {
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         let answer = request.header("cookie", &self.cookie).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Answer { status, headers, body: answer.text().await.unwrap() }
     }
+}
+
+fn client(bound: Duration) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none());
+    client.timeout(bound).build().unwrap()
 }
 
 fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
