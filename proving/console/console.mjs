@@ -1,63 +1,13 @@
 // Drives the console in Chromium as an operator does. Started by the test `browser` of the operator's crate, which
-// sets up what is looked at; reads CONSOLE_URL, CONSOLE_TOKEN, CONSOLE_VIEWER, CONSOLE_PATIENT and CONSOLE_SHOTS.
+// sets up what is looked at; reads CONSOLE_TOKEN, CONSOLE_VIEWER and CONSOLE_PATIENT besides what browser.mjs reads.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import { base, context, drive, look, page, shots, signIn, tabTo } from './browser.mjs';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const { CONSOLE_URL: base, CONSOLE_TOKEN: token, CONSOLE_PATIENT: patient, CONSOLE_SHOTS: shots } = process.env;
+const { CONSOLE_TOKEN: token, CONSOLE_PATIENT: patient } = process.env;
 
-const profile = mkdtempSync(join(tmpdir(), 'epro-chromium-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  headless: true,
-  viewport: { width: 1280, height: 900 },
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
-context.setDefaultTimeout(15_000);
-// Not a script of the page: the policy stays in force.
-await context.addInitScript({ content: axe });
-const page = context.pages()[0] ?? await context.newPage();
-const complaints = [];
-page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
-page.on('console', (message) => {
-  // A refused sign-in is told by its status.
-  if (message.type() === 'error' && !message.text().includes('401')) complaints.push(`${page.url()}: ${message.text()}`);
-});
-
-const looks = {
-  light: { scheme: 'light', width: 1280 },
-  dark: { scheme: 'dark', width: 1280 },
-  phone: { scheme: 'light', width: 390 },
-};
-
-/** Looks at the page in every way: a picture of each, and axe finds nothing serious. */
-async function look(name) {
-  for (const [how, { scheme, width }] of Object.entries(looks)) {
-    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width, height: width < 500 ? 844 : 900 });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert.ok(wide <= 0, `${name}, ${how}: ${wide} px wider than the screen`);
-    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-    const serious = found.violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-    assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`), [], `${name}, ${how}`);
-    await page.screenshot({ path: join(shots, `${name}-${how}.png`), fullPage: true });
-  }
-  await page.emulateMedia({ colorScheme: 'light' });
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
-
-async function signIn(as) {
-  await page.getByLabel('Token').fill(as);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-}
-
-try {
+await drive(async () => {
   // In.
   await page.goto(`${base}/dead-letters?class=refused`);
   await look('sign-in');
@@ -71,7 +21,8 @@ try {
 
   // Every page; the overview changes by itself.
   for (const [path, name] of [['/', 'overview'], ['/queues', 'queues'], ['/hospitals', 'hospitals'], ['/alerts', 'alerts'],
-    ['/audit', 'audit'], ['/pauses', 'pauses'], ['/redrives', 'redrives']]) {
+    ['/alerts?all=1', 'alerts-all'], ['/audit', 'audit'], ['/pauses', 'pauses'], ['/redrives', 'redrives'],
+    ['/submissions', 'submissions'], ['/submissions?id=0198f2a0-0000-7000-8000-000000000000', 'submission-unknown']]) {
     await page.goto(base + path);
     if (name === 'overview') {
       const first = await page.locator('#live').innerHTML();
@@ -85,13 +36,15 @@ try {
   await page.getByRole('heading', { name: 'Notices' }).waitFor();
   await look('alert');
 
-  // By the keyboard alone: skip link, filter.
+  // By the keyboard alone: skip link, filter, one of them, reveal.
   await page.goto(`${base}/dead-letters`);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
-  await page.getByLabel('Class').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'content');
+  await tabTo(page.getByLabel('Class'));
   await page.keyboard.type('refused');
-  await page.keyboard.press('Tab');
+  await tabTo(page.getByRole('button', { name: 'Filter' }));
   await page.keyboard.press('Enter');
   await page.waitForURL(/class=refused/);
   const rows = await page.locator('tbody tr').count();
@@ -100,12 +53,15 @@ try {
   await look('dead-letters');
 
   // One of them: sealed, until somebody says why.
-  await page.locator('tbody th a').first().click();
+  await tabTo(page.locator('tbody th a').first());
+  await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: /^Dead letter \d+/ }).waitFor();
   assert.ok(!(await page.content()).includes(patient));
   await look('dead-letter');
-  await page.locator('#reveal-reason').fill('the site asked what was sent');
-  await page.getByRole('button', { name: 'Reveal' }).click();
+  await tabTo(page.locator('#reveal-reason'));
+  await page.keyboard.type('the site asked what was sent');
+  await tabTo(page.getByRole('button', { name: 'Reveal' }));
+  await page.keyboard.press('Enter');
   await page.locator('.revealed pre', { hasText: patient }).waitFor();
   await look('revealed');
   await page.getByRole('link', { name: 'Submission' }).or(page.locator('dd a[href^="/submissions"]')).last().click();
@@ -113,13 +69,29 @@ try {
   assert.ok(!(await page.content()).includes(patient));
   await look('submission');
 
-  // All of them go back, and the bar moves by itself.
+  // All of them go back, counted first, cancelled and resumed; and the bar moves by itself.
   await page.goto(`${base}/dead-letters?class=refused`);
-  await page.getByLabel('Rate, a second').fill('5');
-  await page.getByLabel('Reason, for the audit trail').fill('the constraint is gone');
+  await page.getByLabel('Rate, a second').fill('3');
+  await page.getByRole('button', { name: 'Dry run' }).click();
+  await page.getByText('Nothing was done.').waitFor();
+  await page.getByRole('rowheader', { name: 'refused' }).waitFor();
+  assert.equal(await page.getByLabel('Rate, a second').inputValue(), '3');
+  await look('dry-run');
+  const reason = page.getByLabel('Reason, for the audit trail');
+  await reason.fill('the constraint is gone');
   await page.getByRole('button', { name: /^Redrive \d+/ }).click();
   await page.waitForURL(/\/redrives\/\d+$/);
   const value = () => page.evaluate(() => Number(document.querySelector('progress').value));
+  await reason.fill('one more look first');
+  await page.waitForFunction(() => Number(document.querySelector('progress').value) >= 2);
+  assert.equal(await reason.inputValue(), 'one more look first', 'what is being written stays');
+  await page.getByRole('button', { name: 'Cancel the redrive' }).click();
+  await page.getByText('No more of it is published.').waitFor();
+  assert.ok(await value() < rows);
+  await look('redrive-cancelled');
+  await reason.fill('all is well');
+  await page.getByRole('button', { name: 'Resume the redrive' }).click();
+  await page.getByRole('button', { name: 'Cancel the redrive' }).waitFor();
   const seen = new Set();
   while (await page.locator('.badge.ok', { hasText: 'done' }).count() === 0) {
     if (seen.size === 2) await page.screenshot({ path: join(shots, 'redrive-under-way.png') });
@@ -130,19 +102,33 @@ try {
   }
   assert.ok(seen.size > 2, `the bar was seen at ${[...seen].join(', ')}`);
   assert.equal(await value(), rows);
+  await page.getByRole('button', { name: 'Cancel the redrive' }).waitFor({ state: 'detached' });
   await look('redrive');
 
-  // A lane is paused and resumed, each with a reason.
+  // A lane is paused and resumed, each with a reason, by the keyboard alone. Without a reason it is refused.
+  await page.goto(`${base}/pauses`);
+  await tabTo(page.getByLabel('Lane or hospital'));
+  await page.keyboard.type('submissions.r');
+  assert.equal(await page.getByLabel('Lane or hospital').inputValue(), 'submissions.routine');
+  await tabTo(page.getByLabel('Reason, for the audit trail'));
+  await page.keyboard.type('   ');
+  await page.keyboard.press('Enter');
+  await page.getByText('A reason is needed.').waitFor();
+  await look('act-refused');
   await page.goto(`${base}/pauses?what=submissions.routine`);
-  await page.getByLabel('Reason, for the audit trail').fill('maintenance at the data centre');
-  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await tabTo(page.getByLabel('Reason, for the audit trail'));
+  await page.keyboard.type('maintenance at the data centre');
+  await tabTo(page.getByRole('button', { name: 'Pause', exact: true }));
+  await page.keyboard.press('Enter');
   await page.getByText('Every replica obeys').waitFor();
   await look('paused');
   await page.goto(`${base}/queues`);
   await page.locator('.badge.look', { hasText: 'maintenance at the data centre' }).waitFor();
   await page.goto(`${base}/pauses`);
-  await page.getByLabel('Reason to resume submissions.routine').fill('it is over');
-  await page.getByRole('button', { name: 'Resume submissions.routine' }).click();
+  await tabTo(page.getByLabel('Reason to resume submissions.routine'));
+  await page.keyboard.type('it is over');
+  await tabTo(page.getByRole('button', { name: 'Resume submissions.routine' }));
+  await page.keyboard.press('Enter');
   await page.getByText('Nothing is paused.').waitFor();
   await page.goto(`${base}/audit?action=pause`);
   await page.getByText('maintenance at the data centre').waitFor();
@@ -154,13 +140,4 @@ try {
   await page.goto(`${base}/pauses`);
   await page.getByText('Pausing needs the scope').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Pause' }).count(), 0);
-
-  assert.deepEqual(complaints, []);
-} catch (error) {
-  await page.screenshot({ path: join(shots, 'failed.png'), fullPage: true }).catch(() => {});
-  console.error(`at ${page.url()}`);
-  throw error;
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+});

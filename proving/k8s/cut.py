@@ -23,6 +23,18 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "string",
     "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": "any",
 }
+# What may stand in a field of words: the document says it in prose only. By type and field.
+ENUMS = {
+    ("ContainerPort", "protocol"): "SCTP TCP UDP",
+    ("HPAScalingPolicy", "type"): "Percent Pods",
+    ("HTTPIngressPath", "pathType"): "Exact ImplementationSpecific Prefix",
+    ("NetworkPolicyPort", "protocol"): "SCTP TCP UDP",
+    ("PodSpec", "restartPolicy"): "Always Never OnFailure",
+    ("SeccompProfile", "type"): "Localhost RuntimeDefault Unconfined",
+    ("ServicePort", "protocol"): "SCTP TCP UDP",
+    ("TopologySpreadConstraint", "whenUnsatisfiable"): "DoNotSchedule ScheduleAnyway",
+    ("meta.LabelSelectorRequirement", "operator"): "DoesNotExist Exists In NotIn",
+}
 
 
 def main(wheel):
@@ -65,6 +77,9 @@ def main(wheel):
         schema = whole[name]
         # What only the server writes nobody may write into a manifest.
         fields = {key: spell(value) for key, value in schema.get("properties", {}).items() if key != "status"}
+        for (kind, field), words in ENUMS.items():
+            if kind == spelled:
+                fields[field] = "enum(%s)" % ",".join(words.split())
         types[spelled] = {"fields": fields, "required": schema.get("required", [])}
     lines = [f"    {json.dumps(name)}: {json.dumps(types[name], sort_keys=True)}" for name in sorted(types)]
     kinds = json.dumps(kinds, indent=4, sort_keys=True).replace("\n}", "\n  }")

@@ -9,21 +9,30 @@
 //! | [`publisher`], [`bare_loop`] | the limits: bare confirmed publishing; consume, INSERT, ack |
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
+//! | `spent` | what RabbitMQ and PostgreSQL have used |
+//! | `costs` | what TLS and the audit trail cost the whole route |
+//! | [`trail`] | how fast a copy of the trail is checked |
+//! | [`idle`] | memory beside ten thousand idle connections |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
 //! | [`downloads`] | intake beside clients that download an export |
-//! | [`report`] | table and JSON |
+//! | [`report`], [`page`] | table and JSON, and what docs/PROOF.md says of recorded runs |
 
 pub mod bare_loop;
 mod calm;
+mod costs;
 pub mod depth;
 pub mod downloads;
 pub mod exports;
 pub mod ground;
+pub mod idle;
 mod inserts;
 pub mod load;
 pub mod measure;
 pub mod messages;
+pub mod page;
 pub mod publisher;
 pub mod report;
 pub mod rounds;
 pub mod rows;
+mod spent;
+pub mod trail;

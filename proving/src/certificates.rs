@@ -8,19 +8,16 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use tokio_rustls::TlsAcceptor;
+use time::{Duration, OffsetDateTime};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+const YEAR: Duration = Duration::days(365);
 
 /// A certificate authority that nobody else knows.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     pem: String,
-}
-
-/// When a certificate is good.
-enum Time {
-    Now,
-    Past,
 }
 
 /// The files of a certificate and its key.
@@ -52,9 +49,27 @@ impl Authority {
         Ok(file)
     }
 
+    /// TLS of a client that believes this authority and no other.
+    pub fn connector(&self) -> Result<TlsConnector> {
+        crate::tls::install();
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone())?;
+        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
     /// Writes a certificate for a client, and its key, into a folder.
     pub fn client(&self, folder: &Path) -> Result<Pair> {
-        let (certificate, key) = self.vouch("a client", ExtendedKeyUsagePurpose::ClientAuth, Time::Now)?;
+        self.client_files(folder, None)
+    }
+
+    /// The same with a certificate that is good until then.
+    pub fn client_until(&self, folder: &Path, until: OffsetDateTime) -> Result<Pair> {
+        self.client_files(folder, Some(until))
+    }
+
+    fn client_files(&self, folder: &Path, until: Option<OffsetDateTime>) -> Result<Pair> {
+        let (certificate, key) = self.vouch("a client", ExtendedKeyUsagePurpose::ClientAuth, until)?;
         let name = uuid::Uuid::now_v7().simple().to_string();
         let pair =
             Pair { certificate: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) };
@@ -65,7 +80,16 @@ impl Authority {
 
     /// Writes a certificate for a server of this name, and its key, into a folder.
     pub fn server_files(&self, folder: &Path, name: &str) -> Result<Pair> {
-        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth, Time::Now)?;
+        self.files(folder, name, None)
+    }
+
+    /// The same with a certificate that is good until then.
+    pub fn server_files_until(&self, folder: &Path, name: &str, until: OffsetDateTime) -> Result<Pair> {
+        self.files(folder, name, Some(until))
+    }
+
+    fn files(&self, folder: &Path, name: &str, until: Option<OffsetDateTime>) -> Result<Pair> {
+        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth, until)?;
         let pair = Pair { certificate: folder.join("server.pem"), key: folder.join("server.key") };
         std::fs::write(&pair.certificate, certificate.pem())?;
         std::fs::write(&pair.key, key.serialize_pem())?;
@@ -74,17 +98,32 @@ impl Authority {
 
     /// TLS of a server whose certificate was good until a year ago.
     pub fn expired_server(&self, name: &str) -> Result<TlsAcceptor> {
-        self.acceptor(name, None, Time::Past)
+        self.acceptor(name, None, Some(OffsetDateTime::now_utc() - YEAR))
+    }
+
+    /// TLS of servers that a client which believes this authority, and looks for `name`, has to refuse; what is wrong
+    /// with each.
+    pub fn bad_servers(&self, name: &str) -> Result<[(&'static str, TlsAcceptor); 3]> {
+        Ok([
+            ("for another name", self.server("elsewhere.example", None)?),
+            ("expired", self.expired_server(name)?),
+            ("of an unknown authority", Self::new()?.server(name, None)?),
+        ])
     }
 
     /// TLS of a server with this name (or address); with `clients` only who they vouch for gets in.
     pub fn server(&self, name: &str, clients: Option<&Self>) -> Result<TlsAcceptor> {
-        self.acceptor(name, clients, Time::Now)
+        self.acceptor(name, clients, None)
     }
 
-    fn acceptor(&self, name: &str, clients: Option<&Self>, time: Time) -> Result<TlsAcceptor> {
+    fn acceptor(
+        &self,
+        name: &str,
+        clients: Option<&Self>,
+        until: Option<OffsetDateTime>,
+    ) -> Result<TlsAcceptor> {
         crate::tls::install();
-        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth, time)?;
+        let (certificate, key) = self.vouch(name, ExtendedKeyUsagePurpose::ServerAuth, until)?;
         let builder = rustls::ServerConfig::builder();
         let builder = match clients {
             None => builder.with_no_client_auth(),
@@ -103,7 +142,7 @@ impl Authority {
         &self,
         name: &str,
         usage: ExtendedKeyUsagePurpose,
-        time: Time,
+        until: Option<OffsetDateTime>,
     ) -> Result<(rcgen::Certificate, KeyPair)> {
         let mut params = if name.contains(' ') {
             CertificateParams::default()
@@ -112,10 +151,9 @@ impl Authority {
         };
         params.distinguished_name.push(DnType::CommonName, name);
         params.insert_extended_key_usage(usage);
-        if matches!(time, Time::Past) {
-            let year = time::Duration::days(365);
-            params.not_after = time::OffsetDateTime::now_utc() - year;
-            params.not_before = params.not_after - year;
+        if let Some(until) = until {
+            params.not_after = until;
+            params.not_before = until - YEAR;
         }
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.issuer)?, key))

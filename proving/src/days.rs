@@ -8,6 +8,7 @@
 //! | [`silence`] | nobody can be told of an alert for two hours: then everybody is, once |
 //! | [`notices`] | dangerous answers behind a backlog |
 //! | [`many`] | four hundred hospitals |
+//! | [`pause`] | lanes and hospitals are paused while everything flows |
 //!
 //! Two hours are two minutes at a time scale of 1:60; the pace of calls is never scaled.
 
@@ -17,6 +18,7 @@ pub mod limit;
 pub mod many;
 pub mod notices;
 pub mod outage;
+pub mod pause;
 pub mod silence;
 
 /// Two hours in two minutes.

@@ -6,15 +6,19 @@
 //! | [`field`] | everything that runs: services of its own, doors, workers, a hospital, a mail server, hops between them |
 //! | `strike` | one fault: done, and undone |
 //! | `patients` | who sends meanwhile, as an app does |
+//! | `in_use` | channels, sessions and memory, which must be afterwards what they were before |
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
 //! | [`run`] | one run from its seed to its verdict |
+//! | [`record`] | what runs came to, a line each, and the section and plot of docs/PROOF.md that are made of it |
 //!
 //! Everything is on loopback; the services are private ones that end with the run.
 
 mod dice;
 pub mod field;
+mod in_use;
 mod judge;
 mod patients;
 pub mod plan;
+pub mod record;
 pub mod run;
 mod strike;

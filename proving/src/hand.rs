@@ -1,10 +1,12 @@
 //! Messages put into queues, and looked at there, by the test's own hand.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use serde_json::{Map, Value, json};
@@ -13,9 +15,12 @@ use uuid::Uuid;
 use crate::client::{Sent, sha256};
 use crate::sealed::{Envelope, Keys, SUBMISSION};
 use crate::stack::Stack;
+use crate::vhost::ready;
 
 /// Messages that are published before their confirms are awaited.
 const AT_ONCE: usize = 500;
+/// How long a message that lies in a queue may take to come.
+const SOON: Duration = Duration::from_secs(20);
 
 /// A message on its way to a queue, or as it lies in one.
 #[derive(Clone, Debug)]
@@ -145,6 +150,25 @@ impl Hand {
         Ok(letters)
     }
 
+    /// Takes everything out of `queue` as one more consumer would; how many they were, and how many of them had been
+    /// handed out before.
+    pub async fn count_out(&self, queue: &str) -> Result<(usize, usize)> {
+        let channel = self.connection.create_channel().await?;
+        let lying = ready(&channel, queue).await? as usize;
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let consuming = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        let mut consumer = consuming.await?;
+        let mut again = 0;
+        for number in 0..lying {
+            let next = tokio::time::timeout(SOON, consumer.next()).await;
+            let delivery =
+                next.with_context(|| format!("{number} of {lying} came"))?.context("the end")??;
+            again += usize::from(delivery.redelivered);
+        }
+        channel.close(200, "counted".into()).await?;
+        Ok((lying, again))
+    }
+
     /// What lies in `queue`. The messages go back to their places, marked as handed out before.
     pub async fn lying(&self, queue: &str) -> Result<Vec<Letter>> {
         let channel = self.connection.create_channel().await?;
@@ -154,6 +178,17 @@ impl Hand {
         }
         channel.close(200, "looked".into()).await?;
         Ok(letters)
+    }
+
+    /// Puts a message into `queue`, takes it, and doesn't ack it until the broker closes the channel over that.
+    pub async fn held_too_long(&self, queue: &str) -> Result<()> {
+        self.publish(&plain(queue, Uuid::now_v7(), "held", Vec::new())).await?;
+        let channel = self.connection.create_channel().await?;
+        let (options, table) = (BasicConsumeOptions::default(), FieldTable::default());
+        let mut deliveries = channel.basic_consume(queue.into(), "holds".into(), options, table).await?;
+        let _held = deliveries.next().await.context("nothing was delivered")??;
+        while let Some(Ok(_)) = deliveries.next().await {}
+        Ok(())
     }
 }
 

@@ -16,8 +16,17 @@ pub use objects::Objects;
 pub use render::render;
 pub use schema::Schemas;
 
-/// Everything that is wrong with the overlays under `k8s`, as `overlay: problem`.
-pub async fn problems(k8s: &Path, overlays: &[&str]) -> Result<Vec<String>> {
+/// Names of the overlays under `k8s`.
+pub fn overlays(k8s: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(k8s.join("overlays"))?;
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Everything that is wrong with these overlays under `k8s`, as `overlay: problem`.
+pub async fn problems(k8s: &Path, overlays: &[String]) -> Result<Vec<String>> {
     let schemas = Schemas::load()?;
     let readme = std::fs::read_to_string(k8s.join("README.md")).unwrap_or_default();
     let mut problems = Vec::new();

@@ -8,6 +8,10 @@ use uuid::Uuid;
 
 use crate::services::{Services, var};
 
+mod cluster;
+
+pub use cluster::{Cluster, Look};
+
 /// Which service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -49,33 +53,43 @@ impl Own {
         self.tell("kill").await
     }
 
+    /// SIGSTOP: it stands still, its sockets stay open.
+    pub async fn pause(&self) -> Result<()> {
+        self.tell("pause").await
+    }
+
+    /// SIGCONT: it goes on.
+    pub async fn resume(&self) -> Result<()> {
+        self.tell("resume").await
+    }
+
+    /// A small file system of PostgreSQL's user, where the caller may mount one; it ends with the caller's mounts.
+    pub async fn small_disk(&self) -> Result<PathBuf> {
+        self.tell("disk").await?;
+        Ok(std::fs::read_to_string(self.folder.join("disk"))?.trim_end().into())
+    }
+
     /// The usual services, but for this one.
     pub fn services(&self) -> Result<Services> {
         let usual = Services::from_env()?;
         Ok(match self.kind {
             Kind::Broker => Services {
-                amqp: self.read("EPRO_TEST_AMQP_URL")?,
-                management: self.read("EPRO_TEST_MANAGEMENT_URL")?,
+                amqp: read(&self.folder, "EPRO_TEST_AMQP_URL")?,
+                management: read(&self.folder, "EPRO_TEST_MANAGEMENT_URL")?,
                 ..usual
             },
-            Kind::Postgres => Services { database: self.read("EPRO_TEST_DATABASE_URL")?, ..usual },
+            Kind::Postgres => Services { database: read(&self.folder, "EPRO_TEST_DATABASE_URL")?, ..usual },
         })
     }
 
     /// Runs `rabbitmqctl` on the node.
     pub async fn rabbitmqctl(&self, args: &[&str]) -> Result<()> {
-        run(&self.read("EPRO_TEST_RABBITMQCTL")?, args.iter().map(AsRef::as_ref)).await
+        run(&read(&self.folder, "EPRO_TEST_RABBITMQCTL")?, args.iter().map(AsRef::as_ref)).await
     }
 
     async fn tell(&self, verb: &str) -> Result<()> {
         let args = [Path::new(self.kind.command()), Path::new(verb), &self.folder];
         run(&self.dev, args.into_iter()).await
-    }
-
-    fn read(&self, name: &str) -> Result<String> {
-        let text = std::fs::read_to_string(self.folder.join("env")).context("the service's env file")?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        Ok(line.with_context(|| format!("no {name} in the service's env file"))?.to_owned())
     }
 }
 
@@ -86,6 +100,13 @@ impl Kind {
             Self::Postgres => "_postgres",
         }
     }
+}
+
+/// A line of the env file of the service in that folder.
+fn read(folder: &Path, name: &str) -> Result<String> {
+    let text = std::fs::read_to_string(folder.join("env")).context("the service's env file")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    Ok(line.with_context(|| format!("no {name} in the service's env file"))?.to_owned())
 }
 
 async fn run(program: &str, args: impl Iterator<Item = &Path>) -> Result<()> {

@@ -40,7 +40,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    target: String,
+    targets: watch::Sender<Vec<String>>,
     mode: watch::Sender<Mode>,
     /// Goes up with every cut, so that none is missed however soon it passes again.
     cuts: watch::Sender<u64>,
@@ -50,10 +50,16 @@ struct Shared {
 impl Proxy {
     /// Relays to `target`, a `host:port` (see [`crate::services::host_port`]).
     pub async fn to(target: &str) -> Result<Self> {
+        Self::to_first_of(vec![target.to_owned()]).await
+    }
+
+    /// Relays each new connection to the first of these that takes it, as a service of Kubernetes leads to those
+    /// that are ready.
+    pub async fn to_first_of(targets: Vec<String>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            target: target.to_owned(),
+            targets: watch::channel(targets).0,
             mode: watch::channel(Mode::Pass).0,
             cuts: watch::channel(0).0,
             trip: Mutex::new(None),
@@ -71,6 +77,11 @@ impl Proxy {
     /// The same URL, led through this relay.
     pub fn lead(&self, url: &str) -> Result<String> {
         crate::services::with_host_port(url, &self.address())
+    }
+
+    /// New connections are led to another `host:port` from now on; those that are open stay where they are.
+    pub fn turn_to(&self, target: &str) {
+        self.shared.targets.send_replace(vec![target.to_owned()]);
     }
 
     /// Changes what happens, for all connections, at once.
@@ -150,7 +161,8 @@ async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     if *shared.mode.borrow() == Mode::Cut {
         return Ok(());
     }
-    let server = TcpStream::connect(&shared.target).await.context("the service behind the proxy")?;
+    let targets = shared.targets.borrow().clone();
+    let server = connect(&targets).await.context("the service behind the proxy")?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (client_reads, client_writes) = client.into_split();
@@ -162,6 +174,37 @@ async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
         // Either end closing closes the other: half-closed TCP is not used by these protocols.
         done = copy(Side::Client, client_reads, server_writes, Arc::clone(&shared)) => done,
         done = copy(Side::Server, server_reads, client_writes, Arc::clone(&shared)) => done,
+    }
+}
+
+async fn connect(targets: &[String]) -> Result<TcpStream> {
+    let mut refused = None;
+    for target in targets {
+        match TcpStream::connect(target).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.context("a relay to nowhere")?.into())
+}
+
+/// How often something passes a slow relay.
+const BEAT: Duration = Duration::from_millis(50);
+
+impl Mode {
+    /// The most that passes at once.
+    fn at_once(self, all: usize) -> usize {
+        match self {
+            Self::Slow(rate) => (rate as usize / 20).clamp(1, all),
+            _ => all,
+        }
+    }
+
+    /// After which the next may pass.
+    async fn beat(self) {
+        if let Self::Slow(_) = self {
+            tokio::time::sleep(BEAT).await;
+        }
     }
 }
 
@@ -182,10 +225,7 @@ async fn copy(
             Mode::Pass | Mode::Slow(_) => true,
         };
         let now = *mode.wait_for(passes).await?;
-        let most = match now {
-            Mode::Slow(rate) => (rate as usize / 20).clamp(1, buffer.len()),
-            _ => buffer.len(),
-        };
+        let most = now.at_once(buffer.len());
         let read = tokio::select! {
             read = reads.read(&mut buffer[..most]) => read?,
             _ = mode.changed() => continue,
@@ -210,13 +250,14 @@ async fn copy(
                     return Ok(());
                 }
                 // What was held back still passes if the mode goes back to passing.
-                mode.wait_for(passes).await?;
-                writes.write_all(&bytes[at.forward..]).await?;
+                let now = *mode.wait_for(passes).await?;
+                for part in bytes[at.forward..].chunks(now.at_once(bytes.len())) {
+                    now.beat().await;
+                    writes.write_all(part).await?;
+                }
             }
         }
-        if let Mode::Slow(_) = now {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        now.beat().await;
     }
 }
 

@@ -168,9 +168,19 @@ impl Service {
 
     /// Highest resident memory so far, MiB.
     pub fn peak_rss_mib(&self) -> Result<f64> {
+        self.memory_mib("VmHWM:")
+    }
+
+    /// Resident memory now, MiB.
+    pub fn rss_mib(&self) -> Result<f64> {
+        self.memory_mib("VmRSS:")
+    }
+
+    fn memory_mib(&self, name: &str) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib =
+            line.and_then(|line| line.split_whitespace().next()).with_context(|| format!("no {name}"))?;
         Ok(kib.parse::<f64>()? / 1024.0)
     }
 

@@ -73,15 +73,15 @@ pub(crate) fn in_a_thread<F>(work: impl FnOnce() -> F + Send + 'static)
 where
     F: Future<Output = Result<()>>,
 {
-    let thread = std::thread::spawn(move || {
+    let to_its_end = move || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(anyhow::Error::from)
             .and_then(|runtime| runtime.block_on(work()))
-    });
+    };
     // Cleaning up is best effort: a test that failed must still say why it failed.
-    let _ = thread.join();
+    let _ = std::thread::scope(|scope| scope.spawn(to_its_end).join());
 }
 
 #[cfg(test)]

@@ -74,6 +74,11 @@ impl SmsGateway {
         });
     }
 
+    /// Its `host:port`.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// `alerts.sms` of a configuration that sends here.
     pub fn config(&self) -> Value {
         json!({"url": format!("http://{}/messages", self.address), "idempotency_header": "Idempotency-Key",

@@ -147,7 +147,12 @@ impl Stack {
 
     /// Starts `epro console` and waits until it is ready.
     pub async fn console(&self) -> Result<Service> {
-        let mut console = self.start("epro", Some("console"), &[])?;
+        self.console_with(&[]).await
+    }
+
+    /// The same with more environment.
+    pub async fn console_with(&self, env: &[(&str, &str)]) -> Result<Service> {
+        let mut console = self.start("epro", Some("console"), env)?;
         console.ready().await?;
         Ok(console)
     }

@@ -21,12 +21,17 @@ pub struct Front {
 impl Front {
     /// In front of `target`, a `host:port` that speaks from the first byte.
     pub async fn to(target: &str, tls: TlsAcceptor) -> Result<Self> {
-        Self::start(target, tls, false).await
+        Self::start(target, Some(tls), false).await
+    }
+
+    /// The same relay without TLS: what is compared with the others.
+    pub async fn plain(target: &str) -> Result<Self> {
+        Self::start(target, None, false).await
     }
 
     /// In front of a PostgreSQL.
     pub async fn to_postgres(target: &str, tls: TlsAcceptor) -> Result<Self> {
-        Self::start(target, tls, true).await
+        Self::start(target, Some(tls), true).await
     }
 
     /// Its port on 127.0.0.1.
@@ -34,7 +39,7 @@ impl Front {
         self.address.port()
     }
 
-    async fn start(target: &str, tls: TlsAcceptor, postgres: bool) -> Result<Self> {
+    async fn start(target: &str, tls: Option<TlsAcceptor>, postgres: bool) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, target) = (listener.local_addr()?, target.to_owned());
         let mut accept = JoinSet::new();
@@ -51,7 +56,13 @@ impl Front {
     }
 }
 
-async fn relay(mut stream: TcpStream, target: &str, tls: TlsAcceptor, postgres: bool) -> Result<()> {
+async fn relay(mut stream: TcpStream, target: &str, tls: Option<TlsAcceptor>, postgres: bool) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else {
+        let mut inside = connect(target).await?;
+        tokio::io::copy_bidirectional(&mut stream, &mut inside).await?;
+        return Ok(());
+    };
     if postgres {
         let mut preamble = [0; 8];
         stream.read_exact(&mut preamble).await?;
@@ -59,7 +70,13 @@ async fn relay(mut stream: TcpStream, target: &str, tls: TlsAcceptor, postgres: 
         stream.write_all(b"S").await?;
     }
     let mut outside = tls.accept(stream).await?;
-    let mut inside = TcpStream::connect(target).await?;
+    let mut inside = connect(target).await?;
     tokio::io::copy_bidirectional(&mut outside, &mut inside).await?;
     Ok(())
+}
+
+async fn connect(target: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(target).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

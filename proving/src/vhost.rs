@@ -69,6 +69,16 @@ impl Vhost {
         Ok(ready)
     }
 
+    /// Consumers of a queue, by passive declare.
+    pub async fn consumers(&self, queue: &str) -> Result<u32> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let found = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+        connection.close(200, "done".into()).await?;
+        Ok(found.consumer_count())
+    }
+
     /// Names of all queues.
     pub async fn queues(&self) -> Result<Vec<String>> {
         let all = self.admin.get(&format!("/api/queues/{}?columns=name", self.name)).await?;
@@ -127,9 +137,14 @@ impl Vhost {
     }
 
     /// A user that may log in, with these rights in this vhost: patterns for configure, write and read.
-    pub async fn login(&self, [configure, write, read]: [&str; 3]) -> Result<BrokerLogin> {
+    pub async fn login(&self, rights: [&str; 3]) -> Result<BrokerLogin> {
+        self.tagged("", rights).await
+    }
+
+    /// The same with tags, which say what it may of the management API.
+    pub async fn tagged(&self, tags: &str, [configure, write, read]: [&str; 3]) -> Result<BrokerLogin> {
         let name = format!("epro-login-{}", Uuid::now_v7().simple());
-        let user = json!({"password": name, "tags": ""});
+        let user = json!({"password": name, "tags": tags});
         self.admin.send(Method::PUT, &format!("/api/users/{name}"), Some(user)).await?;
         let rights = json!({"configure": configure, "write": write, "read": read});
         let path = format!("/api/permissions/{}/{name}", self.name);
@@ -157,6 +172,12 @@ impl BrokerLogin {
     /// The vhost's URL as this user.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The management API as this user.
+    pub fn management(&self) -> Result<Management> {
+        let host = crate::services::host_port(&self.base)?;
+        Management::new(&format!("http://{name}:{name}@{host}", name = self.name))
     }
 
     /// An AMQP connection as this user.

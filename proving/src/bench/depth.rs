@@ -8,39 +8,59 @@ use lapin::{Connection, ConnectionProperties};
 
 use super::ground::Ground;
 use super::load::{self, Requests};
+use super::measure::median;
 use super::messages::forge;
 use super::publisher::Message;
 
-/// Peak resident memory, MiB.
+/// How often it is measured: a peak is one moment's.
+const ROUNDS: usize = 3;
+
+/// Peak resident memory, MiB; medians.
 #[derive(Clone, Copy, Debug)]
 pub struct Depth {
     /// Messages that were queued.
     pub queued: usize,
-    /// The API, while it took requests in front of that queue.
+    /// The API, while it took requests in front of an empty queue.
+    pub api_few: f64,
+    /// The API, while it took them in front of that queue.
     pub api: f64,
-    /// The worker, after its first twentieth.
+    /// The worker, after its first fifth.
     pub worker_early: f64,
     /// The worker, after all of them.
     pub worker: f64,
 }
 
-/// Queues `count` submissions of our own making, lets the API take requests, then the worker drain.
+/// Queues `count` submissions of our own making, lets the API take requests, then the worker drain; three times.
 pub async fn measure(
     ground: &Ground,
     template: &Message,
     count: usize,
     requests: &Requests,
 ) -> Result<Depth> {
+    let mut all = Vec::new();
+    for _ in 0..ROUNDS {
+        all.push(once(ground, template, count, requests).await?);
+    }
+    let middle = |of: fn(&Depth) -> f64| median(&all.iter().map(of).collect::<Vec<_>>());
+    Ok(Depth {
+        queued: count,
+        api_few: middle(|depth| depth.api_few)?,
+        api: middle(|depth| depth.api)?,
+        worker_early: middle(|depth| depth.worker_early)?,
+        worker: middle(|depth| depth.worker)?,
+    })
+}
+
+async fn once(ground: &Ground, template: &Message, count: usize, requests: &Requests) -> Result<Depth> {
+    let api_few = taking(ground, requests).await?;
+    ground.empty("H004").await?;
     fill(ground, template, count).await?;
-    let api = ground.stack.api().await?;
-    load::closed(api.listen(), requests, 64).await?;
-    let api_peak = api.peak_rss_mib()?;
-    drop(api);
+    let api = taking(ground, requests).await?;
     let mut worker = ground.stack.worker().await?;
     let all = count + requests.len();
     crate::until("the first of many to be stored", std::time::Duration::from_secs(120), || async {
         let now = ground.link.count("SELECT count(*) FROM identified.submission").await?;
-        Ok((now >= all as i64 / 20).then_some(()))
+        Ok((now >= all as i64 / 5).then_some(()))
     })
     .await?;
     let worker_early = worker.peak_rss_mib()?;
@@ -48,7 +68,14 @@ pub async fn measure(
     let peak = worker.peak_rss_mib()?;
     ground.finish(&mut worker).await?;
     ground.empty("H004").await?;
-    Ok(Depth { queued: count, api: api_peak, worker_early, worker: peak })
+    Ok(Depth { queued: count, api_few, api, worker_early, worker: peak })
+}
+
+/// The peak of an API that takes requests.
+async fn taking(ground: &Ground, requests: &Requests) -> Result<f64> {
+    let api = ground.stack.api().await?;
+    load::closed(api.listen(), requests, 64).await?;
+    api.peak_rss_mib()
 }
 
 /// Messages are made while others are on their way: a million of them need not fit in memory.

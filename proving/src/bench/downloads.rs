@@ -1,5 +1,7 @@
 //! What intake takes, with and without 16 clients that download an export through another deployment's door.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -54,14 +56,21 @@ pub async fn measure(
     for round in 0..2 * ROUNDS {
         let downloads = round % 2 == 1;
         let requests = load::requests(ground.stack.minter(), study, site, RATE as usize * SECONDS)?;
-        let mut clients = JoinSet::new();
+        let (mut clients, got) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
         for number in 0..if downloads { CLIENTS } else { 0 } {
-            clients.spawn(download(urls.clone(), number, token.to_owned()));
+            clients.spawn(download(urls.clone(), number, token.to_owned(), Arc::clone(&got)));
         }
         let mut went = load::open(intake.listen(), &requests, RATE).await?;
+        // None of them ends by itself, but by a failure.
         if let Some(ended) = clients.try_join_next() {
             ended??;
         }
+        let pace = got.load(Ordering::Relaxed) as f64 / went.took.as_secs_f64();
+        let least = if downloads { CLIENTS as f64 * LINE / 2.0 } else { 0.0 };
+        ensure!(
+            pace >= least,
+            "the downloads got {pace:.0} bytes a second: nothing was measured beside them"
+        );
         clients.shutdown().await;
         let (p50, p99) = match downloads {
             true => (&mut beside.beside, &mut beside.beside_p99),
@@ -74,11 +83,12 @@ pub async fn measure(
 }
 
 /// Downloads one file after the other, at the pace of its line, until it is stopped.
-async fn download(urls: Vec<String>, first: usize, token: String) -> Result<()> {
+async fn download(urls: Vec<String>, first: usize, token: String, got: Arc<AtomicU64>) -> Result<()> {
     let http = crate::http::client(Duration::from_secs(60))?;
     for url in urls.iter().cycle().skip(first % urls.len()) {
         let mut answer = http.get(url).bearer_auth(&token).send().await?.error_for_status()?;
         while let Some(bytes) = answer.chunk().await? {
+            got.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_secs_f64(bytes.len() as f64 / LINE)).await;
         }
     }

@@ -26,7 +26,7 @@ const COPY: &str = "COPY (\
 SELECT s.submission_id, s.pseudonym, s.study_id, s.instrument, s.answered_at, s.answered_year, s.late, s.amends, \
     s.answers, s.scores, md5(s.pseudonym::text || s.submission_id::text)::uuid, i.answered_offset_s, i.received_at \
 FROM research.submission s JOIN identified.submission i USING (submission_id, pseudonym) \
-WHERE s.site_id = 'H004' ORDER BY s.submission_id, s.pseudonym) TO STDOUT (FORMAT csv)";
+WHERE s.site_id = 'H004' ORDER BY s.pseudonym, s.submission_id) TO STDOUT (FORMAT csv)";
 
 /// Rates and memory.
 #[derive(Clone, Debug)]
@@ -61,7 +61,9 @@ pub async fn measure(ground: &Ground, rows: usize) -> Result<Exports> {
     let token = ground.stack.minter().token(&claims)?;
     synthetic::responses(&ground.link, STUDY, SITE, FEW).await?;
     let small = exporting(ground).await?;
-    export(ground, &client, &token, FEW).await?;
+    for _ in 0..ROUNDS {
+        export(ground, &client, &token, FEW).await?;
+    }
     let rss_few = small.peak_rss_mib()?;
     drop(small);
     ground.empty(SITE).await?;

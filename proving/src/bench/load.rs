@@ -54,11 +54,16 @@ pub fn requests(minter: &Minter, study: &str, site: &str, count: usize) -> Resul
 /// Sends all requests over so many connections, each sending the next one when it has its answer.
 /// An error if any answer isn't 202.
 pub async fn closed(address: &str, requests: &Requests, connections: usize) -> Result<Went> {
-    let next = Arc::new(AtomicUsize::new(0));
     let mut clients = Vec::new();
     for _ in 0..connections {
         clients.push(Connection::open(address).await?);
     }
+    over(clients, requests).await
+}
+
+/// The same over connections that are open already.
+pub async fn over(clients: Vec<Connection>, requests: &Requests) -> Result<Went> {
+    let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     let start = Instant::now();
     for mut client in clients {

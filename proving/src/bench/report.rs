@@ -4,11 +4,14 @@ use Goal::{AtLeast, AtMost};
 use anyhow::Result;
 use comfy_table::{CellAlignment, LineStyle, Table};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::depth::Depth;
 use super::exports::Exports;
+use super::idle::Idle;
 use super::measure::median;
 use super::rounds::Figures;
+use super::trail::Trail;
 
 /// One line of the table.
 #[derive(Clone, Debug)]
@@ -82,22 +85,52 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
             None,
         )?,
         pair(figures, "p50 of the same", "ms", "open p50", "bare open p50", None)?,
-        alone(figures, "worker: CPU seconds per 10,000", "s", "worker cpu", AtMost(0.6))?,
-        alone(figures, "API: CPU seconds per 10,000", "s", "api cpu", AtMost(1.0))?,
+        pair(
+            figures,
+            "TLS at each hop: POST to stored, beside the same in plain text",
+            "/s",
+            "secured",
+            "relayed",
+            None,
+        )?,
+        pair(
+            figures,
+            "audit trail: POST to stored, beside the same without",
+            "/s",
+            "audited",
+            "unaudited",
+            Some(AtLeast(0.90)),
+        )?,
+        alone(figures, "worker: CPU seconds per 10,000", "s", "worker cpu", Some(AtMost(0.6)))?,
+        alone(figures, "API: CPU seconds per 10,000", "s", "api cpu", Some(AtMost(1.0)))?,
+        alone(figures, "whole: CPU seconds per 10,000 of the API", "s", "whole api cpu", None)?,
+        alone(figures, "  of the worker", "s", "whole worker cpu", None)?,
+        alone(figures, "  of RabbitMQ", "s", "whole rabbitmq cpu", None)?,
+        alone(figures, "  of PostgreSQL", "s", "whole postgres cpu", None)?,
     ];
     let mut lines: Vec<Line> = some.into_iter().flatten().collect();
     if let Some(depth) = depth {
-        let memory =
-            |figure, value, goal| Line { figure, ours: (value, "MiB"), limit: None, measured: value, goal };
         let [worker, api] = match depth.queued {
             1_000_000.. => ["worker: peak RSS, 1,000,000 queued", "API: peak RSS, 1,000,000 queued"],
             _ => ["worker: peak RSS, 100,000 queued", "API: peak RSS, 100,000 queued"],
         };
-        lines.push(memory(worker, depth.worker, Some(AtMost(64.0))));
-        lines.push(memory("  of it after the first twentieth", depth.worker_early, None));
-        lines.push(memory(api, depth.api, Some(AtMost(48.0))));
+        lines.push(memory(worker, depth.worker, 64.0));
+        lines.push(growth("  beside its peak after the first fifth", depth.worker, depth.worker_early));
+        lines.push(memory(api, depth.api, 48.0));
+        lines.push(growth("  beside its peak in front of an empty queue", depth.api, depth.api_few));
     }
     Ok(lines)
+}
+
+/// Megabytes, of which a MiB is a little more than one.
+fn memory(figure: &'static str, mib: f64, most: f64) -> Line {
+    let mb = mib * 1.048_576;
+    Line { figure, ours: (mb, "MB"), limit: None, measured: mb, goal: Some(AtMost(most)) }
+}
+
+/// Memory that may not grow with what there is to do.
+fn growth(figure: &'static str, mib: f64, few: f64) -> Line {
+    Line { figure, ours: (mib, "MiB"), limit: Some(few), measured: mib / few, goal: Some(AtMost(1.1)) }
 }
 
 /// The lines of a bulk export.
@@ -114,13 +147,7 @@ pub fn of_exports(exports: &Exports) -> Result<Vec<Line>> {
             measured: exports.ratio()?,
             goal: Some(AtLeast(0.5)),
         },
-        Line {
-            figure: "  its peak RSS, beside that of 10,000 rows",
-            ours: (exports.rss, "MiB"),
-            limit: Some(exports.rss_few),
-            measured: exports.rss / exports.rss_few,
-            goal: Some(AtMost(1.1)),
-        },
+        growth("  its peak RSS, beside that of 10,000 rows", exports.rss, exports.rss_few),
         Line {
             figure: "intake: p50 POST -> 202 beside 16 downloads, and without",
             ours: (median(&exports.downloads.beside)?, "ms"),
@@ -136,6 +163,38 @@ pub fn of_exports(exports: &Exports) -> Result<Vec<Line>> {
             goal: None,
         },
     ])
+}
+
+/// The lines of the trail's check.
+pub fn of_trail(trail: &Trail) -> Result<Vec<Line>> {
+    let (ours, bare) = (median(&trail.ours)?, median(&trail.bare)?);
+    Ok(vec![
+        Line {
+            figure: "epro audit verify: events of a copy, whole command",
+            ours: (ours, "/s"),
+            limit: None,
+            measured: ours,
+            goal: Some(AtLeast(100_000.0)),
+        },
+        Line {
+            figure: "  the same beside reading, parsing and hashing alone",
+            ours: (ours, "/s"),
+            limit: Some(bare),
+            measured: ours / bare,
+            goal: None,
+        },
+    ])
+}
+
+/// The line of ten thousand idle connections.
+pub fn of_idle(idle: &Idle) -> Line {
+    Line {
+        figure: "API: peak RSS beside 10,000 idle connections, and without",
+        ours: (idle.beside, "MiB"),
+        limit: Some(idle.before),
+        measured: idle.beside / idle.before,
+        goal: None,
+    }
 }
 
 fn pair(
@@ -157,11 +216,11 @@ fn alone(
     figure: &'static str,
     unit: &'static str,
     name: &str,
-    goal: Goal,
+    goal: Option<Goal>,
 ) -> Result<Option<Line>> {
     let Some(values) = figures.0.get(name) else { return Ok(None) };
     let value = median(values)?;
-    Ok(Some(Line { figure, ours: (value, unit), limit: None, measured: value, goal: Some(goal) }))
+    Ok(Some(Line { figure, ours: (value, unit), limit: None, measured: value, goal }))
 }
 
 /// The lines for people.
@@ -210,11 +269,23 @@ pub fn json(lines: &[Line], figures: &Figures, depth: Option<&Depth>, machine: &
         })
         .collect();
     json!({
+        "command": command(),
+        "at": OffsetDateTime::now_utc().date().to_string(),
+        "commit": std::env::var("EPRO_TEST_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
         "machine": machine,
         "lines": lines,
         "rounds": figures.0,
         "queued": depth.map(|depth| depth.queued),
     })
+}
+
+/// As people type it.
+fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let json = arguments.iter().position(|argument| argument == "--json");
+    let left =
+        arguments.iter().enumerate().filter(|(at, _)| json.is_none_or(|json| *at != json && *at != json + 1));
+    left.fold("./dev bench".to_owned(), |line, (_, argument)| line + " " + argument)
 }
 
 #[cfg(test)]

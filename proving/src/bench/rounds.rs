@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::{bare_loop, publisher};
+use super::{bare_loop, costs, publisher, spent};
 use crate::service::cpu_seconds;
 
 /// How much of everything.
@@ -63,6 +63,10 @@ pub enum Pair {
     Whole,
     /// Latency at a fixed rate.
     Open,
+    /// The whole route with TLS at each hop, beside the same in plain text.
+    Tls,
+    /// The whole route with the audit trail, beside the same without its rows.
+    Audit,
 }
 
 /// Runs each pair once; ours goes first in even rounds, the limit in odd ones.
@@ -88,6 +92,7 @@ async fn one(
     ours: bool,
     figures: &mut Figures,
 ) -> Result<()> {
+    let (closed, site) = (&supplies.closed, supplies.plain.site);
     match (pair, ours) {
         (Pair::Worker, true) => {
             worker(ground, &supplies.plain, ["worker", "worker cpu", "worker rss"], figures).await
@@ -101,9 +106,22 @@ async fn one(
         (Pair::Api, false) => bare_publishing(ground, supplies, figures).await,
         (Pair::Whole, true) => whole(ground, supplies, figures).await,
         (Pair::Whole, false) => bare_whole(ground, supplies, figures).await,
+        (Pair::Tls, true) => cost("secured", costs::secured(ground, closed, site), figures).await,
+        (Pair::Tls, false) => cost("relayed", costs::relayed(ground, closed, site), figures).await,
+        (Pair::Audit, true) => cost("audited", costs::audited(ground, closed, site), figures).await,
+        (Pair::Audit, false) => cost("unaudited", costs::unaudited(ground, closed, site), figures).await,
         (Pair::Open, true) => open(ground, supplies, figures).await,
         (Pair::Open, false) => bare_open(ground, supplies, figures).await,
     }
+}
+
+async fn cost(
+    name: &'static str,
+    route: impl Future<Output = Result<f64>>,
+    figures: &mut Figures,
+) -> Result<()> {
+    figures.note(name, route.await?);
+    Ok(())
 }
 
 async fn worker(
@@ -158,13 +176,23 @@ async fn bare_publishing(ground: &Ground, supplies: &Supplies, figures: &mut Fig
 }
 
 async fn whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
+    let count = supplies.closed.len();
     let mut worker = ground.stack.worker().await?;
     let api = ground.stack.api().await?;
+    let before = spent::so_far(ground).await;
     load::closed(api.listen(), &supplies.closed, 64).await?;
-    ground.stored(supplies.closed.len()).await?;
+    ground.stored(count).await?;
+    let each = 10_000.0 / count as f64;
+    figures.note("whole api cpu", api.cpu_seconds()? * each);
+    figures.note("whole worker cpu", worker.cpu_seconds()? * each);
+    // Where the services are elsewhere nobody knows.
+    if let (Ok(before), Ok(after)) = (before, spent::so_far(ground).await) {
+        figures.note("whole rabbitmq cpu", (after.rabbitmq - before.rabbitmq) * each);
+        figures.note("whole postgres cpu", (after.postgres - before.postgres) * each);
+    }
     drop(api);
     ground.finish(&mut worker).await?;
-    figures.note("whole", ground.pace(supplies.closed.len()).await?);
+    figures.note("whole", ground.pace(count).await?);
     ground.empty(supplies.plain.site).await
 }
 

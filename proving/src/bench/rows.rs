@@ -20,7 +20,6 @@ pub struct Row {
     pub(super) sent_at: Option<OffsetDateTime>,
     pub(super) received_at: OffsetDateTime,
     pub(super) late: bool,
-    pub(super) amends: Option<Uuid>,
     pub(super) content_version: i16,
     pub(super) content_hash: Vec<u8>,
     pub(super) body_sha256: Vec<u8>,
@@ -35,12 +34,9 @@ pub struct Row {
     pub(super) scores: String,
     pub(super) checks: String,
     pub(super) delivery_site: Option<String>,
-    pub(super) action: String,
-    pub(super) outcome: String,
     pub(super) actor: String,
     pub(super) client: Option<String>,
     pub(super) from_network: Option<String>,
-    pub(super) details: Option<String>,
     pub(super) trace_id: Option<String>,
     pub(super) prev_hash: Vec<u8>,
     pub(super) hash: Vec<u8>,
@@ -53,8 +49,8 @@ pub type Rows = HashMap<Uuid, Row>;
 pub async fn read(link: &Link, count: usize) -> Result<Rows> {
     let sql = "SELECT s.*, k.pseudonym_key_id, k.subject_sealed, r.answered_at AS research_answered_at,
             r.answered_year, r.profile, r.answers::text AS answers, r.scores::text AS scores,
-            r.checks::text AS checks, d.site_id AS delivery_site, e.action, e.outcome, e.actor, e.client,
-            e.from_network, e.details::text AS details, e.trace_id, e.prev_hash, e.hash
+            r.checks::text AS checks, d.site_id AS delivery_site, e.actor, e.client, e.from_network, e.trace_id,
+            e.prev_hash, e.hash
         FROM identified.submission s
         JOIN identified.subject k USING (pseudonym)
         JOIN research.submission r USING (submission_id, pseudonym)
@@ -78,7 +74,6 @@ fn one(row: &tokio_postgres::Row) -> Row {
         sent_at: row.get("sent_at"),
         received_at: row.get("received_at"),
         late: row.get("late"),
-        amends: row.get("amends"),
         content_version: row.get("content_version"),
         content_hash: row.get("content_hash"),
         body_sha256: row.get("body_sha256"),
@@ -93,12 +88,9 @@ fn one(row: &tokio_postgres::Row) -> Row {
         scores: row.get("scores"),
         checks: row.get("checks"),
         delivery_site: row.get("delivery_site"),
-        action: row.get("action"),
-        outcome: row.get("outcome"),
         actor: row.get("actor"),
         client: row.get("client"),
         from_network: row.get("from_network"),
-        details: row.get("details"),
         trace_id: row.get("trace_id"),
         prev_hash: row.get("prev_hash"),
         hash: row.get("hash"),

@@ -4,12 +4,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
+use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
 use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
-use epro_proving::bench::{depth, exports, load, report};
+use epro_proving::bench::{depth, exports, idle, load, page, report, trail};
 
 #[derive(Parser)]
 #[command(about = "Measures worker, API and the whole beside their limits")]
@@ -26,26 +28,65 @@ struct Arguments {
     /// Seconds of the load at 2,000 requests a second
     #[arg(long, default_value_t = 10)]
     seconds: usize,
-    /// Queue a million submissions for the memory figures, not 100,000
+    /// A million submissions for the memory figures and the export, not 100,000 and 200,000
     #[arg(long)]
     million: bool,
-    /// Leave the export out
-    #[arg(long)]
-    without_export: bool,
-    /// Leave the memory figures out
-    #[arg(long)]
-    without_depth: bool,
-    /// Measure only these pairs, e.g. --only api,whole
+    /// Measure only these, e.g. --only api,whole
     #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Pair>,
+    only: Vec<Part>,
     /// Write everything, round by round, to this file
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Measure nothing: write docs/PROOF.md anew of the runs that are recorded below this folder
+    #[arg(long, hide = true)]
+    draw: Option<PathBuf>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// In each round.
+    Pair(Pair),
+    /// Once, after the rounds.
+    Once(Once),
+}
+
+impl ValueEnum for Part {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<Part>> = LazyLock::new(|| {
+            let pairs = Pair::value_variants().iter().copied().map(Part::Pair);
+            pairs.chain(Once::value_variants().iter().copied().map(Part::Once)).collect()
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Pair(pair) => pair.to_possible_value(),
+            Self::Once(once) => once.to_possible_value(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Once {
+    /// Memory with a deep queue behind.
+    Memory,
+    /// A bulk export beside `COPY`.
+    Export,
+    /// How fast a copy of the audit trail is checked.
+    Trail,
+    /// Memory beside ten thousand idle connections.
+    Idle,
 }
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(docs) = &arguments.draw {
+        page::draw(docs)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let size = Size { drain: arguments.drain, requests: arguments.requests, open: arguments.seconds * 2000 };
     ensure!(size.requests.max(size.open) <= size.drain, "the drain must have the most submissions");
     let ground = Ground::new().await?;
@@ -57,36 +98,53 @@ async fn main() -> Result<ExitCode> {
         open: load::requests(ground.stack.minter(), "ONC-301", "H004", size.open)?,
         size,
     };
-    let pairs = match arguments.only.is_empty() {
-        true => Pair::value_variants(),
+    let parts = match arguments.only.is_empty() {
+        true => Part::value_variants(),
         false => &arguments.only,
     };
+    let pairs: Vec<Pair> = parts
+        .iter()
+        .filter_map(|part| if let Part::Pair(pair) = part { Some(*pair) } else { None })
+        .collect();
+    let wanted = |once| parts.contains(&Part::Once(once));
     let mut figures = Figures::default();
-    for number in 0..arguments.rounds {
-        eprintln!("round {} of {}", number + 1, arguments.rounds);
-        round(&ground, &supplies, pairs, number, &mut figures).await?;
+    let rounds = if pairs.is_empty() { 0 } else { arguments.rounds };
+    for number in 0..rounds {
+        eprintln!("round {} of {}", number + 1, rounds);
+        round(&ground, &supplies, &pairs, number, &mut figures).await?;
         for (name, values) in &figures.0 {
             eprintln!("  {name:<16} {:>10.2}", values.last().copied().unwrap_or_default());
         }
     }
     let template = supplies.plain.messages.first().context("no messages")?;
     let queued = if arguments.million { 1_000_000 } else { 100_000 };
-    let depth = match arguments.without_depth {
-        true => None,
-        false => {
+    let depth = match wanted(Once::Memory) {
+        false => None,
+        true => {
             eprintln!("memory with {queued} queued");
             Some(depth::measure(&ground, template, queued, &supplies.closed).await?)
         }
     };
-    let exported = match arguments.without_export {
-        true => None,
-        false => {
+    let exported = match wanted(Once::Export) {
+        false => None,
+        true => {
             let rows = if arguments.million { 1_000_000 } else { 200_000 };
             eprintln!("an export of {rows} submissions");
             Some(exports::measure(&ground, rows).await?)
         }
     };
     let mut lines = report::lines(&figures, depth.as_ref())?;
+    if wanted(Once::Trail) {
+        eprintln!("a copy of the audit trail");
+        lines.extend(report::of_trail(&trail::measure(&ground, &supplies.plain).await?)?);
+    }
+    if wanted(Once::Idle) {
+        eprintln!("10,000 idle connections");
+        match idle::measure(&ground, &supplies.closed, supplies.plain.site).await? {
+            Some(idle) => lines.push(report::of_idle(&idle)),
+            None => eprintln!("NOT MEASURED: a process may open too few files here (ulimit -n)"),
+        }
+    }
     if let Some(exported) = &exported {
         lines.extend(report::of_exports(exported)?);
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use epro_proving::days::finding::{self, Finding};
-use epro_proving::days::{limit, many, notices, outage, silence};
+use epro_proving::days::{limit, many, notices, outage, pause, silence};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Day {
@@ -20,6 +20,8 @@ enum Day {
     Notices,
     /// Four hundred hospitals
     Many,
+    /// Lanes and hospitals are paused while everything flows
+    Pause,
 }
 
 #[derive(Parser)]
@@ -46,6 +48,7 @@ async fn main() -> Result<ExitCode> {
             Day::Silence => silence::live().await,
             Day::Notices => notices::live().await,
             Day::Many => many::live().await,
+            Day::Pause => pause::live().await,
         }
         .with_context(|| format!("{day:?}"))?;
         eprintln!("{}", finding::table(&more));

@@ -2,12 +2,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::Parser;
 use epro_proving::faults::field::Ground;
+use epro_proving::faults::record::{self, Record, Setting};
 use epro_proving::faults::run::{Verdict, run};
 
 #[derive(Parser)]
@@ -22,66 +24,95 @@ struct Arguments {
     /// The seed of the first run; each further run has the next one
     #[arg(long)]
     seed: Option<u64>,
+    /// Appends what each run came to, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Only makes PROOF.md's section and plot of what is recorded in that folder
+    #[arg(long, value_name = "FOLDER")]
+    draw: Option<PathBuf>,
+}
+
+/// What all runs came to.
+#[derive(Default)]
+struct Total {
+    faults: BTreeMap<&'static str, usize>,
+    failed: usize,
+    /// Accepted, stored, duplicates, dangerous answers, deliveries.
+    figures: [usize; 5],
 }
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(docs) = &arguments.draw {
+        record::draw(docs)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let first = arguments.seed.unwrap_or_else(now);
     eprintln!("starting a RabbitMQ and a PostgreSQL that may be killed");
     let ground = Ground::start().await?;
-    let (mut faults, mut failed, mut all) = (BTreeMap::new(), Vec::new(), [0; 5]);
+    let setting = Setting::of(&ground).await?;
+    for left_out in &setting.left_out {
+        eprintln!("LEFT OUT: {left_out}");
+    }
     println!(
         "| seed | faults | accepted | stored | quarantined | duplicates | alerts told | delivered once | door, worker MiB | |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut total = Total::default();
     for seed in first..first + arguments.runs {
         let verdict = run(&ground, seed, arguments.seconds).await?;
         println!("{}", line(&verdict));
-        for (kind, count) in &verdict.faults {
-            *faults.entry(*kind).or_insert(0) += count;
+        if let Some(file) = &arguments.record {
+            Record::of(&verdict, &setting)?.append(file)?;
         }
-        match &verdict.outcome {
-            Ok(account) => {
-                let figures = [
-                    account.accepted,
-                    account.stored,
-                    account.duplicates,
-                    account.alerts,
-                    account.deliveries,
-                ];
-                all.iter_mut().zip(figures).for_each(|(all, figure)| *all += figure);
-            }
-            Err(why) => {
-                eprintln!(
-                    "seed {seed}: {why}\nagain: ./dev faults --runs 1 --seed {seed} --seconds {}",
-                    arguments.seconds
-                );
-                failed.push(seed);
-            }
+        if let Err(why) = &verdict.outcome {
+            let seconds = arguments.seconds;
+            eprintln!("seed {seed}: {why}\nagain: ./dev faults --runs 1 --seed {seed} --seconds {seconds}");
         }
+        total.add(&verdict);
     }
-    let struck: usize = faults.values().sum();
-    let kinds: Vec<String> = faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    println!("\n{struck} faults in {} runs: {}.", arguments.runs, kinds.join(", "));
-    let [accepted, stored, duplicates, alerts, deliveries] = all;
-    println!(
-        "{accepted} accepted, {stored} stored, {duplicates} duplicates, {alerts} dangerous answers told, {deliveries} delivered once."
-    );
-    println!("{} of {} runs as promised.", arguments.runs - failed.len() as u64, arguments.runs);
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    total.tell(arguments.runs);
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Total {
+    fn add(&mut self, verdict: &Verdict) {
+        for (kind, count) in &verdict.faults {
+            *self.faults.entry(*kind).or_insert(0) += count;
+        }
+        let Ok(account) = &verdict.outcome else {
+            self.failed += 1;
+            return;
+        };
+        let figures =
+            [account.accepted, account.stored, account.duplicates, account.alerts, account.deliveries];
+        self.figures.iter_mut().zip(figures).for_each(|(all, figure)| *all += figure);
+    }
+
+    fn tell(&self, runs: u64) {
+        let struck: usize = self.faults.values().sum();
+        let kinds: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        println!("\n{struck} faults in {runs} runs: {}.", kinds.join(", "));
+        let [accepted, stored, duplicates, alerts, deliveries] = self.figures;
+        println!(
+            "{accepted} accepted, {stored} stored, {duplicates} duplicates, {alerts} dangerous answers told, {deliveries} delivered once."
+        );
+        println!("{} of {runs} runs as promised.", runs - self.failed as u64);
+    }
 }
 
 fn line(verdict: &Verdict) -> String {
     let faults: usize = verdict.faults.values().sum();
-    let (door, worker) = verdict.memory;
+    let (warm, now) = (verdict.warm, verdict.memory);
+    let memory = format!("{:.0} > {:.0}, {:.0} > {:.0}", warm.door, now.door, warm.worker, now.worker);
     let counted = match &verdict.outcome {
         Ok(a) => format!(
-            "{} | {} | {} | {} | {} | {} | {door:.0}, {worker:.0} | ok",
+            "{} | {} | {} | {} | {} | {} | {memory} | ok",
             a.accepted, a.stored, a.quarantined, a.duplicates, a.alerts, a.deliveries
         ),
-        Err(_) => format!(" | | | | | | {door:.0}, {worker:.0} | **not as promised**"),
+        Err(_) => format!(" | | | | | | {memory} | **not as promised**"),
     };
     format!("| {} | {faults} | {counted} |", verdict.seed)
 }

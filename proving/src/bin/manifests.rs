@@ -25,17 +25,13 @@ async fn main() -> Result<ExitCode> {
         println!("SKIPPED: the manifests were not checked: {missing}");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut overlays: Vec<String> = std::fs::read_dir(folder.join("overlays"))?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    overlays.sort();
-    let names: Vec<&str> = overlays.iter().map(String::as_str).collect();
-    let problems = k8s::problems(&folder, &names).await?;
+    let overlays = k8s::overlays(&folder)?;
+    let problems = k8s::problems(&folder, &overlays).await?;
     for problem in &problems {
         eprintln!("{problem}");
     }
     if problems.is_empty() {
-        println!("{} overlays ({}) are as they have to be", names.len(), names.join(", "));
+        println!("{} overlays ({}) are as they have to be", overlays.len(), overlays.join(", "));
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

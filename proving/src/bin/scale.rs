@@ -36,12 +36,7 @@ async fn main() -> Result<ExitCode> {
         let rule = Rule::shipped()?;
         let hours = scenarios::all(&rule, scenarios::MEASURED);
         for hour in &hours {
-            let drained = match hour.drained() {
-                Some(0.0) => "nothing ever waits".to_owned(),
-                Some(at) => format!("drained after {at:.0} s"),
-                None => "not drained".to_owned(),
-            };
-            println!("{}: at most {} workers, {drained}", hour.title, hour.most());
+            println!("{}: at most {} workers, {}", hour.title, hour.most(), hour.end());
         }
         std::fs::write(file, plot::svg(&hours, rule.max))
             .with_context(|| format!("write {}", file.display()))?;

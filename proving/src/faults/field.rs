@@ -1,12 +1,15 @@
 //! Everything that runs: services of its own, two doors, two workers, a hospital, a mail server, hops between them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use time::OffsetDateTime;
+use tokio::process::Command;
 
-use super::plan::{HOPS, Hop, Whom};
+use super::plan::{HOPS, Hop, Need, Whom};
+use crate::database::Link;
 use crate::own::{Kind, Own};
 use crate::services::{Services, host_port};
 use crate::stack::{Plan, Stack};
@@ -17,22 +20,74 @@ pub(super) const PACE: f64 = 25.0;
 /// Waits of seconds take tenths of it: a run is short.
 const TIME_SCALE: f64 = 0.1;
 const LANES: &str = "[submissions, dead, relay, commands, hospitals, alerts]";
+/// Nobody is there: a door's hop before there is a door.
+const NOWHERE: &str = "127.0.0.1:9";
 
 /// A RabbitMQ and a PostgreSQL that may be killed, for any number of runs.
 pub struct Ground {
     pub(super) broker: Own,
     pub(super) postgres: Own,
+    /// Where PostgreSQL keeps all tables, if that may be filled.
+    pub(super) disk: Option<PathBuf>,
+    faketime: Option<PathBuf>,
 }
 
 impl Ground {
     /// Starts both.
     pub async fn start() -> Result<Self> {
-        Ok(Self { broker: Own::start(Kind::Broker).await?, postgres: Own::start(Kind::Postgres).await? })
+        let (broker, postgres) = (Own::start(Kind::Broker).await?, Own::start(Kind::Postgres).await?);
+        let disk = small_disk(&postgres).await?;
+        let faketime = faketime().await?;
+        Ok(Self { broker, postgres, disk, faketime })
+    }
+
+    /// Whether that can be had here.
+    pub fn has(&self, need: Need) -> bool {
+        match need {
+            Need::SmallDisk => self.disk.is_some(),
+            Need::Faketime => self.faketime.is_some(),
+        }
+    }
+
+    /// Versions of both, as they say them.
+    pub async fn versions(&self) -> Result<(String, String)> {
+        let services = self.services()?;
+        let overview = crate::vhost::Management::new(&services.management)?.get("/api/overview").await?;
+        let broker = overview["rabbitmq_version"].as_str().context("RabbitMQ's version")?.to_owned();
+        let row = Link::open(&services.database).await?.client.query_one("SHOW server_version", &[]).await?;
+        Ok((broker, row.get(0)))
     }
 
     fn services(&self) -> Result<Services> {
         Ok(Services { database: self.postgres.services()?.database, ..self.broker.services()? })
     }
+}
+
+/// Every database that is made from now on lies there.
+async fn small_disk(postgres: &Own) -> Result<Option<PathBuf>> {
+    if std::env::var_os("EPRO_TEST_OWN_MOUNTS").is_none() {
+        return Ok(None);
+    }
+    let Ok(disk) = postgres.small_disk().await else { return Ok(None) };
+    let link = Link::open(&postgres.services()?.database).await?;
+    // Neither may be done in a transaction.
+    for sql in [
+        &*format!("CREATE TABLESPACE small LOCATION '{}'", disk.display()),
+        "ALTER DATABASE template0 SET TABLESPACE small",
+    ] {
+        link.client.batch_execute(sql).await.context("a tablespace on the small disk")?;
+    }
+    Ok(Some(disk))
+}
+
+/// The library that sets a process's clock, if it really does.
+async fn faketime() -> Result<Option<PathBuf>> {
+    let Some(library) = std::env::var_os("EPRO_TEST_FAKETIME") else { return Ok(None) };
+    let mut date = Command::new("date");
+    let date = date.arg("+%s").env("LD_PRELOAD", &library).env("FAKETIME", "+7200").output().await?;
+    let says = String::from_utf8_lossy(&date.stdout).trim().parse::<i64>().unwrap_or_default();
+    let ahead = says - OffsetDateTime::now_utc().unix_timestamp();
+    Ok((7100..7300).contains(&ahead).then(|| library.into()))
 }
 
 /// Everything of a run that isn't our processes.
@@ -48,8 +103,6 @@ pub(super) struct World<'g> {
 pub(super) struct Crew {
     pub(super) doors: [Service; 2],
     pub(super) workers: [Service; 2],
-    /// Where the doors are now.
-    pub(super) at: watch::Sender<Vec<String>>,
 }
 
 impl<'g> World<'g> {
@@ -61,6 +114,7 @@ impl<'g> World<'g> {
         let mut hops = Vec::with_capacity(HOPS.len());
         for hop in HOPS {
             let target = match hop {
+                Hop::FirstDoor | Hop::SecondDoor => NOWHERE.to_owned(),
                 Hop::DoorBroker | Hop::WorkerBroker => broker.clone(),
                 Hop::DoorPostgres | Hop::WorkerPostgres => postgres.clone(),
                 Hop::Fhir => host_port(&hospital.fhir_url())?,
@@ -78,32 +132,66 @@ impl<'g> World<'g> {
         &self.hops[hop as usize]
     }
 
-    fn door(&self) -> Result<Service> {
-        self.led("epro-producer-api", Hop::DoorBroker, Hop::DoorPostgres)
+    /// Where apps find the doors.
+    pub(super) fn doors(&self) -> [String; 2] {
+        [Hop::FirstDoor, Hop::SecondDoor].map(|hop| format!("http://{}", self.hop(hop).address()))
     }
 
-    fn worker(&self) -> Result<Service> {
-        self.led("epro-worker", Hop::WorkerBroker, Hop::WorkerPostgres)
-    }
-
-    fn led(&self, binary: &'static str, broker: Hop, postgres: Hop) -> Result<Service> {
+    /// Starts a process; nobody is led to it yet.
+    pub(super) fn start(&self, whom: Whom) -> Result<Service> {
+        let (binary, broker, postgres) = match whom {
+            Whom::Door(_) => ("epro-producer-api", Hop::DoorBroker, Hop::DoorPostgres),
+            Whom::Worker(_) => ("epro-worker", Hop::WorkerBroker, Hop::WorkerPostgres),
+        };
         let broker = self.hop(broker).lead(self.stack.vhost().url())?;
         let postgres = self.hop(postgres).lead(self.stack.database().url())?;
-        let env = [
+        let mut env = vec![
             ("EPRO__BROKER__URL", broker.as_str()),
             ("EPRO__POSTGRES__URL", postgres.as_str()),
             ("EPRO__WORKER__LANES", LANES),
         ];
+        let clock = self.clock(whom);
+        if let Some(library) = &self.ground.faketime {
+            self.set_clock(whom, 0)?;
+            env.extend([
+                ("LD_PRELOAD", library.to_str().context("a path in UTF-8")?),
+                ("FAKETIME_TIMESTAMP_FILE", clock.to_str().context("a path in UTF-8")?),
+                ("FAKETIME_CACHE_DURATION", "1"),
+                ("FAKETIME_DISABLE_SHM", "1"),
+                // What measures durations goes on: a wall clock that is set does nothing to it.
+                ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            ]);
+        }
         self.stack.spawn(binary, &env)
+    }
+
+    /// From now on its clock is so many seconds ahead.
+    pub(super) fn set_clock(&self, whom: Whom, seconds: i32) -> Result<()> {
+        let file = self.clock(whom);
+        let new = file.with_extension("new");
+        // Whoever reads it meanwhile must not find half of it.
+        std::fs::write(&new, format!("{seconds:+}\n"))?;
+        Ok(std::fs::rename(&new, &file)?)
+    }
+
+    fn clock(&self, whom: Whom) -> PathBuf {
+        let (kind, place) = match whom {
+            Whom::Door(place) => ("door", place),
+            Whom::Worker(place) => ("worker", place),
+        };
+        self.stack.folder().join(format!("clock-{kind}-{place}"))
     }
 }
 
 impl Crew {
     /// Starts them and waits until they are ready.
     pub(super) async fn start(world: &World<'_>) -> Result<Self> {
-        let doors = [world.door()?, world.door()?];
-        let at = watch::Sender::new(doors.iter().map(Service::url).collect());
-        let mut crew = Self { doors, workers: [world.worker()?, world.worker()?], at };
+        let doors = [world.start(Whom::Door(0))?, world.start(Whom::Door(1))?];
+        let workers = [world.start(Whom::Worker(0))?, world.start(Whom::Worker(1))?];
+        for (place, door) in doors.iter().enumerate() {
+            world.hop(Hop::to_door(place)).turn_to(door.listen());
+        }
+        let mut crew = Self { doors, workers };
         crew.ready().await?;
         Ok(crew)
     }
@@ -129,14 +217,17 @@ impl Crew {
 
     /// A new process in place of one that is gone.
     pub(super) fn replace(&mut self, whom: Whom, world: &World<'_>) -> Result<()> {
-        match whom {
-            Whom::Door(place) => {
-                self.doors[place] = world.door()?;
-                self.at.send_replace(self.doors.iter().map(Service::url).collect());
-            }
-            Whom::Worker(place) => self.workers[place] = world.worker()?,
-        }
+        let new = world.start(whom)?;
+        self.put(whom, new, world);
         Ok(())
+    }
+
+    /// From now on apps are led to the new one; gives the old one.
+    pub(super) fn put(&mut self, whom: Whom, new: Service, world: &World<'_>) -> Service {
+        if let Whom::Door(place) = whom {
+            world.hop(Hop::to_door(place)).turn_to(new.listen());
+        }
+        std::mem::replace(self.one(whom), new)
     }
 
     /// Nobody ends but by our hand.

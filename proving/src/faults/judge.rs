@@ -1,27 +1,32 @@
 //! What must be true when the dust has settled: by our own SQL, the broker's own word, and the logs of the
 //! patients, the hospital and the mail server.
 
-use std::collections::BTreeMap;
+mod hospital;
+mod told;
+mod trail;
+
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use uuid::Uuid;
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 
-use super::field::{PACE, World};
+use super::field::World;
 use super::patients::Accepted;
 use crate::client::Client;
 use crate::conservation;
 use crate::database::Link;
-use crate::foreign::diary::Diary;
 use crate::until;
+use crate::vhost::{Vhost, ready};
 
 /// How long what was accepted may take to have all its consequences, once nothing is struck any more.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a queue may take to be empty then; the broker's statistics are up to 5 s old.
+const EMPTY: Duration = Duration::from_secs(60);
 
 /// What a run came to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Account {
-    /// Different submissions that were answered 202.
+    /// Different submissions that were answered 202: by id and bytes.
     pub accepted: usize,
     /// Stored.
     pub stored: usize,
@@ -33,32 +38,32 @@ pub struct Account {
     pub alerts: usize,
     /// Deliveries, each at the hospital once.
     pub deliveries: usize,
+    /// Failed tries that a delivery was charged with: the hospital took others between two of them.
+    pub charged: usize,
+    /// Rows of the audit trail, each hashed anew.
+    pub audited: usize,
 }
+
+/// Everything that is wrong, in words.
+type Wrong = Vec<String>;
 
 /// Everything at once; an error names all that is wrong.
 pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accepted]) -> Result<Account> {
     let link = world.stack.database().connect().await?;
-    let mut wrong = Vec::new();
-    if let Err(error) = told(world, &link, accepted).await {
+    let mut wrong = Wrong::new();
+    told::check(world, &link, accepted, &mut wrong).await?;
+    hospital::settled(&link, &mut wrong).await?;
+    let kept = conservation::within(PATIENCE, &world.stack, &client.log()).await.unwrap_or_else(|error| {
         wrong.push(format!("{error:#}"));
-    }
-    if let Err(error) = delivered(&link).await {
-        wrong.push(format!("{error:#}"));
-    }
-    let kept = match conservation::within(PATIENCE, &world.stack, &client.log()).await {
-        Ok(kept) => kept,
-        Err(error) => {
-            wrong.push(format!("{error:#}"));
-            conservation::Account::default()
-        }
-    };
-    let deliveries = at_the_hospital(world, &link, &mut wrong).await?;
-    pace(world, &mut wrong);
-    let other = "SELECT count(*) FROM ops.dead_letter WHERE state = 'open' AND class <> 'quarantined'";
-    let other = link.count(other).await?;
-    if other > 0 {
-        wrong.push(format!("{other} dead letters of good submissions"));
-    }
+        conservation::Account::default()
+    });
+    // What was stored only meanwhile, too.
+    hospital::settled(&link, &mut wrong).await?;
+    let deliveries = hospital::has_each_once(world, &link, accepted, &mut wrong).await?;
+    hospital::pace(world, &mut wrong);
+    let charged = hospital::charges(world, &link, &mut wrong).await?;
+    let audited = trail::check(&link, &mut wrong).await?;
+    nothing_is_left(world.stack.vhost(), &link, &mut wrong).await?;
     if !wrong.is_empty() {
         bail!("{}", wrong.join("\n"));
     }
@@ -69,72 +74,28 @@ pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accept
         duplicates: kept.duplicates,
         alerts: accepted.iter().filter(|accepted| accepted.dangerous).count(),
         deliveries,
+        charged,
+        audited,
     })
 }
 
-/// Every dangerous answer that was accepted has an alert, and a mail about it is in the inbox.
-async fn told(world: &World<'_>, link: &Link, accepted: &[Accepted]) -> Result<()> {
-    let dangerous: Vec<Uuid> =
-        accepted.iter().filter(|accepted| accepted.dangerous).map(|accepted| accepted.id).collect();
-    let missing = || async {
-        let rows = link.client.query("SELECT submission_id, alert_id FROM ops.alert", &[]).await?;
-        let alerts: BTreeMap<Uuid, Uuid> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let mails = world.inbox.mails()?;
-        let text: String = mails.iter().map(|mail| mail.text.as_str()).collect();
-        let untold = dangerous
-            .iter()
-            .filter(|id| alerts.get(id).is_none_or(|alert| !text.contains(&alert.to_string())));
-        Ok::<_, anyhow::Error>(untold.count())
-    };
-    let waited = until("every dangerous answer to be told", PATIENCE, || async {
-        Ok((missing().await? == 0).then_some(()))
-    });
-    if waited.await.is_err() {
-        bail!("{} of {} dangerous answers were told to nobody", missing().await?, dangerous.len());
+/// Every submission was a good one, and everybody works: no dead letter, and no message anywhere.
+async fn nothing_is_left(vhost: &Vhost, link: &Link, wrong: &mut Wrong) -> Result<()> {
+    let other = "SELECT count(*) FROM ops.dead_letter WHERE state = 'open' AND class <> 'quarantined'";
+    let other = link.count(other).await?;
+    if other > 0 {
+        wrong.push(format!("{other} dead letters of good submissions"));
     }
+    let connection = vhost.connect().await?;
+    let channel = connection.create_channel().await?;
+    for queue in vhost.queues().await? {
+        let empty = until("a queue to be empty", EMPTY, || async {
+            Ok((ready(&channel, &queue).await? == 0 && vhost.messages(&queue).await? == 0).then_some(()))
+        });
+        if let Err(error) = empty.await {
+            wrong.push(format!("{queue} is not empty: {error:#}"));
+        }
+    }
+    connection.close(200, "looked".into()).await?;
     Ok(())
-}
-
-/// Nothing waits for a hospital any more.
-async fn delivered(link: &Link) -> Result<()> {
-    let open = "SELECT count(*) FROM ops.delivery WHERE state <> 'done'";
-    let waited = until("every delivery to be done", PATIENCE, || async {
-        Ok((link.count(open).await? == 0).then_some(()))
-    });
-    if waited.await.is_err() {
-        bail!("{} deliveries are not done", link.count(open).await?);
-    }
-    Ok(())
-}
-
-/// The hospital has each delivery, and each once.
-async fn at_the_hospital(world: &World<'_>, link: &Link, wrong: &mut Vec<String>) -> Result<usize> {
-    let mut all = 0;
-    let stored = world.hospital.stored();
-    for (site, kind) in [("H001", "QuestionnaireResponse"), ("H002", "ORU")] {
-        let done = format!("SELECT count(*) FROM ops.delivery WHERE site_id = '{site}' AND state = 'done'");
-        let done = usize::try_from(link.count(&done).await?).context("a count")?;
-        let records: Vec<_> = stored.iter().filter(|record| record.kind == kind).collect();
-        if records.len() != done {
-            wrong.push(format!("{done} deliveries to {site} are done, the hospital has {}", records.len()));
-        }
-        let twice = records.iter().filter(|record| record.versions.len() != 1).count();
-        if twice > 0 {
-            wrong.push(format!("{twice} deliveries to {site} were written more than once"));
-        }
-        all += done;
-    }
-    Ok(all)
-}
-
-/// By the hospital's own log, no second saw more calls than it allows.
-fn pace(world: &World<'_>, wrong: &mut Vec<String>) {
-    let calls = world.hospital.calls();
-    for kind in ["fhir", "hl7"] {
-        let some: Vec<_> = calls.iter().filter(|call| call.kind == kind).cloned().collect();
-        let busiest = Diary::of(&some).busiest(1.0);
-        if busiest as f64 > PACE + 1.0 {
-            wrong.push(format!("the hospital saw {busiest} {kind} calls in a second, and allows {PACE}"));
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! Patients who send as an app does: again, under the same id and with a new `sent_at`, until they are told 202.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -22,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(120);
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Within this a patient must have been told 202 once nothing is struck any more.
 const BOUND: Duration = Duration::from_secs(120);
-const STUDY: &str = "ONC-301";
+pub(super) const STUDY: &str = "ONC-301";
 /// The first has a FHIR service, the second an interface engine, the last nothing.
 const SITES: [&str; 3] = ["H001", "H002", "H004"];
 
@@ -35,12 +34,14 @@ pub(super) struct Patients {
 /// What a patient was told 202 for.
 pub(super) struct Accepted {
     pub(super) id: Uuid,
+    pub(super) subject: String,
+    pub(super) site: &'static str,
     pub(super) dangerous: bool,
 }
 
 impl Patients {
     /// Sends to whichever of the doors chance says.
-    pub(super) fn begin(client: &Client, doors: &watch::Receiver<Vec<String>>, seed: u64) -> Result<Self> {
+    pub(super) fn begin(client: &Client, doors: &[String; 2], seed: u64) -> Result<Self> {
         let client = client.giving_up_after(PATIENCE)?;
         let going = watch::Sender::new(true);
         let mut sending = JoinSet::new();
@@ -71,7 +72,7 @@ impl Patients {
 struct Patient {
     subject: String,
     client: Client,
-    doors: watch::Receiver<Vec<String>>,
+    doors: [String; 2],
     going: watch::Receiver<bool>,
     dice: Dice,
 }
@@ -86,7 +87,7 @@ impl Patient {
             submission["answers"]["44260-8"] = json!(u8::from(dangerous));
             let id = submission["submission_id"].as_str().and_then(|id| id.parse().ok()).context("an id")?;
             self.until_accepted(submission).await?;
-            accepted.push(Accepted { id, dangerous });
+            accepted.push(Accepted { id, subject: self.subject.clone(), site, dangerous });
             tokio::time::sleep(PAUSE).await;
             count += 1;
         }
@@ -98,8 +99,7 @@ impl Patient {
         let trying = async {
             loop {
                 submission["sent_at"] = json!(OffsetDateTime::now_utc().format(&Rfc3339)?);
-                let doors: Arc<[String]> = self.doors.borrow().as_slice().into();
-                let door = &doors[self.dice.below(doors.len())];
+                let door = &self.doors[self.dice.below(self.doors.len())];
                 match self.client.at(door).submit(&self.subject, &submission).await {
                     Ok(reply) if reply.status == 202 => return Ok(()),
                     Ok(reply) if reply.status == 503 => {}

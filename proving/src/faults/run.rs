@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep};
 
 use super::field::{Crew, Ground, World};
+use super::in_use::{InUse, Memory};
 use super::judge::{self, Account};
 use super::patients::Patients;
 use super::plan::{Plan, Planned};
 use super::strike;
+use crate::Client;
 
 /// How long everything is used before the first fault, in looks at what is in use then.
 const WARM: Duration = Duration::from_secs(1);
 const LOOKS: usize = 8;
-/// A door looks at the queues now and then, on a channel that comes and goes.
-const PASSING: i64 = 2;
-/// PostgreSQL and RabbitMQ count what has just ended for a while.
+/// PostgreSQL and RabbitMQ count what has just ended for a while; memory is given back by and by.
 const SETTLED: Duration = Duration::from_secs(60);
+/// A process may have so much of the memory that it had when it was warm.
+const GROWTH: f64 = 1.1;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -31,15 +33,10 @@ pub struct Verdict {
     pub took: Duration,
     /// What was counted; an error says what is wrong.
     pub outcome: Result<Account, String>,
-    /// Highest memory of a door and of a worker at the end, MiB.
-    pub memory: (f64, f64),
-}
-
-/// What is in use when everything works.
-#[derive(Clone, Copy, Debug, Default)]
-struct InUse {
-    channels: i64,
-    sessions: i64,
+    /// Memory before the first fault, at its highest.
+    pub warm: Memory,
+    /// Memory at the end.
+    pub memory: Memory,
 }
 
 /// Strikes the faults of a seed for so many seconds, and judges.
@@ -50,36 +47,32 @@ pub async fn run(ground: &Ground, seed: u64, seconds: f64) -> Result<Verdict> {
     let mut world = World::new(ground).await.context("lay the field")?;
     let mut crew = Crew::start(&world).await?;
     let client = world.stack.client(&crew.doors[0])?;
-    let patients = Patients::begin(&client, &crew.at.subscribe(), seed)?;
+    let patients = Patients::begin(&client, &world.doors(), seed)?;
     let mut before = InUse::default();
     for _ in 0..LOOKS {
         sleep(WARM).await;
-        let now = in_use(&world).await?;
-        before.channels = before.channels.max(now.channels);
-        before.sessions = before.sessions.max(now.sessions);
+        before = before.or_more(InUse::of(&world).await?);
     }
+    let warm = Memory::peak(&crew)?;
     let (plan, began) = (Plan::of(seed, seconds), Instant::now());
     let until = began + Duration::from_secs_f64(seconds);
-    let mut faults = BTreeMap::new();
     let (at_processes, at_the_world) = tokio::join!(
         processes(&world, &mut crew, &plan.processes, until),
         around(&world, &plan.world, until)
     );
     let took = began.elapsed();
-    let struck = [at_processes?, at_the_world?].concat();
-    for kind in struck {
+    let mut faults = BTreeMap::new();
+    for kind in [at_processes?, at_the_world?].concat() {
         *faults.entry(kind).or_default() += 1;
     }
-    let outcome = settled(&world, &mut crew, &client, patients, before).await;
-    let memory = |processes: &[crate::Service]| {
-        processes.iter().filter_map(|process| process.peak_rss_mib().ok()).fold(0.0, f64::max)
-    };
-    let memory = (memory(&crew.doors), memory(&crew.workers));
+    let lost = faults.keys().any(|kind| kind.ends_with("queue lost"));
+    let outcome = settled(&world, &mut crew, &client, patients, lost, (before, warm)).await;
+    let memory = Memory::now(&crew).unwrap_or_default();
     drop(crew);
     if outcome.is_err() {
         world.stack.keep();
     }
-    Ok(Verdict { seed, faults, took, outcome: outcome.map_err(|error| format!("{error:#}")), memory })
+    Ok(Verdict { seed, faults, took, outcome: outcome.map_err(|error| format!("{error:#}")), warm, memory })
 }
 
 async fn processes(
@@ -89,7 +82,7 @@ async fn processes(
     until: Instant,
 ) -> Result<Vec<&'static str>> {
     let mut struck = Vec::new();
-    for planned in plan {
+    for planned in possible(world, plan) {
         sleep(Duration::from_secs_f64(planned.after)).await;
         if Instant::now() >= until {
             break;
@@ -103,7 +96,7 @@ async fn processes(
 
 async fn around(world: &World<'_>, plan: &[Planned], until: Instant) -> Result<Vec<&'static str>> {
     let mut struck = Vec::new();
-    for planned in plan {
+    for planned in possible(world, plan) {
         sleep(Duration::from_secs_f64(planned.after)).await;
         if Instant::now() >= until {
             break;
@@ -114,37 +107,42 @@ async fn around(world: &World<'_>, plan: &[Planned], until: Instant) -> Result<V
     Ok(struck)
 }
 
+/// Those for which there is here what they take.
+fn possible<'p>(world: &'p World<'_>, plan: &'p [Planned]) -> impl Iterator<Item = &'p Planned> {
+    let ground = world.ground;
+    plan.iter().filter(move |planned| planned.strike.need().is_none_or(|need| ground.has(need)))
+}
+
 /// Nothing is struck any more: everybody must recover, and everything have its consequences.
 async fn settled(
     world: &World<'_>,
     crew: &mut Crew,
-    client: &crate::Client,
+    client: &Client,
     patients: Patients,
-    before: InUse,
+    lost: bool,
+    (before, warm): (InUse, Memory),
 ) -> Result<Account> {
     crew.ready().await?;
     let accepted = patients.end().await?;
     ensure!(!accepted.is_empty(), "nobody was ever told 202");
+    if lost {
+        strike::redrive(world).await?;
+    }
     let account = judge::judge(world, client, &accepted).await?;
     crew.all_run()?;
     let back = crate::until("channels and sessions to be as before", SETTLED, || async {
-        let now = in_use(world).await?;
-        let back = now.channels <= before.channels + PASSING && now.sessions <= before.sessions + PASSING;
-        Ok(back.then_some(()))
+        Ok(InUse::of(world).await?.is_back_at(before).then_some(()))
     });
     if back.await.is_err() {
-        anyhow::bail!("before: {before:?}, long afterwards: {:?}", in_use(world).await?);
+        bail!("before: {before:?}, long afterwards: {:?}", InUse::of(world).await?);
+    }
+    let crew: &Crew = crew;
+    let given_back = crate::until("memory to be as before", SETTLED, || async {
+        Ok(Memory::now(crew)?.is_within(warm, GROWTH).then_some(()))
+    });
+    if given_back.await.is_err() {
+        let now = Memory::now(crew)?;
+        bail!("more than {GROWTH} times the memory, in MiB: warm {warm:?}, long afterwards {now:?}");
     }
     Ok(account)
-}
-
-async fn in_use(world: &World<'_>) -> Result<InUse> {
-    let vhost = world.stack.vhost();
-    let channels =
-        vhost.management().get(&format!("/api/vhosts/{}/channels?columns=name", vhost.name())).await?;
-    let channels = channels.as_array().map_or(0, Vec::len);
-    let link = world.stack.database().connect().await?;
-    let sessions =
-        link.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").await?;
-    Ok(InUse { channels: i64::try_from(channels).unwrap_or(i64::MAX), sessions })
 }

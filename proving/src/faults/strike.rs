@@ -1,21 +1,27 @@
 //! One fault: done, held, undone.
 
+mod foreign;
+mod lost;
+mod services;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::time::sleep;
 
 use super::field::{Crew, World};
-use super::plan::{How, Planned, Strike, Whom};
-use crate::foreign::manner::{Manner, Silent};
+use super::plan::{Hop, How, Planned, Strike, Whom};
 use crate::proxy::Mode;
+pub(super) use lost::redrive;
 
 /// Bytes a second of a slow hop.
 const SLOW: u32 = 20_000;
 /// How long a process may take to drain: the broker may be away, or PostgreSQL.
 const DRAIN: Duration = Duration::from_secs(60);
-/// RabbitMQ's usual watermark.
-const WATERMARK: &str = "0.4";
+/// How long a new process may take until it is ready, for the same reasons.
+const READY: Duration = Duration::from_secs(60);
+/// In this order a rollout replaces them.
+const ROLLOUT: [Whom; 4] = [Whom::Door(0), Whom::Worker(0), Whom::Door(1), Whom::Worker(1)];
 
 /// At one of our processes.
 pub(super) async fn process(world: &World<'_>, crew: &mut Crew, planned: &Planned) -> Result<()> {
@@ -34,6 +40,12 @@ pub(super) async fn process(world: &World<'_>, crew: &mut Crew, planned: &Planne
             crew.one(whom).drain(DRAIN).await.context("a process that was asked to drain")?;
             again(world, crew, whom, held).await
         }
+        Strike::Rollout => roll(world, crew).await,
+        Strike::Clock(whom, seconds) => {
+            world.set_clock(whom, seconds)?;
+            sleep(held).await;
+            world.set_clock(whom, 0)
+        }
         _ => Ok(()),
     }
 }
@@ -43,77 +55,57 @@ async fn again(world: &World<'_>, crew: &mut Crew, whom: Whom, held: Duration) -
     crew.replace(whom, world)
 }
 
+/// As Kubernetes does it: the new one is ready before the old one is told.
+async fn roll(world: &World<'_>, crew: &mut Crew) -> Result<()> {
+    for whom in ROLLOUT {
+        let mut new = world.start(whom)?;
+        new.ready_is(true, READY).await.context("a new process of a rollout")?;
+        let mut old = crew.put(whom, new, world);
+        old.drain(DRAIN).await.context("an old process of a rollout")?;
+    }
+    Ok(())
+}
+
 /// At the world around them.
 pub(super) async fn world(world: &World<'_>, planned: &Planned) -> Result<()> {
     let held = Duration::from_secs_f64(planned.held);
     match planned.strike {
         Strike::Hop(hop, how) => {
-            let hop = world.hop(hop);
-            match how {
-                How::CutOnce => hop.cut_once(),
-                How::Cut => hop.cut(),
-                How::Stall => hop.stall(),
-                How::Slow => hop.set(Mode::Slow(SLOW)),
-                How::HalfOpen => hop.set(Mode::HalfOpen),
-            }
-            sleep(held).await;
-            hop.pass();
+            fail(world, hop, how, held).await;
+            Ok(())
         }
-        Strike::BrokerKill => {
-            world.ground.broker.kill().await?;
-            sleep(held).await;
-            world.ground.broker.again().await?;
+        Strike::BrokerKill => services::broker_kill(world, held).await,
+        Strike::BrokerFreeze => services::stands_still(&world.ground.broker, held).await,
+        Strike::BrokerAlarm => services::alarm(world, held).await,
+        Strike::BrokerCloses => world.stack.vhost().close_connections().await.map(drop),
+        Strike::AckTimeout => services::ack_timeout(world, held).await,
+        Strike::QueueLost(queue) => lost::lose(world, queue, held).await,
+        Strike::PostgresKill => services::postgres_kill(world, held).await,
+        Strike::PostgresFreeze => services::stands_still(&world.ground.postgres, held).await,
+        Strike::PostgresEnds => services::ends_sessions(world).await,
+        Strike::PostgresFull => services::no_connection_left(world, held).await,
+        Strike::DiskFull => services::disk_full(world, held).await,
+        Strike::HospitalFails
+        | Strike::HospitalSilent
+        | Strike::HospitalDown
+        | Strike::MailLater
+        | Strike::MailRefuses
+        | Strike::MailDown => foreign::misbehaves(world, planned.strike, held).await,
+        Strike::Kill(_) | Strike::Freeze(_) | Strike::Replace(_) | Strike::Rollout | Strike::Clock(..) => {
+            Ok(())
         }
-        Strike::BrokerAlarm => {
-            watermark(world, "0.000001").await?;
-            sleep(held).await;
-            watermark(world, WATERMARK).await?;
-        }
-        Strike::BrokerCloses => drop(world.stack.vhost().close_connections().await?),
-        Strike::PostgresKill => {
-            world.ground.postgres.kill().await?;
-            sleep(held).await;
-            world.ground.postgres.again().await?;
-        }
-        Strike::PostgresEnds => {
-            let link = world.stack.database().connect().await?;
-            link.count(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            )
-            .await?;
-        }
-        Strike::PostgresFull => {
-            let mut hogs = Vec::new();
-            while let Ok(hog) = world.stack.database().connect().await {
-                hogs.push(hog);
-            }
-            sleep(held).await;
-        }
-        Strike::HospitalFails => {
-            let ack = Some("AE".to_owned());
-            behave(world, Manner { status: Some(503), ack, ..Manner::default() }, held).await;
-        }
-        Strike::HospitalSilent => {
-            behave(world, Manner { silent: Some(Silent::After), ..Manner::default() }, held).await;
-        }
-        Strike::HospitalDown => behave(world, Manner { down: true, ..Manner::default() }, held).await,
-        Strike::MailLater => {
-            world.inbox.mode("later")?;
-            sleep(held).await;
-            world.inbox.mode("ok")?;
-        }
-        Strike::Kill(_) | Strike::Freeze(_) | Strike::Replace(_) => {}
     }
-    Ok(())
 }
 
-async fn watermark(world: &World<'_>, part: &str) -> Result<()> {
-    world.ground.broker.rabbitmqctl(&["set_vm_memory_high_watermark", part]).await
-}
-
-async fn behave(world: &World<'_>, manner: Manner, held: Duration) {
-    world.hospital.manner(manner);
+async fn fail(world: &World<'_>, hop: Hop, how: How, held: Duration) {
+    let hop = world.hop(hop);
+    match how {
+        How::CutOnce => hop.cut_once(),
+        How::Cut => hop.cut(),
+        How::Stall => hop.stall(),
+        How::Slow => hop.set(Mode::Slow(SLOW)),
+        How::HalfOpen => hop.set(Mode::HalfOpen),
+    }
     sleep(held).await;
-    world.hospital.manner(Manner::default());
+    hop.pass();
 }

@@ -20,6 +20,16 @@ pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+/// Whether a selector takes what wears these labels; of expressions only `In` is known here.
+pub fn matches(selector: &Value, labels: &Value) -> bool {
+    let mut named = selector["matchLabels"].as_object().into_iter().flatten();
+    let within = |expression: &Value| {
+        let worn = &labels[expression["key"].as_str().unwrap_or_default()];
+        expression["operator"] == "In" && list(&expression["values"]).any(|value| value == worn)
+    };
+    named.all(|(key, value)| &labels[key] == value) && list(&selector["matchExpressions"]).all(within)
+}
+
 /// The pod of a Deployment, StatefulSet or Job.
 pub fn pod(workload: &Value) -> &Value {
     &workload["spec"]["template"]["spec"]

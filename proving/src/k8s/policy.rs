@@ -1,5 +1,6 @@
 //! Rules that hold over all objects together; each says what is wrong in words that name the object.
 
+mod network;
 mod pods;
 mod references;
 mod scaling;
@@ -13,5 +14,11 @@ pub fn check(objects: &Objects, settings: &[Setting], readme: &str) -> Vec<Strin
     pods::check(objects, settings, &mut problems);
     scaling::check(objects, settings, &mut problems);
     references::check(objects, readme, &mut problems);
+    network::check(objects, settings, &mut problems);
     problems
+}
+
+/// Connections that all of ours take at their most, and how many PostgreSQL allows, if somebody says so.
+pub fn connections(objects: &Objects, settings: &[Setting]) -> Option<(u64, u64)> {
+    Some((scaling::taken(objects, settings), scaling::max_connections(objects)?))
 }

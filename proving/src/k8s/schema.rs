@@ -23,7 +23,7 @@ pub struct Schemas {
 
 #[derive(Debug, Deserialize)]
 struct Type {
-    /// Field -> `string`, `[Container]`, `{quantity}`, `PodSpec` …
+    /// Field -> `string`, `enum(TCP,UDP)`, `[Container]`, `{quantity}`, `PodSpec` …
     fields: BTreeMap<String, String>,
     required: Vec<String>,
 }
@@ -65,6 +65,8 @@ impl Schemas {
                     .for_each(|(key, value)| self.walk(item, value, &format!("{path}.{key}"), problems));
                 true
             })
+        } else if let Some(words) = named.strip_prefix("enum(").and_then(|words| words.strip_suffix(')')) {
+            value.as_str().is_some_and(|value| words.split(',').any(|word| word == value))
         } else {
             match named {
                 "any" => true,

@@ -82,15 +82,19 @@ pub async fn of(objects: &Objects) -> Result<(Vec<Setting>, Vec<String>)> {
     Ok((settings, problems))
 }
 
-/// What is in force in a container. `epro config check` also reads the files that only those read who call hospitals
-/// or tell people: where a container does neither, it is asked again with those files of the others.
+/// Lanes that call somebody outside, and the sections whose files nobody else reads.
+const CALLERS: [&str; 3] = ["hospitals", "alerts", "risk"];
+const THEIRS: [&str; 3] = ["hospitals.", "alerts.", "studies."];
+
+/// What is in force in a container. `epro config check` also reads the files that only those read who call hospitals,
+/// tell people or ask risk models: where a container does none of that, it is asked again with those files of the
+/// others. That such a process starts without them `worker/tests/it/files.rs` shows.
 async fn understood(objects: &Objects, container: &Value, folder: &Path) -> Result<Result<Value, String>> {
     let refused = match checked(objects, container, folder).await? {
         Err(refused) if !calls(container) => refused,
         other => return Ok(other),
     };
-    let of_callers =
-        |line: &str| ["hospitals.", "alerts."].iter().any(|section| line.trim().starts_with(section));
+    let of_callers = |line: &str| THEIRS.iter().any(|section| line.trim().starts_with(section));
     if !refused.lines().skip(1).all(of_callers) {
         return Ok(Err(refused));
     }
@@ -103,8 +107,8 @@ async fn understood(objects: &Objects, container: &Value, folder: &Path) -> Resu
 /// Whether it runs a lane that calls somebody outside.
 fn calls(container: &Value) -> bool {
     let lanes = list(&container["env"]).find(|variable| variable["name"] == "EPRO__WORKER__LANES");
-    let lanes = lanes.and_then(|lanes| lanes["value"].as_str()).unwrap_or("hospitals, alerts");
-    program(container) == "epro-worker" && ["hospitals", "alerts"].iter().any(|lane| lanes.contains(lane))
+    let lanes = lanes.and_then(|lanes| lanes["value"].as_str()).unwrap_or("hospitals, alerts, risk");
+    program(container) == "epro-worker" && CALLERS.iter().any(|lane| lanes.contains(lane))
 }
 
 /// Writes the files of a pod's projected volumes as the kubelet would.

@@ -37,6 +37,19 @@ async fn a_proxy_passes_then_cuts_then_passes_again() {
 }
 
 #[tokio::test]
+async fn after_a_turn_new_connections_reach_the_new_target_and_open_ones_stay() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to("127.0.0.1:9").await.unwrap();
+    let mut nowhere = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut nowhere, b"hello").await, None);
+    proxy.turn_to(&target);
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut stream, b"hello").await.unwrap(), b"hello");
+    proxy.turn_to("127.0.0.1:9");
+    assert_eq!(ask(&mut stream, b"still").await.unwrap(), b"still");
+}
+
+#[tokio::test]
 async fn a_stalled_answer_arrives_whole_once_it_passes() {
     let (target, _echo) = echo().await;
     let proxy = Proxy::to(&target).await.unwrap();
@@ -52,6 +65,20 @@ async fn a_stalled_answer_arrives_whole_once_it_passes() {
     let mut rest = [0; 2];
     stream.read_exact(&mut rest).await.unwrap();
     assert_eq!((&first, &rest), (b"a", b"bc"));
+}
+
+#[tokio::test]
+async fn a_slow_answer_arrives_byte_by_byte_once_it_has_begun() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let trip = proxy.arm(Side::Server, Trigger::Pattern(b"b".to_vec()), Then::SlowBefore(20));
+    let asked = tokio::time::Instant::now();
+    assert_eq!(ask(&mut stream, b"abcde").await.unwrap(), b"abcde");
+    assert!(asked.elapsed() >= 3 * BEAT, "{:?}", asked.elapsed());
+    trip.tripped().await.unwrap();
+    proxy.pass();
+    assert_eq!(ask(&mut stream, b"again").await.unwrap(), b"again");
 }
 
 #[tokio::test]
@@ -109,4 +136,14 @@ async fn what_a_stall_held_back_never_passes_a_cut() {
         let _ = stream.read_to_end(&mut seen).await;
         assert!(seen.is_empty(), "{seen:?}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_is_led_to_the_first_target_that_takes_it() {
+    let (target, _echo) = echo().await;
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let proxy = Proxy::to_first_of(vec![gone, target]).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut stream, b"hello").await.unwrap(), b"hello");
 }

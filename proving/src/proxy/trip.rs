@@ -34,6 +34,16 @@ impl Trigger {
         Self::Pattern(b"COMMIT\0Z".to_vec())
     }
 
+    /// Part of the statement that commits a chunk by itself, and of the last ones of a transaction of steps.
+    pub fn chunk_sent() -> Self {
+        Self::Pattern(b"submission.stored".to_vec())
+    }
+
+    /// The server's word that one statement has committed a chunk.
+    pub fn chunk_done() -> Self {
+        Self::Pattern(b"all new".to_vec())
+    }
+
     /// A `basic.ack` frame, either way: 13 bytes long, class 60, method 80.
     pub fn ack() -> Self {
         Self::Pattern(vec![0, 0, 0, 13, 0, 60, 0, 80])
@@ -56,6 +66,8 @@ pub enum Then {
     StallBefore,
     /// The bytes pass, then both ways freeze.
     StallAfter,
+    /// The bytes and all that follows pass, but no more than this many a second, each way, per connection.
+    SlowBefore(u32),
 }
 
 /// Waits for what was armed.
@@ -89,6 +101,7 @@ impl Armed {
         match self.then {
             Then::CutBefore | Then::CutAfter => Mode::Cut,
             Then::StallBefore | Then::StallAfter => Mode::Stall,
+            Then::SlowBefore(rate) => Mode::Slow(rate),
         }
     }
 

@@ -2,11 +2,12 @@
 //! answers 202; and notes what it was told.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -25,6 +26,8 @@ const STUDY: &str = "PAIN-7";
 const AGAIN: Duration = Duration::from_millis(50);
 /// Tries of one submission.
 const TRIES: usize = 400;
+/// How long an app waits for an answer; a door answers within three seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an app was told, or that it wasn't.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +36,17 @@ pub enum Told {
     Status(u16),
     /// Nobody listens there.
     Refused,
-    /// The connection ended before an answer came.
+    /// A kept connection was closed before a byte of the answer came: it was idle until just then.
     Closed,
+    /// An answer was cut off, can't be read or didn't come in time, or a fresh connection was closed without one.
+    Cut,
+}
+
+impl Told {
+    /// Whether an app may be told so while doors come and go: a 202, or what sending again mends.
+    pub fn is_allowed(self) -> bool {
+        matches!(self, Self::Status(202 | 503) | Self::Refused | Self::Closed)
+    }
 }
 
 /// All apps together; clones share everything.
@@ -77,19 +89,29 @@ impl Apps {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The same apps with the same log, to send once more after [`Apps::stop`].
+    /// The same apps with the same log, to send once more after [`Apps::end`].
     #[must_use]
     pub fn again(&self) -> Self {
         Self { stop: Arc::default(), ..self.clone() }
     }
 
-    /// Ends [`Apps::send`] before its count.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+    /// Sends behind whoever called, over so many connections, until [`Apps::end`].
+    pub fn keep_sending(&self, connections: usize, rate: f64) -> JoinSet<Result<()>> {
+        let (apps, mut sending) = (self.clone(), JoinSet::new());
+        sending.spawn(async move { apps.send(usize::MAX, connections, Some(rate)).await });
+        sending
     }
 
-    /// Sends so many over so many connections, at `rate` a second if one is given. An error when one was never taken,
-    /// or was told something that sending again doesn't mend.
+    /// Ends what [`Apps::keep_sending`] began; an error if a submission was never taken.
+    pub async fn end(&self, mut sending: JoinSet<Result<()>>) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(done) = sending.join_next().await {
+            done??;
+        }
+        Ok(())
+    }
+
+    /// Sends so many over so many connections, at `rate` a second if one is given. An error when one was never taken.
     pub async fn send(&self, count: usize, connections: usize, rate: Option<f64>) -> Result<()> {
         let (next, start) = (Arc::new(AtomicUsize::new(0)), Instant::now());
         let mut tasks = JoinSet::new();
@@ -126,35 +148,39 @@ impl Apps {
                 self.log.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
             }
             match status {
-                Some(202) => return Ok(()),
                 Some(503) | None => tokio::time::sleep(AGAIN).await,
-                Some(status) => ensure!(status == 503, "a door answered {status}"),
+                // Taken, or told what sending again doesn't mend: that is counted, and judged in the end.
+                Some(_) => return Ok(()),
             }
         }
         anyhow::bail!("a submission was never taken")
     }
 
     async fn once(&self, letter: &Letter, number: usize, line: &mut Option<Connection>) -> Told {
-        let mut connection = match line.take().filter(|kept| !kept.is_closed()) {
+        let kept = line.take().filter(|kept| !kept.is_closed());
+        let was_kept = kept.is_some();
+        let mut connection = match kept {
             Some(connection) => connection,
-            None => {
-                let door = {
-                    let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
-                    doors[number % doors.len()].clone()
-                };
-                match Connection::open(&door).await {
-                    Ok(connection) => connection,
-                    Err(_) => return Told::Refused,
-                }
-            }
+            None => match Connection::open(&self.door(number)).await {
+                Ok(connection) => connection,
+                Err(error) if is_refused(&error) => return Told::Refused,
+                Err(_) => return Told::Cut,
+            },
         };
-        match connection.send(&letter.wire).await {
-            Ok(status) => {
+        let answered = tokio::time::timeout(PATIENCE, connection.send(&letter.wire)).await;
+        match answered {
+            Ok(Ok(status)) => {
                 *line = Some(connection);
                 Told::Status(status)
             }
-            Err(_) => Told::Closed,
+            Ok(Err(_)) if was_kept && connection.is_silent() => Told::Closed,
+            _ => Told::Cut,
         }
+    }
+
+    fn door(&self, number: usize) -> String {
+        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
+        doors[number % doors.len()].clone()
     }
 
     fn letter(&self, number: usize) -> Result<Letter> {
@@ -173,5 +199,59 @@ impl Apps {
         let bytes: Arc<[u8]> = body.to_string().into_bytes().into();
         let wire = post("/api/v1/epro/submit", &self.tokens[number % self.tokens.len()], &bytes);
         Ok(Letter { id, bytes, wire })
+    }
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    const TAKEN: &str = "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
+
+    /// What an app is told by a door that gives these answers on one connection, one a request, and closes it then.
+    async fn told_by(answers: &'static [&'static str]) -> Vec<Told> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let door = listener.local_addr().unwrap().to_string();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let apps = Apps {
+            doors: Arc::new(RwLock::new(vec![door])),
+            tokens: Arc::new(vec!["t".into()]),
+            log: Arc::default(),
+            told: Arc::default(),
+            stop: Arc::default(),
+        };
+        let (mut line, mut told) = (None, Vec::new());
+        for number in 0..answers.len() {
+            told.push(apps.once(&apps.letter(number).unwrap(), 0, &mut line).await);
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn only_a_kept_connection_may_be_closed_without_an_answer() {
+        assert_eq!(told_by(&[TAKEN, ""]).await, [Told::Status(202), Told::Closed]);
+        assert_eq!(told_by(&[""]).await, [Told::Cut], "a fresh one may not");
+        assert_eq!(told_by(&[TAKEN, "HTTP/1.1 202 Acc"]).await, [Told::Status(202), Told::Cut]);
+        assert!(Told::Closed.is_allowed() && !Told::Cut.is_allowed() && !Told::Status(500).is_allowed());
+    }
+
+    #[tokio::test]
+    async fn a_door_that_nobody_opens_is_refused() {
+        let door = crate::service::free_address().unwrap();
+        let error = Connection::open(&door).await.unwrap_err();
+        assert!(is_refused(&error), "{error:#}");
     }
 }

@@ -1,6 +1,6 @@
 //! The shipped rule on real processes: 100,000 submissions wait, their depth is read as KEDA reads it, and workers are
-//! started and asked to leave as the arithmetic says. The clock of the rule runs five times as fast, and workers are
-//! made slow (small chunks), so that there is something to scale on two cores.
+//! started and asked to leave as the arithmetic says, while submissions go on coming. The clock of the rule runs five
+//! times as fast, and workers are made slow (small chunks), so that there is something to scale on two cores.
 #![allow(clippy::print_stderr, reason = "for people who wait")]
 
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::apps::Apps;
 use super::autoscaler::{Autoscaler, SYNC};
-use super::fleet::{Fleet, depths};
+use super::fleet::{Fleet, counted, depths};
 use super::rule::Rule;
 use super::simulation::{self, Rates, World};
 use crate::conservation;
@@ -28,6 +28,8 @@ const PREFETCH: u32 = 16;
 const MOST: u32 = 6;
 /// Workers at first and in the end.
 const FEW: usize = 2;
+/// Submissions a second that go on coming while workers come and go: whoever is asked to leave is at work.
+const TRICKLE: f64 = 200.0;
 
 /// Lives through a burst of so many.
 pub async fn live(count: usize) -> Result<Vec<Finding>> {
@@ -39,7 +41,7 @@ pub async fn live(count: usize) -> Result<Vec<Finding>> {
     let api = stack.api().await?;
     let apps = Apps::new(stack.minter(), api.listen())?;
 
-    let mut fleet = Fleet::of(&stack);
+    let mut fleet = Fleet::of(&stack)?;
     let mut sent = 0;
     let mut pace = Vec::new();
     for workers in [1, MOST as usize] {
@@ -53,6 +55,8 @@ pub async fn live(count: usize) -> Result<Vec<Finding>> {
         fleet.become_(0).await?;
     }
     eprintln!("one stores {:.0}/s, {MOST} store {:.0}/s; sending {count}", pace[0], pace[1]);
+    // Those that measured have left as well: what they gave back isn't the scaling's.
+    let (before, given_back) = (counted(&stack).await?, fleet.given_back);
     apps.send(count, 64, None).await?;
     sent += count;
     until("the depth to be seen", Duration::from_secs(60), || async {
@@ -66,37 +70,44 @@ pub async fn live(count: usize) -> Result<Vec<Finding>> {
     let rule = Rule { max: MOST, fallback: shipped.fallback.min(MOST), ..shipped.valued(value) };
     fleet.become_(FEW).await?;
     fleet.left.clear();
+    let trickle = apps.again();
+    let sending = trickle.keep_sending(16, TRICKLE);
     let (drained, most, starts) = scale(&stack, &link, &mut fleet, rule.clone(), sent).await?;
-    let (leavers, slowest) = (fleet.left.len(), fleet.slowest());
+    trickle.end(sending).await?;
+    let after = counted(&stack).await?;
+    let (leavers, slowest, given_back) = (fleet.left.len(), fleet.slowest(), fleet.given_back - given_back);
     fleet.become_(0).await?;
 
     let foretold = foretell(&rule, count as f64, &pace);
     let account = conservation(&stack, &apps.log()).await?;
-    let suspects = link.count("SELECT count(*) FROM ops.suspect").await?;
+    let accepted = account.accepted as f64;
+    let fewest = Bound::AtLeast(f64::from(MOST) - FEW as f64);
     Ok(vec![
-        Finding::new("submissions that were answered 202", account.accepted as f64, Bound::Is(sent as f64)),
-        Finding::new("of them lost", account.accepted as f64 - account.stored as f64, Bound::Is(0.0)),
+        Finding::new("submissions that were answered 202", accepted, Bound::AtLeast(sent as f64)),
+        Finding::new("of them lost", accepted - account.stored as f64, Bound::Is(0.0)),
+        Finding::new("set aside", account.dead as f64, Bound::Is(0.0)),
+        Finding::new("acks that the broker counted", after.acks as f64, Bound::AtLeast(accepted)),
+        // Whatever is charged an attempt has come again before.
         Finding::new(
-            "attempts that scaling down has charged",
-            suspects as f64 + account.dead as f64,
+            "deliveries that came again while it scaled",
+            (after.again - before.again) as f64,
             Bound::Is(0.0),
         ),
+        Finding::new("deliveries that leaving workers gave back", given_back as f64, Bound::Is(0.0)),
         Finding::new("workers at most", f64::from(most), Bound::AtLeast(f64::from(MOST))),
-        Finding::new("workers started by depth", starts as f64, Bound::AtLeast(f64::from(MOST) - FEW as f64)),
-        Finding::new(
-            "workers asked to leave by depth",
-            leavers as f64,
-            Bound::AtLeast(f64::from(MOST) - FEW as f64),
-        ),
+        Finding::new("workers started by depth", starts as f64, fewest),
+        Finding::new("workers asked to leave by depth, submissions coming", leavers as f64, fewest),
         Finding::new("the slowest of them left within, s", slowest, Bound::AtMost(30.0)),
+        Finding::new(format!("one worker stores, {CHUNK} in a chunk, /s"), pace[0], Bound::Any),
+        Finding::new(format!("{MOST} workers store, /s"), pace[1], Bound::Any),
         Finding::new("drained within, s", drained, Bound::Any),
         Finding::new("the simulation said, s", foretold, Bound::Any),
         Finding::new("measured over simulated", drained / foretold, Bound::AtMost(2.0)),
     ])
 }
 
-/// Decides every so often until the fleet is small again; when all was stored, how many there were at most, and how
-/// many were started.
+/// Decides every so often until the fleet is small again; when the burst was stored (a queue is first in, first out),
+/// how many there were at most, and how many were started.
 async fn scale(
     stack: &Stack,
     link: &Link,
@@ -118,7 +129,7 @@ async fn scale(
         starts += next.saturating_sub(current) as usize;
         most = most.max(next);
         fleet.become_(next as usize).await?;
-        if drained.is_none() && link.count("SELECT count(*) FROM identified.submission").await? == sent as i64
+        if drained.is_none() && link.count("SELECT count(*) FROM identified.submission").await? >= sent as i64
         {
             drained = Some(began.elapsed().as_secs_f64());
         }
@@ -141,7 +152,7 @@ fn foretell(rule: &Rule, lying: f64, pace: &[f64]) -> f64 {
         start: 1.0 / HURRY,
         lag: (5.0 / HURRY) as usize,
     };
-    let world = World { lying, ..super::scenarios::quiet() };
+    let world = World { lying, arrivals: Box::new(|_| TRICKLE * HURRY), ..super::scenarios::quiet() };
     let moments = simulation::run(rule.clone(), rates, &world, FEW as u32, 36_000);
     let last = moments.iter().rposition(|moment| moment.depth > 1.0).unwrap_or(0);
     last as f64 * HURRY

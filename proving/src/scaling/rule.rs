@@ -66,6 +66,10 @@ impl Rule {
             let window = number(&way["stabilizationWindowSeconds"])?;
             Ok(Pace { window, pods: count(&policy["value"])?, period: number(&policy["periodSeconds"])? })
         };
+        anyhow::ensure!(
+            spec["fallback"]["behavior"] == "currentReplicasIfHigher",
+            "only a fallback that takes nobody away is known here"
+        );
         let triggers = spec["triggers"].as_array().context("no triggers")?.iter().map(|trigger| {
             let text =
                 |key: &str| trigger["metadata"][key].as_str().context("a trigger without queue or value");

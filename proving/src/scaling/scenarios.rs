@@ -3,10 +3,12 @@
 use super::rule::Rule;
 use super::simulation::{Moment, Rates, World, run};
 
-/// Measured on two cores that broker, database and workers shared: there a second worker brings nothing, since all
-/// cores are busy (docs/SCALING.md). `start` is what a cluster needs to schedule a pod, a guess on the long side: the
-/// process itself is at work within a second.
-pub const MEASURED: Rates = Rates { worker: 11_700.0, all: 11_700.0, start: 10.0, lag: 5 };
+/// What `./dev bench` printed as `worker: drain` (docs/PROOF.md) where broker, database and worker share two
+/// cores: there one worker keeps all of them busy, so a second brings nothing. `start` is what a cluster needs to
+/// schedule a pod, a guess on the long side: the process itself is at work within a second.
+pub const MEASURED: Rates = Rates { worker: 25_100.0, all: 25_100.0, start: 10.0, lag: 5 };
+/// When the hospital that was down is back.
+const BACK: f64 = 2400.0;
 
 /// One of them, with what became of it.
 #[derive(Clone, Debug)]
@@ -23,6 +25,20 @@ impl Hour {
     /// The most workers that were asked for.
     pub fn most(&self) -> u32 {
         self.moments.iter().map(|moment| moment.replicas).max().unwrap_or(0)
+    }
+
+    /// How it ends, in words.
+    pub fn end(&self) -> String {
+        if self.hospitals {
+            let last = self.moments.iter().rfind(|moment| moment.hospitals > 1.0);
+            let after = last.map_or(0.0, |last| last.at - BACK);
+            return format!("within {:.0} minutes of its return", (after / 60.0).ceil());
+        }
+        match self.drained() {
+            Some(0.0) => "nothing ever waits".to_owned(),
+            Some(at) => format!("after {at:.0} s"),
+            None => "not drained".to_owned(),
+        }
     }
 
     /// When the queue was empty for good.
@@ -87,7 +103,7 @@ fn burst<'a>() -> World<'a> {
 }
 
 fn outage<'a>() -> World<'a> {
-    let hospitals = |at: f64| if (600.0..2400.0).contains(&at) { 0.0 } else { 10.0 };
+    let hospitals = |at: f64| if (600.0..BACK).contains(&at) { 0.0 } else { 10.0 };
     World { arrivals: Box::new(|_| 4.0), hospitals: Box::new(hospitals), ..quiet() }
 }
 

@@ -7,6 +7,8 @@ use crate::k8s::settings::Setting;
 
 /// The kernel takes a process away this long after its own time for leaving is over, at the earliest.
 const MARGIN: f64 = 5.0;
+/// How long the console takes to leave: operator/src/console/server.rs.
+const CONSOLE: f64 = 10.0;
 
 pub(super) fn check(objects: &Objects, settings: &[Setting], problems: &mut Vec<String>) {
     for workload in objects.workloads() {
@@ -20,6 +22,9 @@ pub(super) fn check(objects: &Objects, settings: &[Setting], problems: &mut Vec<
             }
         }
         if workload["kind"] != "Job" {
+            if !is_spread(workload) {
+                say("its pods may all be in one zone or on one node");
+            }
             for container in list(&pod(workload)["containers"]) {
                 for rule in watched(container) {
                     say(rule);
@@ -91,17 +96,24 @@ fn watched(container: &Value) -> Vec<&'static str> {
     broken(&rules)
 }
 
+/// Whether its own pods are spread over zones and nodes, as far as there are any.
+fn is_spread(workload: &Value) -> bool {
+    let over = |key: &str| {
+        list(&pod(workload)["topologySpreadConstraints"]).any(|constraint| {
+            constraint["topologyKey"] == key && constraint["labelSelector"] == workload["spec"]["selector"]
+        })
+    };
+    over("topology.kubernetes.io/zone") && over("kubernetes.io/hostname")
+}
+
 /// Whether it is killed before it has left.
 fn leaving(pod: &Value, setting: &Setting) -> Option<String> {
-    let section = match setting.program.as_str() {
-        "epro-producer-api" => "intake",
-        "epro-worker" => "worker",
-        // The console has nothing to drain.
-        _ => return None,
+    let drain = match setting.program.as_str() {
+        "epro-producer-api" => setting.seconds("intake", "drain"),
+        "epro-worker" => setting.seconds("worker", "drain"),
+        _ => Some(CONSOLE),
     };
-    let Some(drain) = setting.seconds(section, "drain") else {
-        return Some(format!("{section}.drain can't be read"));
-    };
+    let Some(drain) = drain else { return Some("nobody knows how long it drains".into()) };
     let rest = list(&pod["containers"])
         .filter_map(|container| container["lifecycle"]["preStop"]["sleep"]["seconds"].as_f64());
     let needed = drain + rest.fold(0.0, f64::max) + MARGIN;

@@ -1,19 +1,29 @@
 //! What one object calls another by is what the other is called.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::k8s::objects::{Objects, containers, list, name, pod};
+use crate::k8s::objects::{Objects, containers, list, matches, name, pod};
+
+type Labels = Map<String, Value>;
 
 pub(super) fn check(objects: &Objects, readme: &str, problems: &mut Vec<String>) {
-    for workload in objects.workloads() {
-        for (kind, named) in mounted(pod(workload)) {
-            let known = objects.named(kind, named).is_some()
-                || kind == "Secret"
-                    && named.as_str().is_some_and(|named| readme.contains(&format!("`{named}`")));
-            if !known {
-                problems.push(format!("{}: there is no {kind} {named}", name(workload)));
+    for object in &objects.0 {
+        for (kind, named) in wanted(object) {
+            // Secrets come from outside, by the names that the README gives them.
+            let outside =
+                kind == "Secret" && named.as_str().is_some_and(|is| readme.contains(&format!("`{is}`")));
+            if !outside && objects.named(kind, named).is_none() {
+                problems.push(format!("{}: there is no {kind} {named}", name(object)));
             }
         }
+        if selections(object).iter().any(|labels| !objects.0.iter().any(|other| wears(other, labels))) {
+            problems.push(format!("{} selects no pod", name(object)));
+        }
+        if let Some(problem) = unreached(objects, object) {
+            problems.push(format!("{}: {problem}", name(object)));
+        }
+    }
+    for workload in objects.workloads() {
         let account = &pod(workload)["serviceAccountName"];
         match objects.named("ServiceAccount", account) {
             Some(account) if account["automountServiceAccountToken"] == false => {}
@@ -21,17 +31,9 @@ pub(super) fn check(objects: &Objects, readme: &str, problems: &mut Vec<String>)
             None => problems.push(format!("{}: there is no ServiceAccount {account}", name(workload))),
         }
     }
-    for kind in ["Service", "PodDisruptionBudget", "NetworkPolicy"] {
-        for selecting in objects.of(kind) {
-            if selects(selecting).is_some_and(|labels| !objects.0.iter().any(|object| wears(object, labels)))
-            {
-                problems.push(format!("{} selects no pod", name(selecting)));
-            }
-        }
-    }
     let denies = |policy: &&Value| {
         let spec = &policy["spec"];
-        spec["podSelector"].as_object().is_some_and(serde_json::Map::is_empty)
+        spec["podSelector"].as_object().is_some_and(Map::is_empty)
             && spec["ingress"].is_null()
             && spec["egress"].is_null()
             && list(&spec["policyTypes"]).count() == 2
@@ -46,6 +48,34 @@ pub(super) fn check(objects: &Objects, readme: &str, problems: &mut Vec<String>)
     }
 }
 
+/// Kind and name of every object that this one calls by its name.
+fn wanted(object: &Value) -> Vec<(&str, &Value)> {
+    let spec = &object["spec"];
+    let wanted: Vec<(&str, &Value)> = match object["kind"].as_str().unwrap_or_default() {
+        "Deployment" | "StatefulSet" | "Job" => mounted(pod(object)),
+        "HorizontalPodAutoscaler" => target(spec),
+        "ScaledObject" => {
+            let keys = list(&spec["triggers"]).map(|trigger| &trigger["authenticationRef"]["name"]);
+            target(spec).into_iter().chain(keys.map(|named| ("TriggerAuthentication", named))).collect()
+        }
+        "TriggerAuthentication" => {
+            list(&spec["secretTargetRef"]).map(|target| ("Secret", &target["name"])).collect()
+        }
+        "Ingress" => list(&spec["tls"]).map(|tls| ("Secret", &tls["secretName"])).collect(),
+        "Cluster" => {
+            list(&spec["managed"]["roles"]).map(|role| ("Secret", &role["passwordSecret"]["name"])).collect()
+        }
+        _ => Vec::new(),
+    };
+    wanted.into_iter().filter(|(_, named)| named.is_string()).collect()
+}
+
+/// Whom a scaler scales.
+fn target(spec: &Value) -> Vec<(&str, &Value)> {
+    let target = &spec["scaleTargetRef"];
+    vec![(target["kind"].as_str().unwrap_or("Deployment"), &target["name"])]
+}
+
 /// ConfigMaps and Secrets that a pod wants.
 fn mounted(pod: &Value) -> Vec<(&'static str, &Value)> {
     let sources = || list(&pod["volumes"]).flat_map(|volume| list(&volume["projected"]["sources"]));
@@ -53,26 +83,60 @@ fn mounted(pod: &Value) -> Vec<(&'static str, &Value)> {
     let maps = sources().map(|source| &source["configMap"]["name"]);
     let maps = maps.chain(from.map(|from| &from["configMapRef"]["name"])).map(|named| ("ConfigMap", named));
     let secrets = sources().map(|source| ("Secret", &source["secret"]["name"]));
-    maps.chain(secrets).filter(|(_, named)| named.is_string()).collect()
+    maps.chain(secrets).collect()
 }
 
-/// The labels that a selector wants; `None` where it takes all, or is written as expressions.
-fn selects(object: &Value) -> Option<&serde_json::Map<String, Value>> {
+/// The labels that an object wants pods to wear: together those of `matchLabels`, and each value of an expression.
+fn selections(object: &Value) -> Vec<Labels> {
     let spec = &object["spec"];
     let selector = match object["kind"].as_str() {
-        Some("Service") => &spec["selector"],
-        Some("NetworkPolicy") => &spec["podSelector"]["matchLabels"],
-        _ => &spec["selector"]["matchLabels"],
+        Some("Service") => return spec["selector"].as_object().cloned().into_iter().collect(),
+        Some("NetworkPolicy") => &spec["podSelector"],
+        Some("PodDisruptionBudget") => &spec["selector"],
+        _ => return Vec::new(),
     };
-    selector.as_object()
+    let each = list(&selector["matchExpressions"]).flat_map(|expression| {
+        let key = expression["key"].as_str().unwrap_or_default();
+        list(&expression["values"]).map(move |value| Labels::from_iter([(key.to_owned(), value.clone())]))
+    });
+    selector["matchLabels"].as_object().cloned().into_iter().chain(each).collect()
 }
 
 /// Whether the pods of an object wear the labels; those of an operator's cluster wear its name.
-fn wears(object: &Value, labels: &serde_json::Map<String, Value>) -> bool {
+fn wears(object: &Value, labels: &Labels) -> bool {
     let operated = ["RabbitmqCluster", "Cluster"].iter().any(|kind| object["kind"] == *kind);
     let worn = &object["spec"]["template"]["metadata"]["labels"];
     labels.iter().all(|(key, value)| match operated {
         true => &object["metadata"]["name"] == value,
         false => &worn[key] == value,
     })
+}
+
+/// A Service's port that an Ingress or a ServiceMonitor wants and nobody has.
+fn unreached(objects: &Objects, object: &Value) -> Option<String> {
+    let spec = &object["spec"];
+    let has = |service: &Value, port: &Value| {
+        let is_it = |has: &Value| &has["name"] == port || &has["port"] == port;
+        !port.is_null() && list(&service["spec"]["ports"]).any(is_it)
+    };
+    match object["kind"].as_str()? {
+        "Ingress" => {
+            let paths = list(&spec["rules"]).flat_map(|rule| list(&rule["http"]["paths"]));
+            let mut backends = paths.map(|path| &path["backend"]["service"]);
+            let lost = backends.find(|backend| {
+                let (name, number) = (&backend["port"]["name"], &backend["port"]["number"]);
+                let service = objects.named("Service", &backend["name"]);
+                !service.is_some_and(|service| has(service, name) || has(service, number))
+            })?;
+            Some(format!("there is no Service {} with port {}", lost["name"], lost["port"]))
+        }
+        "ServiceMonitor" => {
+            let labels = |service: &&Value| matches(&spec["selector"], &service["metadata"]["labels"]);
+            let services: Vec<&Value> = objects.of("Service").filter(labels).collect();
+            let lost = list(&spec["endpoints"])
+                .find(|endpoint| !services.iter().any(|service| has(service, &endpoint["port"])))?;
+            Some(format!("there is no Service of its labels with port {}", lost["port"]))
+        }
+        _ => None,
+    }
 }

@@ -1,0 +1,101 @@
+//! The section of docs/PROOF.md on speed and memory, made of recorded runs and of nothing else.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::section;
+
+/// Recorded runs, below the folder of the documentation.
+const RUNS: [&str; 2] = ["proof/bench.json", "proof/bench-million.json"];
+const PAGE: &str = "PROOF.md";
+
+/// The page as the recorded runs want it.
+///
+/// # Errors
+/// What of them can't be read.
+pub fn drawn(docs: &Path) -> Result<String> {
+    let mut out = String::new();
+    for run in RUNS {
+        let file = std::fs::read_to_string(docs.join(run)).with_context(|| format!("read {run}"))?;
+        let run: Value = serde_json::from_str(&file).with_context(|| format!("read {run}"))?;
+        out.push_str(&table(&run).context("a recorded run lacks something")?);
+    }
+    section::replaced(&std::fs::read_to_string(docs.join(PAGE))?, "speed", &out)
+}
+
+/// Writes that page.
+///
+/// # Errors
+/// As [`drawn`].
+pub fn draw(docs: &Path) -> Result<()> {
+    Ok(std::fs::write(docs.join(PAGE), drawn(docs)?)?)
+}
+
+fn table(run: &Value) -> Option<String> {
+    let (machine, lines) = (&run["machine"], run["lines"].as_array()?);
+    let mut out = format!(
+        "\n`{}`, {}, commit {}, {} cores ({}), RabbitMQ {}, PostgreSQL {}:\n\n",
+        run["command"].as_str()?,
+        run["at"].as_str()?,
+        run["commit"].as_str()?,
+        machine["cores"],
+        machine["cpu"].as_str()?,
+        machine["rabbitmq"].as_str()?,
+        machine["postgresql"].as_str()?,
+    );
+    out.push_str("| figure | ours | limit | compared | goal | |\n|---|---|---|---|---|---|\n");
+    for line in lines {
+        let unit = line["unit"].as_str()?;
+        let ours = number(line["ours"].as_f64()?);
+        let limit = line["limit"].as_f64().map(|limit| format!("{} {unit}", number(limit)));
+        let compared = limit
+            .as_ref()
+            .map(|_| line["measured"].as_f64())
+            .map(|ratio| format!("{:.2}", ratio.unwrap_or(0.0)));
+        let (least, most) = (line["goal"]["at_least"].as_f64(), line["goal"]["at_most"].as_f64());
+        let goal = least.map(|least| format!("≥ {least}")).or(most.map(|most| format!("≤ {most}")));
+        let ok = line["ok"].as_bool().map(|ok| if ok { "ok" } else { "**short**" });
+        let _ = writeln!(
+            out,
+            "| {} | {ours} {unit} | {} | {} | {} | {} |",
+            line["figure"].as_str()?,
+            limit.unwrap_or_default(),
+            compared.unwrap_or_default(),
+            goal.unwrap_or_default(),
+            ok.unwrap_or_default(),
+        );
+    }
+    Some(out)
+}
+
+fn number(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_line_says_what_was_measured_beside_its_limit_and_its_goal() {
+        let run = json!({
+            "command": "./dev bench", "at": "2026-11-28", "commit": "abc",
+            "machine": {"cores": 2, "cpu": "a cpu", "rabbitmq": "3", "postgresql": "15"},
+            "lines": [
+                {"figure": "drain", "ours": 28000.4, "unit": "/s", "limit": 30000.0, "measured": 0.9333,
+                 "goal": {"at_least": 0.8}, "ok": true},
+                {"figure": "peak", "ours": 70.25, "unit": "MB", "limit": null, "measured": 70.25,
+                 "goal": {"at_most": 64.0}, "ok": false},
+            ],
+        });
+        let table = table(&run).unwrap();
+        assert!(table.contains("| drain | 28000 /s | 30000 /s | 0.93 | ≥ 0.8 | ok |"), "{table}");
+        assert!(table.contains("| peak | 70.25 MB |  |  | ≤ 64 | **short** |"), "{table}");
+        assert!(table.contains("commit abc, 2 cores (a cpu), RabbitMQ 3, PostgreSQL 15"), "{table}");
+        assert_eq!(super::table(&json!({"lines": []})), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! What is in use: channels, sessions, memory. Afterwards it must be what it was before the first fault.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::field::{Crew, World};
+use crate::Service;
+
+/// A door looks at the queues now and then, on a channel that comes and goes.
+const PASSING: i64 = 2;
+
+/// At the services.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InUse {
+    channels: i64,
+    sessions: i64,
+}
+
+impl InUse {
+    pub(super) async fn of(world: &World<'_>) -> Result<Self> {
+        let vhost = world.stack.vhost();
+        let channels =
+            vhost.management().get(&format!("/api/vhosts/{}/channels?columns=name", vhost.name())).await?;
+        let channels = channels.as_array().map_or(0, Vec::len);
+        let link = world.stack.database().connect().await?;
+        let sessions =
+            link.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").await?;
+        Ok(Self { channels: i64::try_from(channels).unwrap_or(i64::MAX), sessions })
+    }
+
+    /// The higher one of each.
+    pub(super) fn or_more(self, other: Self) -> Self {
+        Self { channels: self.channels.max(other.channels), sessions: self.sessions.max(other.sessions) }
+    }
+
+    pub(super) fn is_back_at(self, before: Self) -> bool {
+        self.channels <= before.channels + PASSING && self.sessions <= before.sessions + PASSING
+    }
+}
+
+/// Resident memory in MiB: that of the larger one of each two processes.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Memory {
+    /// Doors.
+    pub door: f64,
+    /// Workers.
+    pub worker: f64,
+}
+
+impl Memory {
+    /// Now.
+    pub(super) fn now(crew: &Crew) -> Result<Self> {
+        Self::of(crew, Service::rss_mib)
+    }
+
+    /// Since they were started, at its highest.
+    pub(super) fn peak(crew: &Crew) -> Result<Self> {
+        Self::of(crew, Service::peak_rss_mib)
+    }
+
+    fn of(crew: &Crew, look: fn(&Service) -> Result<f64>) -> Result<Self> {
+        let larger = |two: &[Service; 2]| Ok::<_, anyhow::Error>(look(&two[0])?.max(look(&two[1])?));
+        Ok(Self { door: larger(&crew.doors)?, worker: larger(&crew.workers)? })
+    }
+
+    pub(super) fn is_within(self, before: Self, growth: f64) -> bool {
+        self.door <= growth * before.door && self.worker <= growth * before.worker
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_may_grow_by_a_tenth_in_neither_of_the_two() {
+        let warm = Memory { door: 20.0, worker: 30.0 };
+        assert!(Memory { door: 22.0, worker: 33.0 }.is_within(warm, 1.1));
+        assert!(!Memory { door: 22.1, worker: 10.0 }.is_within(warm, 1.1));
+        assert!(!Memory { door: 10.0, worker: 33.1 }.is_within(warm, 1.1));
+    }
+}

@@ -1,0 +1,152 @@
+//! What runs came to, a line of JSON each; and what docs/PROOF.md says of them, made of nothing else.
+
+mod page;
+mod plot;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::field::Ground;
+use super::in_use::Memory;
+use super::judge::Account;
+use super::plan::Need;
+use super::run::Verdict;
+use crate::section;
+
+/// Where runs are recorded and drawn, below the folder of the documentation.
+const RUNS: &str = "proof/faults.jsonl";
+const PLOT: &str = "proof/faults.svg";
+const PAGE: &str = "PROOF.md";
+
+/// What was the same in every run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setting {
+    /// The commit, with `-dirty` where something was changed since.
+    pub commit: Option<String>,
+    /// Version of RabbitMQ.
+    pub rabbitmq: String,
+    /// Version of PostgreSQL.
+    pub postgresql: String,
+    /// Faults that could not be had there, and what they take.
+    pub left_out: Vec<String>,
+}
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// When it had ended, RFC 3339 in UTC.
+    pub at: String,
+    /// What its faults are made of.
+    pub seed: u64,
+    /// From its first fault to its last, in seconds.
+    pub seconds: f64,
+    /// On what.
+    pub setting: Setting,
+    /// Faults by kind.
+    pub faults: BTreeMap<String, usize>,
+    /// What was counted, if all was as promised.
+    pub account: Option<Account>,
+    /// What was not.
+    pub wrong: Option<String>,
+    /// Memory before the first fault, at its highest.
+    pub warm: Memory,
+    /// Memory at the end.
+    pub memory: Memory,
+}
+
+impl Setting {
+    /// What a ground says of itself.
+    pub async fn of(ground: &Ground) -> Result<Self> {
+        let (rabbitmq, postgresql) = ground.versions().await?;
+        let commit = std::env::var("EPRO_TEST_COMMIT").ok().filter(|commit| !commit.is_empty());
+        let left_out = Need::ALL.into_iter().filter(|need| !ground.has(*need));
+        let left_out = left_out.map(|need| need.left_out().to_owned()).collect();
+        Ok(Self { commit, rabbitmq, postgresql, left_out })
+    }
+}
+
+impl Record {
+    /// What a verdict says, now.
+    pub fn of(verdict: &Verdict, setting: &Setting) -> Result<Self> {
+        let faults = verdict.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
+        Ok(Self {
+            at: OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?,
+            seed: verdict.seed,
+            seconds: (verdict.took.as_secs_f64() * 10.0).round() / 10.0,
+            setting: setting.clone(),
+            faults,
+            account: verdict.outcome.as_ref().ok().cloned(),
+            wrong: verdict.outcome.as_ref().err().cloned(),
+            warm: verdict.warm,
+            memory: verdict.memory,
+        })
+    }
+
+    /// Adds it to a file, as its last line.
+    pub fn append(&self, file: &Path) -> Result<()> {
+        let mut line = serde_json::to_string(self)?;
+        line.push('\n');
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        let mut opened = opened.with_context(|| format!("open {}", file.display()))?;
+        Ok(opened.write_all(line.as_bytes())?)
+    }
+}
+
+/// What docs/PROOF.md and its plot have to be, by what is recorded: their contents, in this order. Nothing is drawn
+/// before there is a run.
+pub fn drawn(docs: &Path) -> Result<(String, Option<String>)> {
+    let records = read(&docs.join(RUNS))?;
+    let page = std::fs::read_to_string(docs.join(PAGE)).context("docs/PROOF.md")?;
+    let page = section::replaced(&page, "faults", &page::section(&records, PLOT))?;
+    Ok((page, (!records.is_empty()).then(|| plot::svg(&records))))
+}
+
+/// Writes both.
+pub fn draw(docs: &Path) -> Result<()> {
+    let (page, plot) = drawn(docs)?;
+    std::fs::write(docs.join(PAGE), page)?;
+    if let Some(plot) = plot {
+        std::fs::write(docs.join(PLOT), plot)?;
+    }
+    Ok(())
+}
+
+/// The plot as it is there.
+pub fn plotted(docs: &Path) -> Option<String> {
+    std::fs::read_to_string(docs.join(PLOT)).ok()
+}
+
+/// No file: no run.
+fn read(file: &Path) -> Result<Vec<Record>> {
+    if !file.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(file)?;
+    let line = |line: &str| {
+        serde_json::from_str::<Record>(line).with_context(|| format!("a line of {}", file.display()))
+    };
+    text.lines().map(line).collect()
+}
+
+/// Faults by kind over all runs, the most frequent first.
+fn by_kind(records: &[Record]) -> Vec<(&str, usize)> {
+    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    for (kind, count) in records.iter().flat_map(|record| &record.faults) {
+        *all.entry(kind).or_default() += count;
+    }
+    let mut all: Vec<_> = all.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    all
+}
+
+#[cfg(test)]
+mod tests;

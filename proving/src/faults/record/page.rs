@@ -1,0 +1,81 @@
+//! The section of docs/PROOF.md.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::{Record, by_kind};
+use crate::faults::judge::Account;
+
+/// What the runs came to.
+pub(super) fn section(records: &[Record], plot: &str) -> String {
+    if records.is_empty() {
+        return "No run is recorded yet.\n".to_owned();
+    }
+    let mut out = summary(records);
+    let _ = write!(out, "\n![faults by kind]({plot})\n\n{}", counted(records));
+    out.push_str("\n| fault | times |\n|---|---|\n");
+    for (kind, count) in by_kind(records) {
+        let _ = writeln!(out, "| {kind} | {count} |");
+    }
+    let left_out: BTreeSet<&String> = records.iter().flat_map(|record| &record.setting.left_out).collect();
+    for one in left_out {
+        let _ = writeln!(out, "\nLeft out in some runs: {one}.");
+    }
+    for record in records {
+        if let Some(wrong) = &record.wrong {
+            let first = wrong.lines().next().unwrap_or_default();
+            let _ = writeln!(out, "\n**Not as promised**, seed {}: {first}", record.seed);
+        }
+    }
+    out
+}
+
+fn summary(records: &[Record]) -> String {
+    let faults: usize = records.iter().flat_map(|record| record.faults.values()).sum();
+    let minutes = records.iter().map(|record| record.seconds).sum::<f64>() / 60.0;
+    let well = records.iter().filter(|record| record.wrong.is_none()).count();
+    let days = |record: &Record| record.at.get(..10).unwrap_or_default().to_owned();
+    let (first, last) = (records.first().map(days), records.last().map(days));
+    let on = |of: fn(&Record) -> &str| records.iter().map(of).collect::<BTreeSet<_>>();
+    let list = |words: BTreeSet<&str>| words.into_iter().collect::<Vec<_>>().join(", ");
+    format!(
+        "{faults} faults in {} runs, {minutes:.0} minutes under fire: **{well} of {} as promised**. Recorded from {} \
+         to {}, with RabbitMQ {} and PostgreSQL {}, of commit {}.\n",
+        records.len(),
+        records.len(),
+        first.unwrap_or_default(),
+        last.unwrap_or_default(),
+        list(on(|record| &record.setting.rabbitmq)),
+        list(on(|record| &record.setting.postgresql)),
+        list(on(|record| record.setting.commit.as_deref().unwrap_or("unknown"))),
+    )
+}
+
+/// What the judge counted, in the runs that were as promised.
+fn counted(records: &[Record]) -> String {
+    let sum = |of: fn(&Account) -> usize| {
+        records.iter().filter_map(|one| one.account.as_ref()).map(of).sum::<usize>()
+    };
+    let figures: [(&str, usize); 8] = [
+        ("answered 202, by id and bytes", sum(|account| account.accepted)),
+        ("stored once, byte for byte", sum(|account| account.stored)),
+        ("quarantined: in hand alone when a process was killed, twice", sum(|account| account.quarantined)),
+        ("copies noted as such", sum(|account| account.duplicates)),
+        ("dangerous answers, each with alert, notice and mail", sum(|account| account.alerts)),
+        ("deliveries, each at the hospital once", sum(|account| account.deliveries)),
+        ("tries charged while the hospital took others", sum(|account| account.charged)),
+        ("audit rows hashed anew, all chains whole", sum(|account| account.audited)),
+    ];
+    let mut out = "| what the oracle counted | |\n|---|---|\n".to_owned();
+    for (what, count) in figures {
+        let _ = writeln!(out, "| {what} | {count} |");
+    }
+    let grown = |of: fn(&Record) -> f64| records.iter().map(of).fold(0.0, f64::max);
+    let door = grown(|record| record.memory.door / record.warm.door);
+    let worker = grown(|record| record.memory.worker / record.warm.worker);
+    let _ = writeln!(
+        out,
+        "| memory at the end over memory when warm, highest: door, worker | {door:.2}, {worker:.2} |"
+    );
+    out
+}

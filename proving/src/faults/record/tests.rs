@@ -1,0 +1,68 @@
+use super::*;
+
+fn record(seed: u64, faults: &[(&str, usize)], wrong: Option<&str>) -> Record {
+    let setting = Setting {
+        commit: Some("abc".into()),
+        rabbitmq: "3.10.8".into(),
+        postgresql: "15".into(),
+        left_out: vec!["a clock".into()],
+    };
+    Record {
+        at: "2026-11-28T01:02:03Z".into(),
+        seed,
+        seconds: 60.0,
+        setting,
+        faults: faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+        account: wrong.is_none().then(|| Account { accepted: 7, ..Account::default() }),
+        wrong: wrong.map(str::to_owned),
+        warm: Memory { door: 20.0, worker: 20.0 },
+        memory: Memory { door: 20.0, worker: 21.0 },
+    }
+}
+
+fn two() -> Vec<Record> {
+    vec![
+        record(1, &[("hop cut", 3), ("disk full", 1)], None),
+        record(2, &[("disk full", 4)], Some("1 answered 202 and nowhere\nand more")),
+    ]
+}
+
+#[test]
+fn what_is_appended_is_read_again_line_by_line() {
+    let folder = std::env::temp_dir().join(format!("epro-record-{}", uuid::Uuid::now_v7().simple()));
+    let file = folder.join("proof/faults.jsonl");
+    assert!(read(&file).unwrap().is_empty(), "no file: no run");
+    for record in two() {
+        record.append(&file).unwrap();
+    }
+    let again = read(&file).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(again.iter().map(|record| record.seed).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(again[0].account.as_ref().map(|account| account.accepted), Some(7));
+    assert_eq!(by_kind(&again), [("disk full", 5), ("hop cut", 3)]);
+}
+
+#[test]
+fn the_section_counts_every_fault_and_hides_no_run_that_failed() {
+    let section = page::section(&two(), "proof/faults.svg");
+    for words in [
+        "8 faults in 2 runs",
+        "**1 of 2 as promised**",
+        "| disk full | 5 |",
+        "| answered 202, by id and bytes | 7 |",
+        "1.00, 1.05 |",
+        "Left out in some runs: a clock.",
+        "**Not as promised**, seed 2: 1 answered 202 and nowhere\n",
+    ] {
+        assert!(section.contains(words), "{words:?} is not in\n{section}");
+    }
+    assert!(page::section(&[], "x").starts_with("No run"));
+}
+
+#[test]
+fn the_plot_has_a_bar_a_kind_and_a_box_a_run() {
+    let svg = plot::svg(&two());
+    assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+    assert_eq!(svg.matches("#9bb8d3").count(), 2);
+    assert_eq!(svg.matches("<title>").count(), 2);
+}
