@@ -1,6 +1,9 @@
-//! The file of an anchor.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = epro_schemas::audit::anchor::Anchor::read(bytes, &[]);
+    targets::anchor(bytes);
 });

@@ -1,6 +1,9 @@
-//! A line of an exported audit trail.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Ok(event) = serde_json::from_slice::<epro_schemas::audit::event::Event>(bytes) { let _ = event.hashed(); }
+    targets::audit_event(bytes);
 });

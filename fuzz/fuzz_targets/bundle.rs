@@ -1,6 +1,9 @@
-//! A Bundle of them.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = epro_schemas::fhir::Bundle::parse(bytes, 1000);
+    targets::bundle(bytes);
 });

@@ -1,6 +1,9 @@
-//! What a seal held.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = epro_schemas::envelope::Envelope::decode(bytes::Bytes::copy_from_slice(bytes));
+    targets::envelope(bytes);
 });

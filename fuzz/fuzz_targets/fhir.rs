@@ -1,6 +1,9 @@
-//! A QuestionnaireResponse.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = epro_schemas::fhir::Response::parse(bytes);
+    targets::fhir(bytes);
 });

@@ -1,6 +1,9 @@
-//! An instrument file.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Ok(text) = std::str::from_utf8(bytes) { let _ = epro_schemas::instrument::Instrument::read(text); }
+    targets::instrument(bytes);
 });

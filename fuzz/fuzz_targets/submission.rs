@@ -1,6 +1,9 @@
-//! The native form of a submission.
 #![no_main]
+#![allow(dead_code)]
+
+#[path = "../targets.rs"]
+mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = epro_schemas::submission::Submission::parse(bytes);
+    targets::submission(bytes);
 });
