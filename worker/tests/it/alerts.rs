@@ -87,7 +87,7 @@ async fn a_dangerous_answer_is_a_mail_in_the_inbox_and_a_row_that_says_so() {
     let alert = the_alert(&stack).await;
     assert!(mails[0].text.contains(&format!("https://epro.example/alerts/{alert}")), "{}", mails[0].text);
     assert_eq!(link.count(UNDONE).await.unwrap(), 1, "only an acknowledgement ends it");
-    for word in ["Quillon", id(&submission), "44260", "LA6570"] {
+    for word in ["Quillon", id(&submission), "44260-8", "LA6570-1"] {
         assert!(!mails[0].raw.contains(word), "{word}: {}", mails[0].raw);
     }
     for word in ["Quillon", "lee@h004.example"] {

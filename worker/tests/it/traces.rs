@@ -173,7 +173,7 @@ async fn one_submission_is_one_trace_from_the_door_through_a_wait_to_the_hospita
     assert!(link.count(&audited).await.unwrap() >= 2, "the submission and its delivery");
 
     let bodies = receiver.bodies();
-    for word in ["Quillon", "lee@", "44260", "LA6570", id(&submission)] {
+    for word in ["Quillon", "lee@", "44260-8", "LA6570-1", id(&submission)] {
         assert!(!bodies.contains(word), "{word}");
     }
     for service in [&api, &worker] {
