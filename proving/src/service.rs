@@ -171,6 +171,13 @@ impl Service {
         self.memory_mib("VmHWM:")
     }
 
+    /// Its peak begins anew, at what is resident now.
+    ///
+    /// Source: `clear_refs` in proc(5), 5 since Linux 4.0.
+    pub fn forget_peak_rss(&self) -> Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.pid), "5")?)
+    }
+
     /// Resident memory now, MiB.
     pub fn rss_mib(&self) -> Result<f64> {
         self.memory_mib("VmRSS:")

@@ -24,9 +24,11 @@ pub struct Depth {
     pub api_few: f64,
     /// The API, while it took them in front of that queue.
     pub api: f64,
-    /// The worker, after its first fifth.
-    pub worker_early: f64,
-    /// The worker, after all of them.
+    /// The worker, while it stored the first fifth of them.
+    pub worker_first: f64,
+    /// The worker, while it stored the last fifth: as much work, so that as many moments can be its peak.
+    pub worker_last: f64,
+    /// The worker, over all of them.
     pub worker: f64,
 }
 
@@ -46,7 +48,8 @@ pub async fn measure(
         queued: count,
         api_few: middle(|depth| depth.api_few)?,
         api: middle(|depth| depth.api)?,
-        worker_early: middle(|depth| depth.worker_early)?,
+        worker_first: middle(|depth| depth.worker_first)?,
+        worker_last: middle(|depth| depth.worker_last)?,
         worker: middle(|depth| depth.worker)?,
     })
 }
@@ -58,17 +61,16 @@ async fn once(ground: &Ground, template: &Message, count: usize, requests: &Requ
     let api = taking(ground, requests).await?;
     let mut worker = ground.stack.worker().await?;
     let all = count + requests.len();
-    crate::until("the first of many to be stored", std::time::Duration::from_secs(120), || async {
-        let now = ground.link.count("SELECT count(*) FROM identified.submission").await?;
-        Ok((now >= all as i64 / 5).then_some(()))
-    })
-    .await?;
-    let worker_early = worker.peak_rss_mib()?;
+    ground.reaches(all / 5).await?;
+    let worker_first = worker.peak_rss_mib()?;
+    ground.reaches(all / 5 * 4).await?;
+    let before = worker.peak_rss_mib()?;
+    worker.forget_peak_rss()?;
     ground.stored(all).await?;
-    let peak = worker.peak_rss_mib()?;
+    let worker_last = worker.peak_rss_mib()?;
     ground.finish(&mut worker).await?;
     ground.empty("H004").await?;
-    Ok(Depth { queued: count, api_few, api, worker_early, worker: peak })
+    Ok(Depth { queued: count, api_few, api, worker_first, worker_last, worker: before.max(worker_last) })
 }
 
 /// The peak of an API that takes requests.

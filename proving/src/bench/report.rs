@@ -115,7 +115,7 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
             _ => ["worker: peak RSS, 100,000 queued", "API: peak RSS, 100,000 queued"],
         };
         lines.push(memory(worker, depth.worker, 64.0));
-        lines.push(growth("  beside its peak after the first fifth", depth.worker, depth.worker_early));
+        lines.push(growth("  over the last fifth, beside the first", depth.worker_last, depth.worker_first));
         lines.push(memory(api, depth.api, 48.0));
         lines.push(growth("  beside its peak in front of an empty queue", depth.api, depth.api_few));
     }
