@@ -42,25 +42,33 @@ async fn asked(database: &Database) -> i64 {
 #[tokio::test]
 async fn a_trace_reads_no_table_whole() {
     let database = many().await;
-    database.run("SELECT pg_stat_force_next_flush()").await;
-    let (before, asked_before) = (read_whole(&database).await, asked(&database).await);
-    assert!(before.len() >= 8, "{before:?}");
     let submission: Uuid = database.rows("SELECT md5('s1')::uuid").await[0].get(0);
-
-    let store = database.store();
-    let trace = store.trace(submission).await.unwrap().unwrap();
-    assert_eq!(store.trace_ids(&[submission]).await.unwrap().len(), 1);
-    drop(store);
-    while asked(&database).await == asked_before {
-        tokio::task::yield_now().await;
+    let mut looks = Vec::new();
+    // What others did to these tables earlier may be counted late; what a trace does itself is counted at each.
+    for _ in 0..3 {
+        database.run("SELECT pg_stat_force_next_flush()").await;
+        let (before, asked_before) = (read_whole(&database).await, asked(&database).await);
+        assert!(before.len() >= 8, "{before:?}");
+        let store = database.store();
+        let trace = store.trace(submission).await.unwrap().unwrap();
+        assert_eq!(store.trace_ids(&[submission]).await.unwrap().len(), 1);
+        drop(store);
+        while asked(&database).await == asked_before {
+            tokio::task::yield_now().await;
+        }
+        let what: Vec<&str> = trace.steps.iter().map(|step| step.what.as_str()).collect();
+        for step in
+            ["received", "submission.stored", "alert", "notice", "delivery", "call", "risk", "dead letter"]
+        {
+            assert!(what.contains(&step), "{step}: {what:?}");
+        }
+        let after = read_whole(&database).await;
+        if after == before {
+            return;
+        }
+        looks.push((before, after));
     }
-    let what: Vec<&str> = trace.steps.iter().map(|step| step.what.as_str()).collect();
-    for step in
-        ["received", "submission.stored", "alert", "notice", "delivery", "call", "risk", "dead letter"]
-    {
-        assert!(what.contains(&step), "{step}: {what:?}");
-    }
-    assert_eq!(read_whole(&database).await, before);
+    panic!("{looks:#?}");
 }
 
 #[tokio::test]
