@@ -4,6 +4,8 @@
 //! other study. Its questions wait in the broker until it answers again.
 
 mod answer;
+#[cfg(test)]
+mod believed;
 pub(crate) mod model;
 mod question;
 mod settle;
