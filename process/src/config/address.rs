@@ -1,5 +1,7 @@
 //! Addresses of services: a URL in the configuration, or in a file that it names.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -61,6 +63,12 @@ fn check(section: &mut Section<'_>, key: &str, text: &str, scheme: &Scheme, inse
     let host = url.host_str().unwrap_or_default().to_owned();
     if !scheme.names.contains(&url.scheme()) || host.is_empty() {
         section.problem(key, scheme.rule);
+    } else if url.scheme().starts_with("postgres") && says_two_things(text, &url) {
+        section.problem(
+            key,
+            "must say everything once, and its host before the database: no host or hostaddr behind it, no \
+             fragment, and an @ of a name or a password as %40",
+        );
     } else if !insecure && !is_secure(&url) && !is_loopback(&host) {
         section.problem(
             key,
@@ -68,6 +76,18 @@ fn check(section: &mut Section<'_>, key: &str, text: &str, scheme: &Scheme, inse
              the network is trusted",
         );
     }
+}
+
+/// Whether PostgreSQL's client library could take it for another server or another mode than is looked at here. It
+/// takes the first `@` for the end of the password, wherever that stands, knows no fragment, and of what is said
+/// twice believes the last.
+fn says_two_things(text: &str, url: &Url) -> bool {
+    let mut said = BTreeSet::new();
+    let twice = url
+        .query_pairs()
+        .any(|(name, _)| matches!(name.as_ref(), "host" | "hostaddr") || !said.insert(name.into_owned()));
+    let signs_in = !url.username().is_empty() || url.password().is_some();
+    twice || url.fragment().is_some() || text.matches('@').count() > usize::from(signs_in)
 }
 
 /// Whether it says TLS.
