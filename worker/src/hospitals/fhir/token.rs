@@ -8,6 +8,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::credentials;
 use super::no_answer;
@@ -86,7 +87,7 @@ impl Issuer {
     pub(super) async fn fetch(&self) -> Result<Token, CallError> {
         let secret = credentials::read(&self.client_secret)?;
         // Section 2.3.1: both are form-encoded before they become user and password.
-        let encoded: SecretString = form(secret.expose_secret()).into();
+        let encoded = form_of_secret(&secret);
         let mut body = "grant_type=client_credentials".to_owned();
         if let Some(scope) = &self.scope {
             body.push_str("&scope=");
@@ -121,7 +122,7 @@ async fn read(response: Response, asked: Instant) -> Result<Token, CallError> {
         }
     }
     let body = body.map_err(|_| CallError::Silent { note: format!("{line}, but the answer broke off") })?;
-    let body = zeroize::Zeroizing::new(body);
+    let body = Zeroizing::new(body);
     let issued: Issued = serde_json::from_slice(&body)
         .map_err(|_| CallError::Denied { note: format!("{line}, but no token") })?;
     if !issued.token_type.eq_ignore_ascii_case("bearer") {
@@ -143,6 +144,14 @@ fn known(code: &str) -> &'static str {
         "invalid_scope",
     ];
     CODES.into_iter().find(|known| *known == code).unwrap_or("?")
+}
+
+/// At its longest from the start, so that it is never copied in order to grow.
+fn form_of_secret(secret: &SecretString) -> SecretString {
+    let secret = secret.expose_secret();
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * secret.len()));
+    encoded.extend(url::form_urlencoded::byte_serialize(secret.as_bytes()));
+    encoded.as_str().into()
 }
 
 fn form(text: &str) -> String {
