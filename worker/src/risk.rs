@@ -6,6 +6,9 @@
 mod answer;
 #[cfg(test)]
 mod believed;
+#[cfg(test)]
+#[path = "../../fuzz/risk.rs"]
+mod hostile;
 pub(crate) mod model;
 mod question;
 mod settle;
