@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 pub use alerts::{AlertsConfig, Content, Person, SmsConfig, SmtpConfig, SmtpTls, SystemConfig};
 pub use audit::AuditConfig;
@@ -130,12 +131,13 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
-        let text = match path.map(std::fs::read_to_string) {
-            None => String::new(),
+        // It may hold secrets.
+        let text = match path.map(|path| std::fs::read_to_string(path).map(Zeroizing::new)) {
+            None => Zeroizing::default(),
             Some(Ok(text)) => text,
             Some(Err(error)) => {
                 problems.push(Problem::new("--config", format!("the file can't be read: {}", error.kind())));
-                String::new()
+                Zeroizing::default()
             }
         };
         let base = path.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();

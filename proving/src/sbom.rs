@@ -1,8 +1,10 @@
 //! A bill of materials (CycloneDX 1.6, JSON): everything that the three binaries are built from on Linux, in the
-//! versions and with the hashes of Cargo.lock.
+//! versions and with the hashes of Cargo.lock, and the files of others that are part of them ([`vendored`]).
 //!
 //! It goes by `cargo tree`, which knows which features are in use. Cargo.lock alone names more: crates that some crate
 //! could have under a feature that nobody turns on.
+
+pub mod vendored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +14,13 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Builder;
+use vendored::Vendored;
+
+/// Whose binary has the console, and so what is vendored for it.
+const CONSOLE: &str = "epro-operator";
 
 /// What is shipped.
-const SHIPPED: [&str; 3] = ["epro-operator", "epro-producer-api", "epro-worker"];
+const SHIPPED: [&str; 3] = [CONSOLE, "epro-producer-api", "epro-worker"];
 
 /// What `cargo` has to be asked. Of the whole workspace, as everything is built.
 pub const TREE: [&str; 11] = [
@@ -40,33 +46,43 @@ struct Package {
     uses: BTreeSet<Key>,
 }
 
-/// The bill of what `cargo tree` said and of the text of Cargo.lock.
-pub fn bill(tree: &str, lock: &str, now: OffsetDateTime) -> Result<Value> {
+/// The bill of what `cargo tree` said, of the text of Cargo.lock and of what is vendored.
+pub fn bill(tree: &str, lock: &str, vendored: &[Vendored], now: OffsetDateTime) -> Result<Value> {
     let packages = shipped(read(tree)?)?;
     let hashes = hashes(lock);
     let version = &packages.keys().find(|(name, _)| name == SHIPPED[0]).context("nothing is shipped")?.1;
-    let components: Vec<Value> =
-        packages.iter().map(|(key, package)| component(key, package, hashes.get(key))).collect();
-    let mut uses: Vec<Value> = packages
-        .iter()
-        .map(|(key, package)| json!({"ref": purl(key), "dependsOn": package.uses.iter().map(purl).collect::<Vec<_>>()}))
-        .collect();
-    let roots: Vec<String> =
-        packages.keys().filter(|(name, _)| SHIPPED.contains(&name.as_str())).map(purl).collect();
-    uses.push(json!({"ref": "epro-relay", "dependsOn": roots}));
+    let crates = packages.iter().map(|(key, package)| component(key, package, hashes.get(key)));
+    let components: Vec<Value> = crates.chain(vendored.iter().map(Vendored::component)).collect();
     Ok(json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": format!("urn:uuid:{}", serial(lock)?),
+        "serialNumber": format!("urn:uuid:{}", serial(lock, vendored)?),
         "version": 1,
         "metadata": {
             "timestamp": now.format(&Rfc3339)?,
             "component": {"type": "application", "bom-ref": "epro-relay", "name": "epro-relay", "version": version},
         },
         "components": components,
-        "dependencies": uses,
+        "dependencies": uses(&packages, vendored),
     }))
+}
+
+/// Who uses whom.
+fn uses(packages: &BTreeMap<Key, Package>, vendored: &[Vendored]) -> Vec<Value> {
+    let of = |(key, package): (&Key, &Package)| {
+        let mut used: Vec<String> = package.uses.iter().map(purl).collect();
+        if key.0 == CONSOLE {
+            used.extend(vendored.iter().map(Vendored::purl));
+        }
+        json!({"ref": purl(key), "dependsOn": used})
+    };
+    let mut uses: Vec<Value> = packages.iter().map(of).collect();
+    uses.extend(vendored.iter().map(|file| json!({"ref": file.purl(), "dependsOn": []})));
+    let roots: Vec<String> =
+        packages.keys().filter(|(name, _)| SHIPPED.contains(&name.as_str())).map(purl).collect();
+    uses.push(json!({"ref": "epro-relay", "dependsOn": roots}));
+    uses
 }
 
 fn component(key: &Key, package: &Package, hash: Option<&String>) -> Value {
@@ -86,9 +102,10 @@ fn purl((name, version): &Key) -> String {
     format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"))
 }
 
-/// The same for the same Cargo.lock.
-fn serial(lock: &str) -> Result<uuid::Uuid> {
-    let digest = digest(&SHA256, lock.as_bytes());
+/// The same for the same Cargo.lock and the same files.
+fn serial(lock: &str, vendored: &[Vendored]) -> Result<uuid::Uuid> {
+    let files: String = vendored.iter().map(|file| file.component().to_string()).collect();
+    let digest = digest(&SHA256, format!("{lock}{files}").as_bytes());
     let bytes = digest.as_ref().first_chunk().context("a digest is longer")?;
     Ok(Builder::from_random_bytes(*bytes).into_uuid())
 }
@@ -168,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_shipped_is_listed_once_with_what_it_uses_and_nothing_else_is() {
-        let bill = bill(TREE, LOCK, OffsetDateTime::UNIX_EPOCH).unwrap();
+        let bill = bill(TREE, LOCK, &[], OffsetDateTime::UNIX_EPOCH).unwrap();
         let names: Vec<_> =
             bill["components"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
         assert_eq!(
@@ -183,13 +200,13 @@ mod tests {
         assert_eq!(bill["components"][5]["purl"], "pkg:cargo/zip@9.8.2%2Bc");
         assert_eq!(
             bill["serialNumber"],
-            super::bill(TREE, LOCK, OffsetDateTime::now_utc()).unwrap()["serialNumber"]
+            super::bill(TREE, LOCK, &[], OffsetDateTime::now_utc()).unwrap()["serialNumber"]
         );
     }
 
     #[test]
     fn a_tree_without_one_of_the_binaries_is_no_bill() {
         let tree = TREE.replace("0epro-worker", "0epro-another");
-        assert!(bill(&tree, LOCK, OffsetDateTime::UNIX_EPOCH).is_err());
+        assert!(bill(&tree, LOCK, &[], OffsetDateTime::UNIX_EPOCH).is_err());
     }
 }

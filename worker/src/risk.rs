@@ -4,6 +4,11 @@
 //! other study. Its questions wait in the broker until it answers again.
 
 mod answer;
+#[cfg(test)]
+mod believed;
+#[cfg(test)]
+#[path = "../../fuzz/risk.rs"]
+mod hostile;
 pub(crate) mod model;
 mod question;
 mod settle;

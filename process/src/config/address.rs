@@ -1,8 +1,12 @@
 //! Addresses of services: a URL in the configuration, or in a file that it names.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
+use zeroize::Zeroizing;
 
+use super::secret;
 use super::section::Section;
 
 /// What an address may look like.
@@ -34,40 +38,66 @@ pub(super) fn read(
     scheme: &Scheme,
     insecure: bool,
 ) -> Option<SecretString> {
-    let (text, key) = match (section.text(key), section.path(file_key)) {
+    let (text, key) = match (section.text(key).map(Zeroizing::new), section.path(file_key)) {
         (Some(_), Some(_)) => {
             section.problem(key, format!("stands beside {file_key}: give one of them"));
             return Some(SecretString::default());
         }
         (Some(text), None) => (text, key),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(text) => (text.trim_end_matches(['\r', '\n']).to_owned(), file_key),
-            Err(error) => {
-                section.problem(file_key, format!("can't be read: {}", error.kind()));
+        (None, Some(path)) => match secret::in_file(&path) {
+            Ok(text) => (text, file_key),
+            Err(rule) => {
+                section.problem(file_key, rule);
                 return Some(SecretString::default());
             }
         },
         (None, None) => return None,
     };
-    check(section, key, &text, scheme, insecure);
-    Some(SecretString::from(text))
+    let broken = parsed(&text, |url| broken(&text, url, scheme, insecure));
+    if let Some(rule) = broken.unwrap_or(Some(scheme.rule)) {
+        section.problem(key, rule);
+    }
+    Some(SecretString::from(text.as_str()))
 }
 
-fn check(section: &mut Section<'_>, key: &str, text: &str, scheme: &Scheme, insecure: bool) {
-    let Ok(url) = Url::parse(text) else {
-        section.problem(key, scheme.rule);
-        return;
-    };
-    let host = url.host_str().unwrap_or_default().to_owned();
+/// Looks at an address, if it is one. What it is parsed into holds a password, too, and is wiped.
+fn parsed<T>(text: &str, look: impl FnOnce(&Url) -> T) -> Option<T> {
+    let url = Url::parse(text).ok()?;
+    let seen = look(&url);
+    drop(Zeroizing::new(String::from(url)));
+    Some(seen)
+}
+
+/// The rule that an address breaks.
+fn broken(text: &str, url: &Url, scheme: &Scheme, insecure: bool) -> Option<&'static str> {
+    let host = url.host_str().unwrap_or_default();
     if !scheme.names.contains(&url.scheme()) || host.is_empty() {
-        section.problem(key, scheme.rule);
-    } else if !insecure && !is_secure(&url) && !is_loopback(&host) {
-        section.problem(
-            key,
+        Some(scheme.rule)
+    } else if url.scheme().starts_with("postgres") && says_two_things(text, url) {
+        Some(
+            "must say everything once, and its host before the database: no host or hostaddr behind it, no \
+             fragment, and an @ of a name or a password as %40",
+        )
+    } else if !insecure && !is_secure(url) && !is_loopback(host) {
+        Some(
             "is plain text beyond loopback; use TLS (amqps, https, sslmode=verify-full), or set insecure: true if \
              the network is trusted",
-        );
+        )
+    } else {
+        None
     }
+}
+
+/// Whether PostgreSQL's client library could take it for another server or another mode than is looked at here. It
+/// takes the first `@` for the end of the password, wherever that stands, knows no fragment, and of what is said
+/// twice believes the last.
+fn says_two_things(text: &str, url: &Url) -> bool {
+    let mut said = BTreeSet::new();
+    let twice = url
+        .query_pairs()
+        .any(|(name, _)| matches!(name.as_ref(), "host" | "hostaddr") || !said.insert(name.into_owned()));
+    let signs_in = !url.username().is_empty() || url.password().is_some();
+    twice || url.fragment().is_some() || text.matches('@').count() > usize::from(signs_in)
 }
 
 /// Whether it says TLS.
@@ -81,7 +111,7 @@ fn is_secure(url: &Url) -> bool {
 
 /// Whether an address says TLS.
 pub(super) fn says_tls(address: &SecretString) -> bool {
-    Url::parse(address.expose_secret()).is_ok_and(|url| is_secure(&url))
+    parsed(address.expose_secret(), is_secure).unwrap_or(false)
 }
 
 /// Whether a host name or address can only be this machine.
@@ -92,7 +122,8 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 /// An address as it may be shown: who and with which password is hidden.
 pub(super) fn printable(address: &SecretString) -> Option<String> {
-    let url = Url::parse(address.expose_secret()).ok()?;
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Some(format!("{}://[hidden]@{}{port}{}", url.scheme(), url.host_str()?, url.path()))
+    parsed(address.expose_secret(), |url| {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}://[hidden]@{}{port}{}", url.scheme(), url.host_str()?, url.path()))
+    })?
 }

@@ -10,7 +10,7 @@ use epro_schemas::seal::KeyRing;
 use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
 
-use super::{Algorithm, AuthConfig, AuthKeyConfig, Config, KeysConfig, Problem};
+use super::{Algorithm, AuthConfig, AuthKeyConfig, Config, KeysConfig, Problem, secret};
 
 /// The shortest shared secret, in bytes: the output of SHA-256 (RFC 7518, 3.2).
 const MIN_SECRET: usize = 32;
@@ -130,7 +130,6 @@ fn yaml_files(directory: &Path) -> std::io::Result<Vec<(String, String)>> {
 }
 
 fn key(file: &Path) -> Result<SecretKey, String> {
-    let text = std::fs::read_to_string(file).map(Zeroizing::new);
-    let text = text.map_err(|error| format!("can't be read: {}", error.kind()))?;
+    let text = secret::in_file(file)?;
     SecretKey::from_base64(&text).map_err(|error| error.to_string())
 }

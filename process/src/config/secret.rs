@@ -1,8 +1,9 @@
 //! Secrets for foreign systems: in the configuration, or in a file that only the process that needs it reads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::section::Section;
 
@@ -49,7 +50,8 @@ impl Secret {
             section.problem(key, format!("stands beside {file_key}: give one of them"));
             return None;
         }
-        text.map(|text| Self::Given(text.into())).or(path.map(Self::File))
+        let given = text.map(|text| Self::Given(Zeroizing::new(text).as_str().into()));
+        given.or(path.map(Self::File))
     }
 
     /// The secret as it is now.
@@ -59,10 +61,19 @@ impl Secret {
     pub fn read(&self) -> Result<SecretString, String> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
-            Self::File(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).into()),
-                Err(error) => Err(format!("can't be read: {}", error.kind())),
-            },
+            Self::File(path) => in_file(path).map(|text| text.as_str().into()),
         }
     }
+}
+
+/// The text of a file, without its line end; wiped when it goes.
+///
+/// # Errors
+/// Why it can't be read.
+pub(super) fn in_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let mut text = text.map_err(|error| format!("can't be read: {}", error.kind()))?;
+    let end = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(end);
+    Ok(text)
 }

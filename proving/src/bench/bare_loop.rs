@@ -3,7 +3,8 @@
 //! Like the worker it takes chunks of 256, keeps two of them under way on a connection each, has the
 //! worker's prefetch and frame size, is as warm when it begins, and acks with `multiple` as far as everything below is
 //! committed. Unlike the worker it doesn't open, parse, check, score or hash anything: the rows are
-//! those that the worker wrote for the same messages, looked up by message id.
+//! those that the worker wrote for the same messages, looked up by message id. What the audit trail
+//! costs shows where it hashes, too, beside itself without the trail ([`Writes`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,6 +41,19 @@ pub struct Shape {
     pub prefetch: u16,
     /// A follow-on to publish for each submission before it is acked, if the worker does so too.
     pub follow_on: Option<Message>,
+    /// What it writes.
+    pub writes: Writes,
+}
+
+/// What a loop writes of what the worker wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// All of it.
+    Rows,
+    /// The same, and each row of the audit trail is hashed, as the worker does it.
+    RowsAndHashes,
+    /// All but the trail: its rows aren't even sent.
+    NoTrail,
 }
 
 /// Transactions under way at once, as in the worker's lane.
@@ -140,7 +154,7 @@ struct Slot {
 
 impl Slot {
     async fn open(shape: &Shape) -> Result<Self> {
-        let inserter = Inserter::open(&shape.postgres).await?;
+        let inserter = Inserter::open(&shape.postgres, shape.writes).await?;
         // Nothing is inserted, and PostgreSQL has read what it has to know of the tables.
         inserter.insert(&[]).await?;
         let Some(message) = shape.follow_on.clone() else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::bare_loop::Shape;
+use super::bare_loop::{Shape, Writes};
 use super::calm::calm;
 use super::load;
 use super::messages::{self, ROUTINE};
@@ -72,6 +72,7 @@ impl Ground {
             linger: LINGER,
             prefetch: PREFETCH,
             follow_on: cargo.follow_on.clone(),
+            writes: Writes::Rows,
         }
     }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::bare_loop::Writes;
 use super::rows::Row;
 use crate::database::Link;
 
@@ -46,27 +48,65 @@ event AS (INSERT INTO audit.event (writer, seq, at, action, outcome, actor, clie
     submission_id, pseudonym, site_id, study_id, body_sha256, received_at, trace_id, prev_hash, hash FROM new) \
 SELECT identified.all_new((SELECT count(*) FROM submission), $37::bigint)";
 
+/// The same without the audit trail: no row of it is written, and no value is sent that only such a row has.
+fn without_trail() -> Result<String> {
+    let (before, event) = ALL.split_once(", event AS (").context("where the trail's rows are written")?;
+    let (_, after) = event.split_once("FROM new) ").context("where that ends")?;
+    Ok(format!("{before} {after}")
+        .replace(", $26::text[], $27::text[], $28::text[], $29::text[], $30::bytea[], $31::bytea[])", ")")
+        .replace(", actor, client, from_network, trace_id, prev_hash, hash, place)", ", place)")
+        .replace("$37", "$26"))
+}
+
+/// About what the worker hashes of a row of the trail.
+fn hash(row: &Row, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    let texts =
+        [&row.client, &row.from_network, &row.trace_id].map(|text| text.as_deref().unwrap_or_default());
+    for text in [row.actor.as_str(), row.site_id.as_str(), row.study_id.as_str()].into_iter().chain(texts) {
+        buffer.extend_from_slice(text.as_bytes());
+    }
+    for id in [row.submission_id, row.pseudonym] {
+        buffer.extend_from_slice(id.as_bytes());
+    }
+    buffer.extend_from_slice(&row.body_sha256);
+    buffer.extend_from_slice(&row.prev_hash);
+    std::hint::black_box(digest(&SHA256, buffer));
+}
+
 /// A connection that inserts, its statement prepared.
 pub(super) struct Inserter {
     link: Link,
-    all: Statement,
+    statement: Statement,
+    writes: Writes,
     writer: Uuid,
     seq: Arc<AtomicI64>,
 }
 
 impl Inserter {
-    pub(super) async fn open(url: &str) -> Result<Self> {
+    pub(super) async fn open(url: &str, writes: Writes) -> Result<Self> {
         let link = Link::open(url).await?;
-        let all = link.client.prepare(ALL).await?;
-        Ok(Self { all, writer: Uuid::now_v7(), seq: Arc::default(), link })
+        let statement = match writes {
+            Writes::Rows | Writes::RowsAndHashes => link.client.prepare(ALL).await?,
+            Writes::NoTrail => link.client.prepare(&without_trail()?).await?,
+        };
+        Ok(Self { statement, writes, writer: Uuid::now_v7(), seq: Arc::default(), link })
     }
 
     /// One transaction in one round trip: what is sent is all that the store sends to write rows that are new.
     pub(super) async fn insert(&self, rows: &[&Row]) -> Result<()> {
         let count = i64::try_from(rows.len())?;
         let before = self.seq.fetch_add(count, Ordering::Relaxed);
-        let values = Values(Vec::new()).submissions(rows).events(rows, self.writer, before).with(count);
-        self.link.client.query(&self.all, &values.references()).await?;
+        if self.writes == Writes::RowsAndHashes {
+            let mut buffer = Vec::with_capacity(512);
+            rows.iter().for_each(|row| hash(row, &mut buffer));
+        }
+        let values = Values(Vec::new()).submissions(rows);
+        let values = match self.writes {
+            Writes::NoTrail => values,
+            Writes::Rows | Writes::RowsAndHashes => values.events(rows, self.writer, before),
+        };
+        self.link.client.query(&self.statement, &values.with(count).references()).await?;
         Ok(())
     }
 }
@@ -133,6 +173,23 @@ impl<'r> Values<'r> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_trail_nothing_of_it_is_written_or_sent_and_all_else_is() {
+        let statement = without_trail().unwrap();
+        for word in ["audit", "event", "actor", "trace_id", "prev_hash", "$27"] {
+            assert!(!statement.contains(word), "{word}: {statement}");
+        }
+        assert_eq!(statement.matches("INSERT INTO").count(), ALL.matches("INSERT INTO").count() - 1);
+        assert!(
+            statement
+                .ends_with(") SELECT identified.all_new((SELECT count(*) FROM submission), $26::bigint)")
+        );
+        assert!(statement.contains("$25::boolean[]) WITH ORDINALITY"), "{statement}");
+        assert!(statement.contains("delivery_site, risk, place)), subject AS"), "{statement}");
+    }
+
     #[test]
     fn the_bare_loop_runs_the_statement_of_the_store() {
         let store = include_str!("../../../store/src/submissions/at_once.rs");

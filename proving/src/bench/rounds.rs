@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use tokio::task::JoinSet;
 
+use super::bare_loop::{Shape, Writes};
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
@@ -65,8 +66,10 @@ pub enum Pair {
     Open,
     /// The whole route with TLS at each hop, beside the same in plain text.
     Tls,
-    /// The whole route with the audit trail, beside the same without its rows.
+    /// The whole route with the audit trail, beside the same while the database throws its rows away.
     Audit,
+    /// The bare loop with the trail's rows and hashes, beside the same without either.
+    Chain,
 }
 
 /// Runs each pair once; ours goes first in even rounds, the limit in odd ones.
@@ -97,11 +100,13 @@ async fn one(
         (Pair::Worker, true) => {
             worker(ground, &supplies.plain, ["worker", "worker cpu", "worker rss"], figures).await
         }
-        (Pair::Worker, false) => bare(ground, &supplies.plain, "bare loop", figures).await,
+        (Pair::Worker, false) => bare(ground, &supplies.plain, Writes::Rows, "bare loop", figures).await,
         (Pair::Hospital, true) => {
             worker(ground, &supplies.hospital, ["worker+", "worker+ cpu", "worker+ rss"], figures).await
         }
-        (Pair::Hospital, false) => bare(ground, &supplies.hospital, "bare loop+", figures).await,
+        (Pair::Hospital, false) => {
+            bare(ground, &supplies.hospital, Writes::Rows, "bare loop+", figures).await
+        }
         (Pair::Api, true) => api(ground, supplies, figures).await,
         (Pair::Api, false) => bare_publishing(ground, supplies, figures).await,
         (Pair::Whole, true) => whole(ground, supplies, figures).await,
@@ -110,6 +115,12 @@ async fn one(
         (Pair::Tls, false) => cost("relayed", costs::relayed(ground, closed, site), figures).await,
         (Pair::Audit, true) => cost("audited", costs::audited(ground, closed, site), figures).await,
         (Pair::Audit, false) => cost("unaudited", costs::unaudited(ground, closed, site), figures).await,
+        (Pair::Chain, true) => {
+            bare(ground, &supplies.plain, Writes::RowsAndHashes, "bare loop, trail", figures).await
+        }
+        (Pair::Chain, false) => {
+            bare(ground, &supplies.plain, Writes::NoTrail, "bare loop, no trail", figures).await
+        }
         (Pair::Open, true) => open(ground, supplies, figures).await,
         (Pair::Open, false) => bare_open(ground, supplies, figures).await,
     }
@@ -144,9 +155,16 @@ async fn worker(
     ground.empty(cargo.site).await
 }
 
-async fn bare(ground: &Ground, cargo: &Cargo, name: &'static str, figures: &mut Figures) -> Result<()> {
+async fn bare(
+    ground: &Ground,
+    cargo: &Cargo,
+    writes: Writes,
+    name: &'static str,
+    figures: &mut Figures,
+) -> Result<()> {
     ground.fill(&cargo.messages).await?;
-    bare_loop::run(&ground.shape(cargo), &cargo.rows, cargo.messages.len()).await?;
+    let shape = Shape { writes, ..ground.shape(cargo) };
+    bare_loop::run(&shape, &cargo.rows, cargo.messages.len()).await?;
     ground.stored(cargo.messages.len()).await?;
     figures.note(name, ground.pace(cargo.messages.len()).await?);
     ground.empty(cargo.site).await

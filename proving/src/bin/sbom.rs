@@ -22,7 +22,8 @@ fn main() -> Result<()> {
     let told = Command::new("cargo").args(sbom::TREE).current_dir(&folder).output().context("cargo tree")?;
     ensure!(told.status.success(), "cargo tree: {}", String::from_utf8_lossy(&told.stderr));
     let lock = std::fs::read_to_string(folder.join("Cargo.lock")).context("Cargo.lock")?;
-    let bill = sbom::bill(&String::from_utf8(told.stdout)?, &lock, OffsetDateTime::now_utc())?;
+    let vendored = sbom::vendored::read(&folder)?;
+    let bill = sbom::bill(&String::from_utf8(told.stdout)?, &lock, &vendored, OffsetDateTime::now_utc())?;
     println!("{}", serde_json::to_string_pretty(&bill)?);
     Ok(())
 }

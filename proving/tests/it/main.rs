@@ -14,6 +14,7 @@ mod conserves;
 mod documents;
 mod evening;
 mod foreign;
+mod fuzzing;
 mod manifests;
 mod own_services;
 mod proof;

@@ -25,7 +25,8 @@ fn bill() -> Value {
     let told = Command::new(env!("CARGO")).args(sbom::TREE).current_dir(root()).output().unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let tree = String::from_utf8(told.stdout).unwrap();
-    sbom::bill(&tree, &text("Cargo.lock"), OffsetDateTime::now_utc()).unwrap()
+    let vendored = sbom::vendored::read(&root()).unwrap();
+    sbom::bill(&tree, &text("Cargo.lock"), &vendored, OffsetDateTime::now_utc()).unwrap()
 }
 
 #[test]
@@ -58,6 +59,67 @@ fn the_bill_of_materials_has_what_cyclonedx_requires_and_each_foreign_crate_with
     }
     for name in ["lapin", "tokio-postgres", "rustls", "aws-lc-rs", "axum", "epro-schemas"] {
         assert!(refs.iter().any(|of| of.starts_with(&format!("pkg:cargo/{name}@"))), "{name} is missing");
+    }
+}
+
+#[test]
+fn the_bill_of_materials_has_each_file_of_others_that_is_part_of_a_binary_with_its_hash() {
+    let bill = bill();
+    let components = bill["components"].as_array().unwrap();
+    let files: BTreeSet<&str> =
+        components.iter().filter_map(|component| component["properties"][0]["value"].as_str()).collect();
+    let folder = "operator/console/vendored";
+    let there = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+    let there: BTreeSet<String> = there
+        .map(|name| name.into_string().unwrap())
+        .filter(|name| name != "NOTICE.md" && !name.ends_with(".LICENSE"))
+        .map(|name| format!("{folder}/{name}"))
+        .collect();
+    assert_eq!(files, there.iter().map(String::as_str).collect::<BTreeSet<&str>>());
+    let console = bill["dependencies"].as_array().unwrap().iter();
+    let mut console =
+        console.filter(|of| of["ref"].as_str().unwrap().starts_with("pkg:cargo/epro-operator@"));
+    let used = console.next().unwrap()["dependsOn"].as_array().unwrap();
+    for component in components.iter().filter(|component| !component["properties"].is_null()) {
+        assert!(
+            component["purl"].as_str().unwrap().starts_with("pkg:npm/") && used.contains(&component["purl"])
+        );
+        assert_eq!(component["hashes"][0]["content"].as_str().unwrap().len(), 64);
+    }
+}
+
+#[test]
+fn no_image_is_of_whatever_version_is_the_latest() {
+    let mut files: Vec<PathBuf> = ["Dockerfile", "compose.yaml"].map(|file| root().join(file)).into();
+    yaml(&root().join("k8s"), &mut files);
+    let (mut images, mut ours) = (0, 0);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().map(|line| line.trim_start_matches([' ', '-']));
+        let named = lines.filter_map(|line| line.strip_prefix("image: ").or(line.strip_prefix("FROM ")));
+        for image in named.filter_map(|rest| rest.split(' ').next()) {
+            let last = image.rsplit('/').next().unwrap();
+            // `kustomize` says which of ours.
+            if last == "epro-relay" {
+                ours += 1;
+                continue;
+            }
+            images += 1;
+            let tag = last.split_once([':', '@']).map(|(_, tag)| tag);
+            assert!(tag.is_some_and(|tag| tag != "latest"), "{}: {image}", file.display());
+        }
+    }
+    assert!(images > 6 && ours > 4, "{images} images and {ours} of ours: the files are read wrongly");
+}
+
+fn yaml(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            yaml(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            into.push(path);
+        }
     }
 }
 

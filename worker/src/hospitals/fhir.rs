@@ -2,13 +2,19 @@
 
 mod bundle;
 mod credentials;
+#[cfg(test)]
+#[path = "../../../fuzz/hospital.rs"]
+mod hostile;
+mod issued;
 mod observation;
 mod outcome;
+mod page;
 mod questionnaire_response;
 mod reading;
 pub(super) mod search;
 mod searchset;
 mod token;
+mod transaction_response;
 
 use epro_process::config::{FhirConfig, Problem};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -19,8 +25,8 @@ use super::document::Document;
 use crate::certificate;
 use crate::http;
 use credentials::Credentials;
+pub(super) use page::Page;
 pub(super) use search::SearchError;
-pub(super) use searchset::Page;
 
 const FHIR_JSON: HeaderValue = HeaderValue::from_static("application/fhir+json");
 

@@ -56,3 +56,37 @@ fn plain_text_beyond_loopback_is_a_problem_at_each_hop_unless_the_network_is_sai
     assert_eq!(refused("localhost", "127.0.0.1", ""), BTreeSet::new());
     assert_eq!(refused("elsewhere.example", "0.0.0.0", "insecure: true\n"), BTreeSet::new());
 }
+
+#[test]
+fn a_database_url_that_could_lead_elsewhere_than_its_host_says_or_to_another_mode_is_a_problem() {
+    let problems = |url: &str| {
+        let text = format!(
+            "broker: {{ url: 'amqp://a:b@127.0.0.1/v' }}\npostgres: {{ url: '{url}' }}\ninsecure: true"
+        );
+        let secured = read(text.trim_end_matches("insecure: true"), &[]).1;
+        assert_eq!(
+            paths(&secured),
+            paths(&read(&text, &[]).1),
+            "{url}: whether or not the network is trusted"
+        );
+        secured.into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+    };
+    for url in [
+        "postgres://u:p@localhost/d?host=db.example",
+        "postgres://u:p@localhost/d?hostaddr=192.0.2.7",
+        "postgres://u:p@localhost/d?%68ost=db.example",
+        "postgres://u:p@db.example/d?sslmode=verify-full&sslmode=disable",
+        "postgres://u:p@db.example/d?sslmode=verify-full&%73slmode=disable",
+        "postgres://u:p@db.example/d?sslmode=disable&sslmode=verify-full",
+        "postgres://localhost/d@db.example/d",
+        "postgres://localhost/d?application_name=a@db.example/d",
+        "postgres://u:p@db.example@localhost/d",
+        "postgres://u:p@localhost/d#?host=db.example",
+    ] {
+        assert_eq!(problems(url), ["postgres.url"], "{url}");
+    }
+    let sound = "postgres://u:p%40ss@localhost:5432/d?application_name=a&sslmode=disable&connect_timeout=3";
+    assert!(problems(sound).is_empty());
+    assert!(problems("postgres://u@[::1]/d").is_empty());
+    assert!(problems("postgres://u@a.example,b.example/d?sslmode=verify-full").is_empty());
+}

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
-use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::outcome;
+use super::{outcome, transaction_response};
 use crate::hospitals::answer::{CallError, Taken};
 use crate::http::body::{self, Unread};
 use crate::http::{media_type, retry_after, status_line};
@@ -44,15 +43,9 @@ pub(super) async fn read(response: Response, entries: usize) -> Result<Taken, Ca
 fn taken(status: StatusCode, body: &[u8], entries: usize) -> Result<Taken, CallError> {
     let not_one =
         || CallError::Denied { note: format!("{}, but no transaction-response", status_line(status)) };
-    let bundle: Value = serde_json::from_slice(body).map_err(|_| not_one())?;
-    if bundle["resourceType"] != "Bundle" || bundle["type"] != "transaction-response" {
-        return Err(not_one());
-    }
-    let answered = bundle["entry"].as_array().map_or(&[][..], Vec::as_slice);
-    let done: Vec<StatusCode> = answered.iter().filter_map(entry_status).collect();
-    if answered.len() != entries || done.len() != entries {
-        return Err(not_one());
-    }
+    let done = transaction_response::statuses(body, entries).ok_or_else(not_one)?;
+    let done: Result<Vec<StatusCode>, _> = done.into_iter().map(StatusCode::from_u16).collect();
+    let done = done.map_err(|_| not_one())?;
     match done.iter().find(|status| !status.is_success()) {
         Some(bad) => Err(refusal(*bad, None, "in an entry")),
         None => {
@@ -60,11 +53,6 @@ fn taken(status: StatusCode, body: &[u8], entries: usize) -> Result<Taken, CallE
             Ok(Taken { note: format!("{}: {}", status_line(status), done.join(" ")) })
         }
     }
-}
-
-/// `201 Created`, `201`: only the number counts.
-fn entry_status(entry: &Value) -> Option<StatusCode> {
-    entry["response"]["status"].as_str()?.get(..3)?.parse().ok()
 }
 
 /// Whose fault a status is.

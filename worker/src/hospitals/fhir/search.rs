@@ -4,8 +4,8 @@ use epro_schemas::phi::Phi;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
-use super::searchset::{self, Page};
-use super::{FHIR_JSON, Fhir, no_answer};
+use super::page::Page;
+use super::{FHIR_JSON, Fhir, no_answer, searchset};
 use crate::hospitals::answer::CallError;
 use crate::http;
 

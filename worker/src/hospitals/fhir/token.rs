@@ -6,10 +6,11 @@ use epro_process::config::{FhirAuth, Problem, Secret};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::credentials;
+use super::issued::{self, Issued};
 use super::no_answer;
 use crate::hospitals::answer::CallError;
 use crate::http;
@@ -36,18 +37,6 @@ pub(super) struct Issuer {
 pub(super) struct Token {
     text: SecretString,
     until: Instant,
-}
-
-#[derive(Deserialize)]
-struct Issued {
-    access_token: SecretString,
-    token_type: String,
-    expires_in: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
 }
 
 impl Token {
@@ -86,7 +75,7 @@ impl Issuer {
     pub(super) async fn fetch(&self) -> Result<Token, CallError> {
         let secret = credentials::read(&self.client_secret)?;
         // Section 2.3.1: both are form-encoded before they become user and password.
-        let encoded: SecretString = form(secret.expose_secret()).into();
+        let encoded = form_of_secret(&secret);
         let mut body = "grant_type=client_credentials".to_owned();
         if let Some(scope) = &self.scope {
             body.push_str("&scope=");
@@ -115,34 +104,25 @@ async fn read(response: Response, asked: Instant) -> Result<Token, CallError> {
         }
         status if status.is_server_error() => return Err(CallError::Busy { retry_after, note: line }),
         _ => {
-            let code = body.ok().and_then(|body| serde_json::from_slice::<Refusal>(&body).ok());
-            let code = code.map_or("?", |refusal| known(&refusal.error));
+            let code = body.map_or("?", |body| issued::refusal(&body));
             return Err(CallError::Denied { note: format!("{line}: {code}") });
         }
     }
     let body = body.map_err(|_| CallError::Silent { note: format!("{line}, but the answer broke off") })?;
-    let body = zeroize::Zeroizing::new(body);
-    let issued: Issued = serde_json::from_slice(&body)
-        .map_err(|_| CallError::Denied { note: format!("{line}, but no token") })?;
-    if !issued.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(CallError::Denied { note: format!("{line}, but no bearer token") });
-    }
+    let body = Zeroizing::new(body);
+    let issued =
+        Issued::read(&body).map_err(|what| CallError::Denied { note: format!("{line}, but {what}") })?;
     let life = issued.expires_in.map_or(UNSAID, Duration::from_secs).min(LONGEST);
     let until = asked + life.saturating_sub(SPARE.min(life / 10));
     Ok(Token { text: issued.access_token, until })
 }
 
-/// The error codes of section 5.2; any other is a `?`.
-fn known(code: &str) -> &'static str {
-    const CODES: [&str; 6] = [
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-    ];
-    CODES.into_iter().find(|known| *known == code).unwrap_or("?")
+/// At its longest from the start, so that it is never copied in order to grow.
+fn form_of_secret(secret: &SecretString) -> SecretString {
+    let secret = secret.expose_secret();
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * secret.len()));
+    encoded.extend(url::form_urlencoded::byte_serialize(secret.as_bytes()));
+    encoded.as_str().into()
 }
 
 fn form(text: &str) -> String {

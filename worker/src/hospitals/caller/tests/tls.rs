@@ -1,7 +1,8 @@
 //! With certificates.
 
 use epro_proving::certificates::Authority;
-use epro_proving::sample_hospital::Plan;
+use epro_proving::sample_hospital::{Access, Client, Plan};
+use epro_proving::tls_front::Front;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -65,6 +66,7 @@ async fn a_certificate_for_another_name_is_refused() {
     let ground = ground("his.example").await;
     let other = "their certificate is for another name";
     assert_eq!(ground.call(&ground.ours, Some(&ground.ours)).await, [other, other]);
+    assert_eq!(ground.hospital.calls().len(), 0);
 }
 
 #[tokio::test]
@@ -73,6 +75,37 @@ async fn a_certificate_that_has_expired_is_refused() {
     let expired = "their certificate has expired";
     assert_eq!(ground.call(&ground.ours, None).await, [expired, expired]);
     assert_eq!(ground.hospital.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_endpoint_with_a_wrong_name_an_expired_or_an_unknown_certificate_gets_no_secret() {
+    let (folder, ours, theirs) = (Folder::new(), Authority::new().unwrap(), Authority::new().unwrap());
+    let tls = Some(theirs.server("127.0.0.1", None).unwrap());
+    let hospital = SampleHospital::start_as(Plan { tls, ..Plan::default() }).await.unwrap();
+    // Another's service: whom we believe there `auth.tls` says, and not what stands beside the hospital's address.
+    let issuer = SampleHospital::start().await.unwrap();
+    let client = Client { id: "epro".to_owned(), secret: "s3cret".to_owned(), token_life: 3600 };
+    issuer.access(Access { client: Some(client), ..Access::default() });
+    let address = issuer.token_url().replace("http://", "").replace("/token", "");
+    let (ca_file, their_ca_file) = (ours.write(&folder.0).unwrap(), theirs.write(&folder.0).unwrap());
+    let tried = async |tls: TlsAcceptor| {
+        let front = Front::to(&address, tls).await.unwrap();
+        let mut entry = hospital.by_fhir();
+        entry["tls"] = json!({"ca_file": &their_ca_file});
+        entry["auth"] = json!({
+            "kind": "oauth2", "token_url": format!("https://127.0.0.1:{}/token", front.port()),
+            "client_id": "epro", "client_secret": "s3cret", "tls": {"ca_file": &ca_file},
+        });
+        caller(entry, PATIENT).call(&phq9().document()).await
+    };
+    let by_theirs = ("of an unknown authority", theirs.server("127.0.0.1", None).unwrap());
+    for (what, tls) in ours.bad_servers("127.0.0.1").unwrap().into_iter().chain([by_theirs]) {
+        let Err(CallError::Denied { note }) = tried(tls).await else { panic!("{what}") };
+        assert!(note.starts_with("token endpoint: their certificate") && note.contains(what), "{note}");
+    }
+    assert_eq!((issuer.calls().len(), hospital.calls().len()), (0, 0));
+    tried(ours.server("127.0.0.1", None).unwrap()).await.unwrap();
+    assert_eq!((issuer.calls().len(), hospital.calls().len()), (1, 1));
 }
 
 #[tokio::test]
