@@ -77,7 +77,15 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
         epro(&["audit", "export", "--out", to, "--reason", "inspection", "--by", "ida"]).await;
     assert_eq!(code, Some(0), "{error}");
     let text = std::fs::read_to_string(&copy).unwrap();
-    assert!(text.contains("\"actor\":\"operator:ida\""), "the copy says that it was taken");
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |action: &str| events.iter().filter(|event| event["action"] == action).collect::<Vec<_>>();
+    let [taken] = of("audit.exported")[..] else { panic!("the copy says that it was taken: {text}") };
+    assert_eq!((&taken["actor"], &taken["outcome"]), (&json!("operator:ida"), &json!("ok")));
+    assert_eq!(taken["details"], json!({"format": "ndjson", "reason": "inspection"}));
+    let anchored = of("audit.anchored");
+    let numbers: Vec<&Value> = anchored.iter().map(|event| &event["details"]["anchor"]).collect();
+    assert_eq!(numbers, [&json!(1), &json!(2)]);
+    assert!(anchored.iter().all(|event| event["actor"] == "system:epro"), "{anchored:?}");
     let offline = |events: &std::path::Path| {
         let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
         command.args(["audit", "verify", "--anchors"]).arg(&anchors).arg("--public-key").arg(&public);
