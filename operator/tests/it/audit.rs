@@ -115,3 +115,67 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     std::fs::remove_file(anchors.join("anchor-00000002.json")).unwrap();
     assert_eq!(verify().await["broken_anchors"], json!([{"anchor": 2, "what": "is missing"}]));
 }
+
+const FOUR: &str = "\
+INSERT INTO ops.dead_letter (lane, queue, message_id, content_sha256, class, body, wrapped, headers, times)
+SELECT 'dead', 'epro.submissions.routine', gen_random_uuid(), sha256('x'), 'unreadable', '\\x00', false, '{}', 1
+FROM generate_series(1, 4)";
+
+#[tokio::test]
+async fn the_command_names_the_first_bad_event_whatever_was_done_to_a_copy() {
+    let stack = Stack::new().await.unwrap();
+    let (secret, public) = keys(stack.folder(), "audit");
+    let (anchors, copy) = (stack.folder().join("anchors"), stack.folder().join("copy.ndjson"));
+    stack.database().connect().await.unwrap().client.batch_execute(FOUR).await.unwrap();
+    // One chain of four events.
+    let discard = ["dead-letters", "discard", "1", "2", "3", "4", "--yes", "--reason", "test devices"];
+    stack.epro(&discard).await.unwrap();
+    let env = [
+        ("EPRO__AUDIT__FOLDER", anchors.to_str().unwrap()),
+        ("EPRO__AUDIT__SIGNING_KEY_FILE", secret.to_str().unwrap()),
+    ];
+    let export = ["audit", "export", "--out", copy.to_str().unwrap(), "--reason", "inspection"];
+    for line in [&["audit", "anchor"][..], &export] {
+        let (code, out, error) = stack.epro_with(&env, line).await.unwrap();
+        assert_eq!(code, Some(0), "{out}{error}");
+    }
+    let text = std::fs::read_to_string(&copy).unwrap();
+    let whole: Vec<&str> = text.lines().collect();
+    let first = whole.iter().position(|line| line.contains("dead_letter.discarded")).unwrap();
+    let event: Value = serde_json::from_str(whole[first]).unwrap();
+    let verified = |lines: &[String]| {
+        std::fs::write(&copy, lines.join("\n")).unwrap();
+        let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
+        command
+            .args(["audit", "verify", "--json", "--anchors"])
+            .arg(&anchors)
+            .arg("--public-key")
+            .arg(&public);
+        let ran = command.arg("--events").arg(&copy).env_clear().output().unwrap();
+        let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(ran.status.code(), Some(i32::from(said["holds"] == false)));
+        said["broken"].clone()
+    };
+    type Change = fn(&mut Vec<String>);
+    let cases: [(&str, Change, Option<i64>); 7] = [
+        ("nothing", |_| (), None),
+        ("edited", |chain| chain[1] = chain[1].replace("test devices", "a mistake"), Some(2)),
+        ("one deleted", |chain| drop(chain.remove(1)), Some(2)),
+        ("one put in", |chain| chain.insert(2, chain[1].clone()), Some(3)),
+        ("two exchanged", |chain| chain.swap(1, 2), Some(2)),
+        ("the tail cut off", |chain| chain.truncate(2), Some(3)),
+        ("all of it lost", Vec::clear, Some(1)),
+    ];
+    for (what, change, first_bad) in cases {
+        let mut lines: Vec<String> = whole.iter().map(|line| (*line).to_owned()).collect();
+        let mut chain: Vec<String> = lines.splice(first..first + 4, []).collect();
+        change(&mut chain);
+        lines.splice(first..first, chain);
+        let broken = verified(&lines);
+        let found: Vec<(&Value, &Value)> =
+            broken.as_array().unwrap().iter().map(|fault| (&fault["writer"], &fault["first_bad"])).collect();
+        let expected = first_bad.map(|bad| json!(bad));
+        let expected: Vec<(&Value, &Value)> = expected.iter().map(|bad| (&event["writer"], bad)).collect();
+        assert_eq!(found, expected, "{what}");
+    }
+}
