@@ -98,8 +98,16 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     let (code, out) = offline(&copy);
     assert!(code == Some(1) && out.contains(", event 1: was changed"), "{out}");
     let (code, out, _) = epro(&["audit", "export", "--format", "fhir", "--reason", "inspection"]).await;
-    let resource: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
-    assert_eq!((code, &resource["resourceType"]), (Some(0), &json!("AuditEvent")));
+    let resources: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((code, resources.len()), (Some(0), events.len() + 1), "and that this copy was taken");
+    for event in &events {
+        let id = format!("{}-{}", event["writer"].as_str().unwrap(), event["seq"]);
+        let told = resources.iter().find(|resource| resource["id"] == id.as_str()).expect(&id);
+        assert_eq!(told["resourceType"], "AuditEvent");
+        assert_eq!((&told["recorded"], &told["subtype"][0]["code"]), (&event["at"], &event["action"]));
+        assert_eq!(told["agent"][0]["who"]["identifier"]["value"], event["actor"]);
+        assert!(told["entity"].to_string().contains(event["hash"].as_str().unwrap()), "{told}");
+    }
 
     // What nobody but the owner can do: a row gone, and nothing else of its chain left.
     let link = stack.database().connect().await.unwrap();

@@ -1,5 +1,6 @@
 //! The audit trail, checked by somebody who has only the file, the anchors and a public key.
 
+mod fhir;
 mod lines;
 
 use epro_schemas::audit::anchor::{Anchor, AnchorError, Head, PublicKey, SigningKey};
