@@ -13,12 +13,13 @@ use crate::screen;
 /// Exit code of what was done in part: of many some were not, or it is done and the audit trail doesn't have it.
 pub(crate) const IN_PART: u8 = 3;
 
-/// A chain of this command's own. Its name says where it ran: that is where from, of an act at a terminal.
+/// A chain of this command's own. Its name says where it ran, and by which login to PostgreSQL: of an act at a terminal
+/// that is where from, and who, whatever `--by` says.
 pub(crate) fn chain() -> AuditChain {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match host.trim() {
-        "" => AuditChain::new("epro"),
-        host => AuditChain::new(&format!("epro at {host}")),
+        "" => AuditChain::of_login("epro"),
+        host => AuditChain::of_login(&format!("epro at {host}")),
     }
 }
 

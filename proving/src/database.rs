@@ -88,6 +88,11 @@ pub struct Login {
 }
 
 impl Login {
+    /// What the server calls this user.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The database's URL as this user.
     pub fn url(&self) -> &str {
         &self.url

@@ -5,7 +5,7 @@
 //!
 //! | role | for | may |
 //! |---|---|---|
-//! | `epro_intake` | producer-api | read where a submission stands; write nothing |
+//! | `epro_intake` | producer-api | read where a submission stands, answers, sealed bodies; write nothing |
 //! | `epro_worker` | worker | insert into `identified`, `research`, `audit`; insert and update `ops` |
 //! | `epro_operator` | `epro` | read `ops` and `audit`; settle dead letters, pause; append to `audit` |
 //! | `epro_auditor` | `epro audit` | read `audit` and append to it, hold the lease for anchors; nothing else |

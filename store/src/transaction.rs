@@ -48,6 +48,10 @@ impl<'c> Transaction<'c> {
         let head = match self.head.take() {
             Some(head) => head,
             None => {
+                if let Some(step) = self.chain.read_login() {
+                    let rows = self.rows(step).await?;
+                    self.chain.name_login(&rows)?;
+                }
                 let rows = self.rows(self.chain.read_head()).await?;
                 self.chain.head_of(&rows)?
             }

@@ -77,7 +77,15 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
         epro(&["audit", "export", "--out", to, "--reason", "inspection", "--by", "ida"]).await;
     assert_eq!(code, Some(0), "{error}");
     let text = std::fs::read_to_string(&copy).unwrap();
-    assert!(text.contains("\"actor\":\"operator:ida\""), "the copy says that it was taken");
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |action: &str| events.iter().filter(|event| event["action"] == action).collect::<Vec<_>>();
+    let [taken] = of("audit.exported")[..] else { panic!("the copy says that it was taken: {text}") };
+    assert_eq!((&taken["actor"], &taken["outcome"]), (&json!("operator:ida"), &json!("ok")));
+    assert_eq!(taken["details"], json!({"format": "ndjson", "reason": "inspection"}));
+    let anchored = of("audit.anchored");
+    let numbers: Vec<&Value> = anchored.iter().map(|event| &event["details"]["anchor"]).collect();
+    assert_eq!(numbers, [&json!(1), &json!(2)]);
+    assert!(anchored.iter().all(|event| event["actor"] == "system:epro"), "{anchored:?}");
     let offline = |events: &std::path::Path| {
         let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
         command.args(["audit", "verify", "--anchors"]).arg(&anchors).arg("--public-key").arg(&public);
@@ -90,8 +98,16 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     let (code, out) = offline(&copy);
     assert!(code == Some(1) && out.contains(", event 1: was changed"), "{out}");
     let (code, out, _) = epro(&["audit", "export", "--format", "fhir", "--reason", "inspection"]).await;
-    let resource: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
-    assert_eq!((code, &resource["resourceType"]), (Some(0), &json!("AuditEvent")));
+    let resources: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((code, resources.len()), (Some(0), events.len() + 1), "and that this copy was taken");
+    for event in &events {
+        let id = format!("{}-{}", event["writer"].as_str().unwrap(), event["seq"]);
+        let told = resources.iter().find(|resource| resource["id"] == id.as_str()).expect(&id);
+        assert_eq!(told["resourceType"], "AuditEvent");
+        assert_eq!((&told["recorded"], &told["subtype"][0]["code"]), (&event["at"], &event["action"]));
+        assert_eq!(told["agent"][0]["who"]["identifier"]["value"], event["actor"]);
+        assert!(told["entity"].to_string().contains(event["hash"].as_str().unwrap()), "{told}");
+    }
 
     // What nobody but the owner can do: a row gone, and nothing else of its chain left.
     let link = stack.database().connect().await.unwrap();
@@ -106,4 +122,68 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     // An anchor that is deleted is missed, the last one, too.
     std::fs::remove_file(anchors.join("anchor-00000002.json")).unwrap();
     assert_eq!(verify().await["broken_anchors"], json!([{"anchor": 2, "what": "is missing"}]));
+}
+
+const FOUR: &str = "\
+INSERT INTO ops.dead_letter (lane, queue, message_id, content_sha256, class, body, wrapped, headers, times)
+SELECT 'dead', 'epro.submissions.routine', gen_random_uuid(), sha256('x'), 'unreadable', '\\x00', false, '{}', 1
+FROM generate_series(1, 4)";
+
+#[tokio::test]
+async fn the_command_names_the_first_bad_event_whatever_was_done_to_a_copy() {
+    let stack = Stack::new().await.unwrap();
+    let (secret, public) = keys(stack.folder(), "audit");
+    let (anchors, copy) = (stack.folder().join("anchors"), stack.folder().join("copy.ndjson"));
+    stack.database().connect().await.unwrap().client.batch_execute(FOUR).await.unwrap();
+    // One chain of four events.
+    let discard = ["dead-letters", "discard", "1", "2", "3", "4", "--yes", "--reason", "test devices"];
+    stack.epro(&discard).await.unwrap();
+    let env = [
+        ("EPRO__AUDIT__FOLDER", anchors.to_str().unwrap()),
+        ("EPRO__AUDIT__SIGNING_KEY_FILE", secret.to_str().unwrap()),
+    ];
+    let export = ["audit", "export", "--out", copy.to_str().unwrap(), "--reason", "inspection"];
+    for line in [&["audit", "anchor"][..], &export] {
+        let (code, out, error) = stack.epro_with(&env, line).await.unwrap();
+        assert_eq!(code, Some(0), "{out}{error}");
+    }
+    let text = std::fs::read_to_string(&copy).unwrap();
+    let whole: Vec<&str> = text.lines().collect();
+    let first = whole.iter().position(|line| line.contains("dead_letter.discarded")).unwrap();
+    let event: Value = serde_json::from_str(whole[first]).unwrap();
+    let verified = |lines: &[String]| {
+        std::fs::write(&copy, lines.join("\n")).unwrap();
+        let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
+        command
+            .args(["audit", "verify", "--json", "--anchors"])
+            .arg(&anchors)
+            .arg("--public-key")
+            .arg(&public);
+        let ran = command.arg("--events").arg(&copy).env_clear().output().unwrap();
+        let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(ran.status.code(), Some(i32::from(said["holds"] == false)));
+        said["broken"].clone()
+    };
+    type Change = fn(&mut Vec<String>);
+    let cases: [(&str, Change, Option<i64>); 7] = [
+        ("nothing", |_| (), None),
+        ("edited", |chain| chain[1] = chain[1].replace("test devices", "a mistake"), Some(2)),
+        ("one deleted", |chain| drop(chain.remove(1)), Some(2)),
+        ("one put in", |chain| chain.insert(2, chain[1].clone()), Some(3)),
+        ("two exchanged", |chain| chain.swap(1, 2), Some(2)),
+        ("the tail cut off", |chain| chain.truncate(2), Some(3)),
+        ("all of it lost", Vec::clear, Some(1)),
+    ];
+    for (what, change, first_bad) in cases {
+        let mut lines: Vec<String> = whole.iter().map(|line| (*line).to_owned()).collect();
+        let mut chain: Vec<String> = lines.splice(first..first + 4, []).collect();
+        change(&mut chain);
+        lines.splice(first..first, chain);
+        let broken = verified(&lines);
+        let found: Vec<(&Value, &Value)> =
+            broken.as_array().unwrap().iter().map(|fault| (&fault["writer"], &fault["first_bad"])).collect();
+        let expected = first_bad.map(|bad| json!(bad));
+        let expected: Vec<(&Value, &Value)> = expected.iter().map(|bad| (&event["writer"], bad)).collect();
+        assert_eq!(found, expected, "{what}");
+    }
 }

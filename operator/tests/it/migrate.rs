@@ -7,6 +7,21 @@ use epro_proving::own::{Kind, Own};
 use epro_proving::stack::Plan;
 use epro_proving::{Stack, until};
 
+#[tokio::test]
+async fn what_was_migrated_is_in_the_trail_once() {
+    let stack = Stack::new().await.unwrap();
+    stack.epro(&["migrate"]).await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    let rows = "SELECT details ->> 'applied' FROM audit.event
+                WHERE action = 'database.migrated' AND outcome = 'ok' AND actor LIKE 'operator:_%'";
+    let rows = link.client.query(rows, &[]).await.unwrap();
+    let [row] = &rows[..] else {
+        panic!("{} rows: the second time there was nothing to be done", rows.len())
+    };
+    let applied: Vec<String> = serde_json::from_str(row.get(0)).unwrap();
+    assert!(applied.iter().any(|migration| migration == "5 audit"), "{applied:?}");
+}
+
 /// Roles belong to the whole cluster, and a new one has none yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_goes_on_where_another_database_is_just_making_the_roles() {

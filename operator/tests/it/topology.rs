@@ -19,6 +19,19 @@ async fn a_binding_that_is_missing_is_named_and_mended() {
 }
 
 #[tokio::test]
+async fn what_was_declared_is_in_the_trail_by_its_names() {
+    let stack = Stack::new().await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    let rows = "SELECT details ->> 'declared' FROM audit.event
+                WHERE action = 'topology.applied' AND outcome = 'ok' AND actor LIKE 'operator:_%'";
+    let row = link.client.query_one(rows, &[]).await.unwrap();
+    let declared: Vec<String> = serde_json::from_str(row.get(0)).unwrap();
+    for queue in ["epro.submissions.routine", "epro.his.H001"] {
+        assert!(declared.iter().any(|name| name.contains(queue)), "{declared:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_the_management_api_it_says_what_it_did_not_look_at() {
     let stack = Stack::new().await.unwrap();
     let mut config: serde_json::Value =

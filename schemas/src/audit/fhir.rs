@@ -9,6 +9,9 @@ use super::event::Event;
 /// Outcomes that say that what was asked for was done.
 const DONE: [&str; 5] = ["ok", "done", "complete", "incomplete", "already_done"];
 
+/// What DICOM calls what is about one patient.
+const PATIENT_RECORD: (&str, &str) = ("110110", "Patient Record");
+
 /// The resource.
 #[must_use]
 pub fn audit_event(event: &Event) -> Value {
@@ -33,7 +36,10 @@ pub fn audit_event(event: &Event) -> Value {
 /// What DICOM calls it.
 fn kind(action: &str) -> (&'static str, &'static str) {
     match action.split('.').next().unwrap_or_default() {
-        "submission" | "report" | "delivery" => ("110110", "Patient Record"),
+        "submission" | "report" | "delivery" => PATIENT_RECORD,
+        // It shows what a patient sent.
+        "dead_letter" if action.ends_with(".revealed") => PATIENT_RECORD,
+        "audit" if action.ends_with(".exported") => ("110101", "Audit Log Used"),
         "export" => ("110106", "Export"),
         "request" | "console" => ("110114", "User Authentication"),
         _ => ("110100", "Application Activity"),
@@ -44,7 +50,7 @@ fn kind(action: &str) -> (&'static str, &'static str) {
 fn letter(action: &str) -> &'static str {
     match action.rsplit('.').next().unwrap_or_default() {
         "stored" | "submit" | "submit_batch" | "requested" | "made" | "raised" => "C",
-        "read" | "read_identified" | "download" | "duplicate" => "R",
+        "read" | "read_identified" | "revealed" | "download" | "exported" | "duplicate" => "R",
         "acknowledged" | "closed" | "withdrawn" | "renewed" | "set" | "ended" | "cancel" => "U",
         "expired" => "D",
         _ => "E",

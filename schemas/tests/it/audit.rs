@@ -1,5 +1,6 @@
 //! The audit trail, checked by somebody who has only the file, the anchors and a public key.
 
+mod fhir;
 mod lines;
 
 use epro_schemas::audit::anchor::{Anchor, AnchorError, Head, PublicKey, SigningKey};
@@ -245,6 +246,26 @@ fn the_last_anchor_can_not_be_taken_away_because_the_trail_tells_of_it() {
     assert!(late.hold(), "made while events were read");
     findings.judge_later(2, digest, None, &keys);
     assert_eq!((findings.anchors[0].number, findings.anchors[0].what), (2, AnchorTrouble::Missing));
+}
+
+/// What docs/SECURITY.md says that nobody can see by the chains.
+#[test]
+fn an_event_with_an_earlier_time_behind_the_last_anchor_and_a_chain_that_was_made_up_hold_and_are_counted() {
+    let (key, mut all) = (key(), chain(A, 3));
+    let first = anchors(&key, &[vec![head(&all[2])]]);
+    let mut late = events(A, all[2].hash, 4, 4);
+    late[0].at -= time::Duration::days(30);
+    rehash(&mut late, 0);
+    all.extend(late);
+    all.extend(chain(B, 2));
+    let before = verified(&all, read(&[(1, &first[0])], &[key.public()]));
+    assert!(before.hold(), "{before:?}");
+    assert_eq!(before.unanchored, 3, "no anchor vouches for them");
+
+    let heads = [vec![head(&all[2])], vec![head(&all[3]), head(&all[5])]];
+    let files = anchors(&key, &heads);
+    let after = verified(&all, read(&[(1, &files[0]), (2, &files[1])], &[key.public()]));
+    assert!(after.hold() && after.unanchored == 0, "the next one does: {after:?}");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 const WRITER: &str = "INSERT INTO audit.writer (writer, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
+/// Not `current_user`: a role that was taken on hides nobody.
+const LOGIN: &str = "SELECT session_user::text";
+
 const HEAD: &str = "SELECT seq, hash FROM audit.event WHERE writer = $1 ORDER BY seq DESC LIMIT 1";
 
 const APPEND: &str = "\
@@ -33,6 +36,8 @@ FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::te
 pub struct AuditChain {
     writer: Uuid,
     name: String,
+    /// The name is yet to tell the login that writes.
+    names_login: bool,
     head: Option<Head>,
 }
 
@@ -109,13 +114,21 @@ impl AuditChain {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let writer = Uuid::now_v7();
-        Self { writer, name: name.to_owned(), head: Some(Head::before_first(writer, name)) }
+        let head = Some(Head::before_first(writer, name));
+        Self { writer, name: name.to_owned(), names_login: false, head }
+    }
+
+    /// A new chain whose name tells the login to PostgreSQL as well: `epro at node-1 as ann`. What somebody is called
+    /// they say themselves; the login is the server's word, asked for before the first row.
+    #[must_use]
+    pub fn of_login(name: &str) -> Self {
+        Self { writer: Uuid::now_v7(), name: name.to_owned(), names_login: true, head: None }
     }
 
     /// The one chain of a writer that comes again and again, and that only one process is at a time.
     #[must_use]
     pub fn of(writer: Uuid, name: &str) -> Self {
-        Self { writer, name: name.to_owned(), head: None }
+        Self { writer, name: name.to_owned(), names_login: false, head: None }
     }
 
     /// The chain's id, `audit.event.writer`.
@@ -136,6 +149,19 @@ impl AuditChain {
 
     pub(crate) fn give_head(&mut self, head: Head) {
         self.head = Some(head);
+    }
+
+    /// Asks for the login, if the name is yet to tell it.
+    pub(crate) fn read_login(&self) -> Option<Step<'static>> {
+        self.names_login.then(|| Step::new(LOGIN))
+    }
+
+    /// What [`AuditChain::read_login`] found becomes a part of the name, and so of the first event's hash.
+    pub(crate) fn name_login(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let login: &str = rows.first().ok_or_else(StoreError::internal)?.try_get(0)?;
+        self.name = format!("{} as {login}", self.name);
+        self.names_login = false;
+        Ok(())
     }
 
     /// Reads a stale chain's head.

@@ -12,6 +12,7 @@ mod deliveries;
 mod fates;
 mod faults;
 mod follow_ons;
+mod grants;
 mod hospitals;
 mod leases;
 mod looking;

@@ -220,6 +220,17 @@ async fn an_answer_that_can_not_be_used_is_set_aside_in_the_end_and_a_redrive_as
     assert!(said.contains("redriven to epro.risk"), "{said}");
     counts(&link, DONE, 1).await;
     assert_eq!((link.count(SCORED).await.unwrap(), link.count(DEAD).await.unwrap()), (1, 0));
+    for (action, outcome, actor, key, why) in [
+        ("risk.set_aside", "not_scored", "system:epro-worker", "detail", found.detail.as_str()),
+        ("risk.renewed", "ok", "operator:ann", "reason", "the model is mended"),
+    ] {
+        let rows = "SELECT outcome, actor, details ->> $3::text FROM audit.event
+                    WHERE action = $1 AND submission_id::text = $2";
+        let rows = link.client.query(rows, &[&action, &id(&submission), &key]).await.unwrap();
+        let [row] = &rows[..] else { panic!("{} rows of {action}", rows.len()) };
+        let said: [&str; 3] = std::array::from_fn(|at| row.get(at));
+        assert_eq!(said, [outcome, actor, why], "{action}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,14 @@ async fn a_token_with_a_scope_of_the_console_gets_in_and_its_cookie_ends_with_th
     assert!(ann.get("/").await.body.contains(">ann</span>"));
     assert_eq!(ann.post("/sign-out", &[]).await.status, 303);
     assert_eq!(ann.get("/").await.header("location"), "/sign-in", "the cookie is no good any more");
+    // Both sign-ins that were let in, and the one that ended.
+    for (action, count) in [("console.signed_in", 2), ("console.signed_out", 1)] {
+        let noted = format!(
+            "SELECT count(*) FROM audit.event WHERE action = '{action}' AND outcome = 'ok'
+             AND actor = 'operator:ann' AND from_network = '127.0.0.0/24' AND trace_id ~ '^[0-9a-f]{{32}}$'"
+        );
+        assert_eq!(link.count(&noted).await.unwrap(), count, "{action}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
