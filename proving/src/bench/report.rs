@@ -57,7 +57,7 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
             "/s",
             "worker",
             "bare loop",
-            Some(AtLeast(0.80)),
+            Some(AtLeast(0.90)),
         )?,
         pair(figures, "  the same, each with a hospital follow-on", "/s", "worker+", "bare loop+", None)?,
         pair(
@@ -66,7 +66,7 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
             "/s",
             "api",
             "bare publishing",
-            Some(AtLeast(0.60)),
+            Some(AtLeast(0.70)),
         )?,
         pair(
             figures,
@@ -74,7 +74,7 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
             "/s",
             "whole",
             "bare whole",
-            Some(AtLeast(0.50)),
+            Some(AtLeast(0.63)),
         )?,
         pair(
             figures,
@@ -101,7 +101,7 @@ pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
             "unaudited",
             Some(AtLeast(0.90)),
         )?,
-        alone(figures, "worker: CPU seconds per 10,000", "s", "worker cpu", Some(AtMost(0.6)))?,
+        alone(figures, "worker: CPU seconds per 10,000", "s", "worker cpu", Some(AtMost(0.4)))?,
         alone(figures, "API: CPU seconds per 10,000", "s", "api cpu", Some(AtMost(1.0)))?,
         alone(figures, "whole: CPU seconds per 10,000 of the API", "s", "whole api cpu", None)?,
         alone(figures, "  of the worker", "s", "whole worker cpu", None)?,
@@ -295,10 +295,10 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_neighbours_and_not_of_medians() {
         let mut figures = Figures::default();
-        figures.0.insert("worker", vec![10.0, 20.0, 90.0]);
+        figures.0.insert("worker", vec![10.0, 23.0, 95.0]);
         figures.0.insert("bare loop", vec![100.0, 25.0, 100.0]);
         let lines = lines(&figures, None).unwrap();
-        assert_eq!(lines[0].measured, 0.8);
+        assert_eq!(lines[0].measured, 0.92);
         assert_eq!(lines[0].ok(), Some(true));
         assert_eq!(lines.len(), 1, "what was not measured has no line");
         assert!(table(&lines).contains("ok"));
