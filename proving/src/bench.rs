@@ -10,6 +10,7 @@
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
 //! | `spent` | what RabbitMQ and PostgreSQL have used |
+//! | `start` | how soon a worker that is started is of use |
 //! | `costs` | what TLS and the audit trail cost the whole route |
 //! | [`trail`] | how fast a copy of the trail is checked |
 //! | [`idle`] | memory beside ten thousand idle connections |
@@ -35,4 +36,5 @@ pub mod report;
 pub mod rounds;
 pub mod rows;
 mod spent;
+mod start;
 pub mod trail;

@@ -100,6 +100,15 @@ fn speeds(figures: &Figures) -> Result<Vec<Option<Line>>> {
             "bare whole",
             Some(AtLeast(0.63)),
         )?,
+        alone(figures, "worker: start to first ack, 10,000 queued", "ms", "first ack", Some(AtMost(300.0)))?,
+        pair(
+            figures,
+            "  beside the bare loop's, which has no process to start",
+            "ms",
+            "first ack",
+            "bare first ack",
+            None,
+        )?,
     ])
 }
 

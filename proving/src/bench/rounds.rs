@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::{bare_loop, costs, publisher, spent};
+use super::{bare_loop, costs, publisher, spent, start};
 use crate::service::cpu_seconds;
 
 /// How much of everything.
@@ -50,7 +50,7 @@ pub struct Supplies {
     pub size: Size,
 }
 
-/// What stands beside its limit in one pair.
+/// What is measured in every round, beside its limit where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pair {
     /// The worker's drain beside the bare loop.
@@ -61,6 +61,8 @@ pub enum Pair {
     Api,
     /// POST to stored beside bare publishing and the bare loop.
     Whole,
+    /// A worker's start to its first ack, beside the bare loop's.
+    Start,
     /// Latency at a fixed rate.
     Open,
     /// The whole route with TLS at each hop, beside the same in plain text.
@@ -110,6 +112,8 @@ async fn one(
         (Pair::Tls, false) => cost("relayed", costs::relayed(ground, closed, site), figures).await,
         (Pair::Audit, true) => cost("audited", costs::audited(ground, closed, site), figures).await,
         (Pair::Audit, false) => cost("unaudited", costs::unaudited(ground, closed, site), figures).await,
+        (Pair::Start, true) => cost("first ack", start::ours(ground, &supplies.plain), figures).await,
+        (Pair::Start, false) => cost("bare first ack", start::bare(ground, &supplies.plain), figures).await,
         (Pair::Open, true) => open(ground, supplies, figures).await,
         (Pair::Open, false) => bare_open(ground, supplies, figures).await,
     }
