@@ -10,6 +10,7 @@
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
 //! | `spent` | what RabbitMQ and PostgreSQL have used |
+//! | `latency`, `stored` | POST to 202 and until it is stored, at a fixed rate |
 //! | `start` | how soon a worker that is started is of use |
 //! | `costs` | what TLS and the audit trail cost the whole route |
 //! | [`trail`] | how fast a copy of the trail is checked |
@@ -27,6 +28,7 @@ pub mod exports;
 pub mod ground;
 pub mod idle;
 mod inserts;
+mod latency;
 pub mod load;
 pub mod measure;
 pub mod messages;
@@ -37,4 +39,5 @@ pub mod rounds;
 pub mod rows;
 mod spent;
 mod start;
+mod stored;
 pub mod trail;

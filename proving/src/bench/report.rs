@@ -122,7 +122,26 @@ fn latencies(figures: &Figures) -> Result<Vec<Option<Line>>> {
             "bare open p99",
             None,
         )?,
-        pair(figures, "p50 of the same", "ms", "open p50", "bare open p50", None)?,
+        pair(figures, "  p50 of the same", "ms", "open p50", "bare open p50", None)?,
+        pair(figures, "  p99.9 of the same", "ms", "open p99.9", "bare open p99.9", None)?,
+        pair(
+            figures,
+            "p99 POST -> stored at 2,000/s, beside POST -> 202",
+            "ms",
+            "stored p99",
+            "open p99",
+            Some(AtMost(3.0)),
+        )?,
+        pair(figures, "  p50 of the same", "ms", "stored p50", "open p50", None)?,
+        pair(figures, "  p99.9 of the same", "ms", "stored p99.9", "open p99.9", None)?,
+        pair(
+            figures,
+            "  p99, beside the bare publisher's and the bare loop's",
+            "ms",
+            "stored p99",
+            "bare stored p99",
+            None,
+        )?,
     ])
 }
 

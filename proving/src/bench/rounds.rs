@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::{bare_loop, costs, publisher, spent, start};
+use super::{bare_loop, costs, latency, publisher, spent, start};
 use crate::service::cpu_seconds;
 
 /// How much of everything.
@@ -31,7 +31,7 @@ pub const RATE: f64 = 2000.0;
 pub struct Figures(pub BTreeMap<&'static str, Vec<f64>>);
 
 impl Figures {
-    fn note(&mut self, name: &'static str, value: f64) {
+    pub(super) fn note(&mut self, name: &'static str, value: f64) {
         self.0.entry(name).or_default().push(value);
     }
 }
@@ -63,7 +63,7 @@ pub enum Pair {
     Whole,
     /// A worker's start to its first ack, beside the bare loop's.
     Start,
-    /// Latency at a fixed rate.
+    /// Latency at a fixed rate, to the 202 and until it is stored.
     Open,
     /// The whole route with TLS at each hop, beside the same in plain text.
     Tls,
@@ -114,8 +114,8 @@ async fn one(
         (Pair::Audit, false) => cost("unaudited", costs::unaudited(ground, closed, site), figures).await,
         (Pair::Start, true) => cost("first ack", start::ours(ground, &supplies.plain), figures).await,
         (Pair::Start, false) => cost("bare first ack", start::bare(ground, &supplies.plain), figures).await,
-        (Pair::Open, true) => open(ground, supplies, figures).await,
-        (Pair::Open, false) => bare_open(ground, supplies, figures).await,
+        (Pair::Open, true) => latency::ours(ground, supplies, figures).await,
+        (Pair::Open, false) => latency::bare(ground, supplies, figures).await,
     }
 }
 
@@ -212,33 +212,5 @@ async fn bare_whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures)
     }
     ground.stored(count).await?;
     figures.note("bare whole", ground.pace(count).await?);
-    ground.empty(supplies.plain.site).await
-}
-
-async fn open(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
-    let mut worker = ground.stack.worker().await?;
-    let api = ground.stack.api().await?;
-    let mut went = load::open(api.listen(), &supplies.open, RATE).await?;
-    figures.note("open p99", percentile(&mut went.latencies, 0.99)?);
-    figures.note("open p50", percentile(&mut went.latencies, 0.50)?);
-    ground.stored(supplies.open.len()).await?;
-    drop(api);
-    ground.finish(&mut worker).await?;
-    ground.empty(supplies.plain.site).await
-}
-
-async fn bare_open(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
-    let some = Arc::new(supplies.plain.messages[..supplies.size.open].to_vec());
-    let amqp = ground.amqp();
-    let count = some.len();
-    let mut publishing = JoinSet::new();
-    publishing.spawn(async move { publisher::open(&amqp, &some, RATE).await });
-    bare_loop::run(&ground.shape(&supplies.plain), &supplies.plain.rows, count).await?;
-    while let Some(done) = publishing.join_next().await {
-        let mut went = done??;
-        figures.note("bare open p99", percentile(&mut went.latencies, 0.99)?);
-        figures.note("bare open p50", percentile(&mut went.latencies, 0.50)?);
-    }
-    ground.stored(count).await?;
     ground.empty(supplies.plain.site).await
 }
