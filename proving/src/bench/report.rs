@@ -12,6 +12,7 @@ use super::idle::Idle;
 use super::measure::median;
 use super::rounds::Figures;
 use super::trail::Trail;
+use crate::days::notices;
 
 /// One line of the table.
 #[derive(Clone, Debug)]
@@ -141,6 +142,22 @@ fn latencies(figures: &Figures) -> Result<Vec<Option<Line>>> {
             "stored p99",
             "bare stored p99",
             None,
+        )?,
+        alone(
+            figures,
+            "dangerous answer: p99 POST -> SMTP accept, behind a backlog",
+            "ms",
+            "danger p99",
+            Some(AtMost(notices::SOON)),
+        )?,
+        alone(figures, "  p50 of the same", "ms", "danger p50", None)?,
+        alone(figures, "  the slowest of 200", "ms", "danger slowest", None)?,
+        alone(
+            figures,
+            "  the backlog when the last one was told",
+            "queued",
+            "danger behind",
+            Some(AtLeast(notices::BEHIND)),
         )?,
     ])
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use tokio::task::JoinSet;
 
+use super::calm::calm;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
 use super::{bare_loop, costs, latency, publisher, spent, start};
+use crate::days::notices::{self, Told};
 use crate::service::cpu_seconds;
 
 /// How much of everything.
@@ -63,6 +65,8 @@ pub enum Pair {
     Whole,
     /// A worker's start to its first ack, beside the bare loop's.
     Start,
+    /// Dangerous answers behind a backlog, to the mail server's accept.
+    Danger,
     /// Latency at a fixed rate, to the 202 and until it is stored.
     Open,
     /// The whole route with TLS at each hop, beside the same in plain text.
@@ -114,6 +118,9 @@ async fn one(
         (Pair::Audit, false) => cost("unaudited", costs::unaudited(ground, closed, site), figures).await,
         (Pair::Start, true) => cost("first ack", start::ours(ground, &supplies.plain), figures).await,
         (Pair::Start, false) => cost("bare first ack", start::bare(ground, &supplies.plain), figures).await,
+        (Pair::Danger, true) => danger(figures).await,
+        // Nothing else tells anybody.
+        (Pair::Danger, false) => Ok(()),
         (Pair::Open, true) => latency::ours(ground, supplies, figures).await,
         (Pair::Open, false) => latency::bare(ground, supplies, figures).await,
     }
@@ -126,6 +133,16 @@ async fn cost(
 ) -> Result<()> {
     figures.note(name, route.await?);
     Ok(())
+}
+
+/// On a stack of its own: alerts need a mail server.
+async fn danger(figures: &mut Figures) -> Result<()> {
+    let Told { mut latencies, behind } = notices::measure(notices::QUEUED).await?;
+    figures.note("danger p50", percentile(&mut latencies, 0.5)?);
+    figures.note("danger p99", percentile(&mut latencies, 0.99)?);
+    figures.note("danger slowest", percentile(&mut latencies, 1.0)?);
+    figures.note("danger behind", behind as f64);
+    calm().await
 }
 
 async fn worker(
