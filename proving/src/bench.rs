@@ -9,6 +9,7 @@
 //! | [`publisher`], [`bare_loop`] | the limits: bare confirmed publishing; consume, INSERT, ack |
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
+//! | `backlog` | pace and memory with a deep queue behind, beside a consumer that only acks |
 //! | `spent` | what RabbitMQ and PostgreSQL have used |
 //! | `latency`, `stored` | POST to 202 and until it is stored, at a fixed rate |
 //! | `start` | how soon a worker that is started is of use |
@@ -19,6 +20,7 @@
 //! | [`downloads`] | intake beside clients that download an export |
 //! | [`report`], [`page`] | table and JSON, and what docs/PROOF.md says of recorded runs |
 
+mod backlog;
 pub mod bare_loop;
 mod calm;
 mod costs;

@@ -51,7 +51,7 @@ impl Line {
 /// All lines that were measured. A ratio is the median of the rounds' ratios: each compares what
 /// ran side by side.
 pub fn lines(figures: &Figures, depth: Option<&Depth>) -> Result<Vec<Line>> {
-    let parts = [speeds(figures)?, latencies(figures)?, costs(figures)?, spent(figures)?];
+    let parts = [speeds(figures)?, latencies(figures)?, backlogs(figures)?, costs(figures)?, spent(figures)?];
     let mut lines: Vec<Line> = parts.into_iter().flatten().flatten().collect();
     if let Some(depth) = depth {
         let [worker, api] = match depth.queued {
@@ -159,6 +159,19 @@ fn latencies(figures: &Figures) -> Result<Vec<Option<Line>>> {
             "danger behind",
             Some(AtLeast(notices::BEHIND)),
         )?,
+    ])
+}
+
+fn backlogs(figures: &Figures) -> Result<Vec<Option<Line>>> {
+    let (left, grown) = (Some(AtLeast(0.9)), Some(AtMost(1.1)));
+    Ok(vec![
+        pair(figures, "10,000 queued: drain, beside a bare consumer", "/s", "10k worker", "10k bare", None)?,
+        pair(figures, "100,000 queued: the same", "/s", "100k worker", "100k bare", None)?,
+        pair(figures, "  pace at 100,000 over pace at 10,000", "x", "100k left", "100k bare left", left)?,
+        pair(figures, "  peak RSS at 100,000 beside 10,000", "MiB", "100k rss", "10k rss", grown)?,
+        pair(figures, "1,000,000 queued: the same", "/s", "1m worker", "1m bare", None)?,
+        pair(figures, "  pace at 1,000,000 over pace at 10,000", "x", "1m left", "1m bare left", left)?,
+        pair(figures, "  peak RSS at 1,000,000 beside 10,000", "MiB", "1m rss", "10k rss", grown)?,
     ])
 }
 
@@ -374,6 +387,18 @@ mod tests {
         assert_eq!(lines[0].ok(), Some(true));
         assert_eq!(lines.len(), 1, "what was not measured has no line");
         assert!(table(&lines).contains("ok"));
+    }
+
+    #[test]
+    fn a_deep_queue_is_judged_by_what_a_bare_consumer_keeps_of_its_pace() {
+        let mut figures = Figures::default();
+        figures.0.insert("1m left", vec![0.5]);
+        figures.0.insert("1m bare left", vec![0.5]);
+        figures.0.insert("1m rss", vec![60.0]);
+        figures.0.insert("10k rss", vec![50.0]);
+        let lines = lines(&figures, None).unwrap();
+        let said: Vec<_> = lines.iter().map(|line| (line.measured, line.ok())).collect();
+        assert_eq!(said, [(1.0, Some(true)), (1.2, Some(false))]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::calm::calm;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::{bare_loop, costs, latency, publisher, spent, start};
+use super::{backlog, bare_loop, costs, latency, publisher, spent, start};
 use crate::days::notices::{self, Told};
 use crate::service::cpu_seconds;
 
@@ -50,6 +50,8 @@ pub struct Supplies {
     pub open: Requests,
     /// How much.
     pub size: Size,
+    /// Submissions in the deepest queue.
+    pub deepest: usize,
 }
 
 /// What is measured in every round, beside its limit where it has one.
@@ -69,6 +71,8 @@ pub enum Pair {
     Danger,
     /// Latency at a fixed rate, to the 202 and until it is stored.
     Open,
+    /// A worker's drain and memory with a deep queue behind, beside a consumer that only acks.
+    Backlog,
     /// The whole route with TLS at each hop, beside the same in plain text.
     Tls,
     /// The whole route with the audit trail, beside the same without its rows.
@@ -121,6 +125,9 @@ async fn one(
         (Pair::Danger, true) => danger(figures).await,
         // Nothing else tells anybody.
         (Pair::Danger, false) => Ok(()),
+        (Pair::Backlog, true) => backlog::each(ground, &supplies.plain, supplies.deepest, figures).await,
+        // Both take from one queue.
+        (Pair::Backlog, false) => Ok(()),
         (Pair::Open, true) => latency::ours(ground, supplies, figures).await,
         (Pair::Open, false) => latency::bare(ground, supplies, figures).await,
     }
