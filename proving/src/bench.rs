@@ -10,7 +10,7 @@
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
 //! | `backlog` | pace and memory with a deep queue behind, beside a consumer that only acks |
-//! | `spent` | what RabbitMQ and PostgreSQL have used |
+//! | `spent`, `resident` | what RabbitMQ and PostgreSQL use of CPU and memory |
 //! | `latency`, `stored` | POST to 202 and until it is stored, at a fixed rate |
 //! | `start` | how soon a worker that is started is of use |
 //! | `costs` | what TLS and the audit trail cost the whole route |
@@ -37,6 +37,7 @@ pub mod messages;
 pub mod page;
 pub mod publisher;
 pub mod report;
+mod resident;
 pub mod rounds;
 pub mod rows;
 mod spent;

@@ -204,6 +204,10 @@ fn spent(figures: &Figures) -> Result<Vec<Option<Line>>> {
         alone(figures, "  of the worker", "s", "whole worker cpu", None)?,
         alone(figures, "  of RabbitMQ", "s", "whole rabbitmq cpu", None)?,
         alone(figures, "  of PostgreSQL", "s", "whole postgres cpu", None)?,
+        alone(figures, "whole: peak RSS of the API", "MiB", "whole api rss", None)?,
+        alone(figures, "  of the worker", "MiB", "whole worker rss", None)?,
+        alone(figures, "  of RabbitMQ", "MiB", "whole rabbitmq rss", None)?,
+        alone(figures, "  of PostgreSQL, what its processes share once", "MiB", "whole postgres rss", None)?,
     ])
 }
 

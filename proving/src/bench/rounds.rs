@@ -10,7 +10,7 @@ use super::calm::calm;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::{backlog, bare_loop, costs, latency, publisher, spent, start};
+use super::{backlog, bare_loop, costs, latency, publisher, resident, spent, start};
 use crate::days::notices::{self, Told};
 use crate::service::cpu_seconds;
 
@@ -208,15 +208,24 @@ async fn whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> R
     let mut worker = ground.stack.worker().await?;
     let api = ground.stack.api().await?;
     let before = spent::so_far(ground).await;
+    let memory = resident::Watch::begin(ground).await;
     load::closed(api.listen(), &supplies.closed, 64).await?;
     ground.stored(count).await?;
     let each = 10_000.0 / count as f64;
     figures.note("whole api cpu", api.cpu_seconds()? * each);
     figures.note("whole worker cpu", worker.cpu_seconds()? * each);
+    figures.note("whole api rss", api.peak_rss_mib()?);
+    figures.note("whole worker rss", worker.peak_rss_mib()?);
     // Where the services are elsewhere nobody knows.
     if let (Ok(before), Ok(after)) = (before, spent::so_far(ground).await) {
         figures.note("whole rabbitmq cpu", (after.rabbitmq - before.rabbitmq) * each);
         figures.note("whole postgres cpu", (after.postgres - before.postgres) * each);
+    }
+    if let Ok(memory) = memory
+        && let Ok(peaks) = memory.end().await
+    {
+        figures.note("whole rabbitmq rss", peaks.rabbitmq);
+        figures.note("whole postgres rss", peaks.postgres);
     }
     drop(api);
     ground.finish(&mut worker).await?;
