@@ -23,7 +23,10 @@ impl Management {
     pub(crate) fn of(outside: &Outside<'_>) -> anyhow::Result<Option<Self>> {
         let Some(url) = &outside.config.broker.management_url else { return Ok(None) };
         let base = Url::parse(url.expose_secret()).context("broker.management_url")?;
-        let mut client = Client::builder().no_proxy().timeout(Duration::from_secs(10));
+        let mut client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(10));
         if base.scheme() == "https" {
             let tls = client_config(&outside.config.broker.tls, "broker.tls").map_err(Misconfigured)?;
             client = client.tls_backend_preconfigured(tls);

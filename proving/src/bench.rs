@@ -9,7 +9,10 @@
 //! | [`publisher`], [`bare_loop`] | the limits: bare confirmed publishing; consume, INSERT, ack |
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
-//! | `spent` | what RabbitMQ and PostgreSQL have used |
+//! | `backlog` | pace and memory with a deep queue behind, beside a consumer that only acks |
+//! | `spent`, `resident` | what RabbitMQ and PostgreSQL use of CPU and memory |
+//! | `latency`, `stored` | POST to 202 and until it is stored, at a fixed rate |
+//! | `start` | how soon a worker that is started is of use |
 //! | `costs` | what TLS and the audit trail cost the whole route |
 //! | [`trail`] | how fast a copy of the trail is checked |
 //! | [`idle`] | memory beside ten thousand idle connections |
@@ -17,6 +20,7 @@
 //! | [`downloads`] | intake beside clients that download an export |
 //! | [`report`], [`page`] | table and JSON, and what docs/PROOF.md says of recorded runs |
 
+mod backlog;
 pub mod bare_loop;
 mod calm;
 mod costs;
@@ -26,13 +30,17 @@ pub mod exports;
 pub mod ground;
 pub mod idle;
 mod inserts;
+mod latency;
 pub mod load;
 pub mod measure;
 pub mod messages;
 pub mod page;
 pub mod publisher;
 pub mod report;
+mod resident;
 pub mod rounds;
 pub mod rows;
 mod spent;
+mod start;
+mod stored;
 pub mod trail;

@@ -81,7 +81,7 @@ async fn taking(ground: &Ground, requests: &Requests) -> Result<f64> {
 }
 
 /// Messages are made while others are on their way: a million of them need not fit in memory.
-async fn fill(ground: &Ground, template: &Message, count: usize) -> Result<()> {
+pub(super) async fn fill(ground: &Ground, template: &Message, count: usize) -> Result<()> {
     let keys = ground.keys()?;
     let properties = ConnectionProperties::default().with_connection_name("bench-depth".into());
     let connection = Connection::connect(&ground.amqp(), properties).await?;

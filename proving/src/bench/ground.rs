@@ -19,9 +19,9 @@ use crate::stack::{Plan, Stack};
 use crate::until;
 
 /// As documented in docs/config.yaml; both contenders work with these.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 const LINGER: Duration = Duration::from_millis(10);
-const PREFETCH: u16 = 1536;
+pub(super) const PREFETCH: u16 = 1536;
 const FRAME_MAX: u32 = 16_384;
 /// What consumes [`ROUTINE`].
 const LANE: &str = "submissions.routine";

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Mutex, mpsc};
@@ -22,6 +22,8 @@ pub type Requests = Arc<Vec<Vec<u8>>>;
 /// How a load went.
 #[derive(Clone, Debug)]
 pub struct Went {
+    /// When the first request was sent, or its turn was.
+    pub start: Instant,
     /// From the first request to the last answer.
     pub took: Duration,
     /// Of each answer, from when it should have been sent (fixed rate) or was sent.
@@ -49,6 +51,13 @@ pub fn requests(minter: &Minter, study: &str, site: &str, count: usize) -> Resul
         post("/api/v1/epro/submit", &tokens[number % tokens.len()], body.to_string().as_bytes())
     };
     Ok(Arc::new((0..count).map(request).collect()))
+}
+
+/// The id of the submission in a request.
+pub fn id(request: &[u8]) -> Result<Uuid> {
+    let head = request.windows(4).position(|four| four == b"\r\n\r\n").context("a request without a body")?;
+    let body: Value = serde_json::from_slice(&request[head + 4..])?;
+    Ok(body["submission_id"].as_str().context("a submission without an id")?.parse()?)
 }
 
 /// Sends all requests over so many connections, each sending the next one when it has its answer.
@@ -115,5 +124,17 @@ async fn gather(mut tasks: JoinSet<Result<Vec<Duration>>>, start: Instant) -> Re
     while let Some(done) = tasks.join_next().await {
         latencies.extend(done??);
     }
-    Ok(Went { took: start.elapsed(), latencies })
+    Ok(Went { start, took: start.elapsed(), latencies })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_the_id_of_its_submission() {
+        let request = post("/x", "a token", br#"{"submission_id": "0198f2b0-5c1e-7d7a-9f0e-6d0f0a4b7c11"}"#);
+        assert_eq!(id(&request).unwrap().to_string(), "0198f2b0-5c1e-7d7a-9f0e-6d0f0a4b7c11");
+        assert!(id(b"GET / HTTP/1.1\r\n\r\n").is_err());
+    }
 }

@@ -41,7 +41,7 @@ pub async fn closed(url: &str, messages: &Arc<Vec<Message>>, outstanding: usize)
     while let Some(done) = flying.next().await {
         latencies.push(done?);
     }
-    Ok(Went { took: start.elapsed(), latencies })
+    Ok(Went { start, took: start.elapsed(), latencies })
 }
 
 /// Publishes at a fixed rate a second; a latency counts from when its turn was.
@@ -65,7 +65,7 @@ pub async fn open(url: &str, messages: &Arc<Vec<Message>>, rate: f64) -> Result<
     while let Some(done) = flying.next().await {
         latencies.push(done?);
     }
-    Ok(Went { took: start.elapsed(), latencies })
+    Ok(Went { start, took: start.elapsed(), latencies })
 }
 
 async fn channel(url: &str) -> Result<(Connection, Channel)> {

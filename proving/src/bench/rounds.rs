@@ -7,10 +7,12 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::bare_loop::{Shape, Writes};
+use super::calm::calm;
 use super::ground::{Cargo, Ground};
 use super::load::{self, Requests};
 use super::measure::percentile;
-use super::{bare_loop, costs, publisher, spent};
+use super::{backlog, bare_loop, costs, latency, publisher, resident, spent, start};
+use crate::days::notices::{self, Told};
 use crate::service::cpu_seconds;
 
 /// How much of everything.
@@ -32,7 +34,7 @@ pub const RATE: f64 = 2000.0;
 pub struct Figures(pub BTreeMap<&'static str, Vec<f64>>);
 
 impl Figures {
-    fn note(&mut self, name: &'static str, value: f64) {
+    pub(super) fn note(&mut self, name: &'static str, value: f64) {
         self.0.entry(name).or_default().push(value);
     }
 }
@@ -49,9 +51,11 @@ pub struct Supplies {
     pub open: Requests,
     /// How much.
     pub size: Size,
+    /// Submissions in the deepest queue.
+    pub deepest: usize,
 }
 
-/// What stands beside its limit in one pair.
+/// What is measured in every round, beside its limit where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pair {
     /// The worker's drain beside the bare loop.
@@ -62,8 +66,14 @@ pub enum Pair {
     Api,
     /// POST to stored beside bare publishing and the bare loop.
     Whole,
-    /// Latency at a fixed rate.
+    /// A worker's start to its first ack, beside the bare loop's.
+    Start,
+    /// Dangerous answers behind a backlog, to the mail server's accept.
+    Danger,
+    /// Latency at a fixed rate, to the 202 and until it is stored.
     Open,
+    /// A worker's drain and memory with a deep queue behind, beside a consumer that only acks.
+    Backlog,
     /// The whole route with TLS at each hop, beside the same in plain text.
     Tls,
     /// The whole route with the audit trail, beside the same while the database throws its rows away.
@@ -121,8 +131,16 @@ async fn one(
         (Pair::Chain, false) => {
             bare(ground, &supplies.plain, Writes::NoTrail, "bare loop, no trail", figures).await
         }
-        (Pair::Open, true) => open(ground, supplies, figures).await,
-        (Pair::Open, false) => bare_open(ground, supplies, figures).await,
+        (Pair::Start, true) => cost("first ack", start::ours(ground, &supplies.plain), figures).await,
+        (Pair::Start, false) => cost("bare first ack", start::bare(ground, &supplies.plain), figures).await,
+        (Pair::Danger, true) => danger(figures).await,
+        // Nothing else tells anybody.
+        (Pair::Danger, false) => Ok(()),
+        (Pair::Backlog, true) => backlog::each(ground, &supplies.plain, supplies.deepest, figures).await,
+        // Both take from one queue.
+        (Pair::Backlog, false) => Ok(()),
+        (Pair::Open, true) => latency::ours(ground, supplies, figures).await,
+        (Pair::Open, false) => latency::bare(ground, supplies, figures).await,
     }
 }
 
@@ -133,6 +151,16 @@ async fn cost(
 ) -> Result<()> {
     figures.note(name, route.await?);
     Ok(())
+}
+
+/// On a stack of its own: alerts need a mail server.
+async fn danger(figures: &mut Figures) -> Result<()> {
+    let Told { mut latencies, behind } = notices::measure(notices::QUEUED).await?;
+    figures.note("danger p50", percentile(&mut latencies, 0.5)?);
+    figures.note("danger p99", percentile(&mut latencies, 0.99)?);
+    figures.note("danger slowest", percentile(&mut latencies, 1.0)?);
+    figures.note("danger behind", behind as f64);
+    calm().await
 }
 
 async fn worker(
@@ -198,15 +226,24 @@ async fn whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> R
     let mut worker = ground.stack.worker().await?;
     let api = ground.stack.api().await?;
     let before = spent::so_far(ground).await;
+    let memory = resident::Watch::begin(ground).await;
     load::closed(api.listen(), &supplies.closed, 64).await?;
     ground.stored(count).await?;
     let each = 10_000.0 / count as f64;
     figures.note("whole api cpu", api.cpu_seconds()? * each);
     figures.note("whole worker cpu", worker.cpu_seconds()? * each);
+    figures.note("whole api rss", api.peak_rss_mib()?);
+    figures.note("whole worker rss", worker.peak_rss_mib()?);
     // Where the services are elsewhere nobody knows.
     if let (Ok(before), Ok(after)) = (before, spent::so_far(ground).await) {
         figures.note("whole rabbitmq cpu", (after.rabbitmq - before.rabbitmq) * each);
         figures.note("whole postgres cpu", (after.postgres - before.postgres) * each);
+    }
+    if let Ok(memory) = memory
+        && let Ok(peaks) = memory.end().await
+    {
+        figures.note("whole rabbitmq rss", peaks.rabbitmq);
+        figures.note("whole postgres rss", peaks.postgres);
     }
     drop(api);
     ground.finish(&mut worker).await?;
@@ -226,33 +263,5 @@ async fn bare_whole(ground: &Ground, supplies: &Supplies, figures: &mut Figures)
     }
     ground.stored(count).await?;
     figures.note("bare whole", ground.pace(count).await?);
-    ground.empty(supplies.plain.site).await
-}
-
-async fn open(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
-    let mut worker = ground.stack.worker().await?;
-    let api = ground.stack.api().await?;
-    let mut went = load::open(api.listen(), &supplies.open, RATE).await?;
-    figures.note("open p99", percentile(&mut went.latencies, 0.99)?);
-    figures.note("open p50", percentile(&mut went.latencies, 0.50)?);
-    ground.stored(supplies.open.len()).await?;
-    drop(api);
-    ground.finish(&mut worker).await?;
-    ground.empty(supplies.plain.site).await
-}
-
-async fn bare_open(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
-    let some = Arc::new(supplies.plain.messages[..supplies.size.open].to_vec());
-    let amqp = ground.amqp();
-    let count = some.len();
-    let mut publishing = JoinSet::new();
-    publishing.spawn(async move { publisher::open(&amqp, &some, RATE).await });
-    bare_loop::run(&ground.shape(&supplies.plain), &supplies.plain.rows, count).await?;
-    while let Some(done) = publishing.join_next().await {
-        let mut went = done??;
-        figures.note("bare open p99", percentile(&mut went.latencies, 0.99)?);
-        figures.note("bare open p50", percentile(&mut went.latencies, 0.50)?);
-    }
-    ground.stored(count).await?;
     ground.empty(supplies.plain.site).await
 }

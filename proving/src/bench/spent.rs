@@ -13,34 +13,60 @@ pub(super) struct Spent {
 
 /// Of all processes of both; an error where they aren't on this machine.
 pub(super) async fn so_far(ground: &Ground) -> Result<Spent> {
-    let nodes = ground.stack.vhost().management().get("/api/nodes").await?;
+    let Processes { nodes, postmaster } = processes(ground).await?;
     let mut rabbitmq = 0.0;
-    for node in nodes.as_array().context("a list of nodes")? {
+    for node in nodes {
+        rabbitmq += Process::read(node)?.own;
+    }
+    Ok(Spent { rabbitmq, postgres: family(postmaster)? })
+}
+
+/// Where both run.
+pub(super) struct Processes {
+    /// RabbitMQ's, one a node.
+    pub(super) nodes: Vec<u32>,
+    /// PostgreSQL's first one.
+    pub(super) postmaster: u32,
+}
+
+/// An error where they aren't on this machine.
+pub(super) async fn processes(ground: &Ground) -> Result<Processes> {
+    let found = ground.stack.vhost().management().get("/api/nodes").await?;
+    let mut nodes = Vec::new();
+    for node in found.as_array().context("a list of nodes")? {
         let pid: u32 = node["os_pid"].as_str().context("a node without a process")?.parse()?;
-        let node = Process::read(pid)?;
-        ensure!(node.name == "beam.smp", "process {pid} isn't RabbitMQ's: it is {}", node.name);
-        rabbitmq += node.own;
+        let name = Process::read(pid)?.name;
+        ensure!(name == "beam.smp", "process {pid} isn't RabbitMQ's: it is {name}");
+        nodes.push(pid);
     }
     let backend: i32 = ground.link.client.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
     let postmaster = Process::read(u32::try_from(backend)?)?.parent;
-    Ok(Spent { rabbitmq, postgres: family(postmaster)? })
+    let name = Process::read(postmaster)?.name;
+    ensure!(name == "postgres", "process {postmaster} isn't PostgreSQL's: it is {name}");
+    Ok(Processes { nodes, postmaster })
 }
 
 /// PostgreSQL's first process, its children, and those of them that have ended.
 fn family(postmaster: u32) -> Result<f64> {
     let first = Process::read(postmaster)?;
-    ensure!(first.name == "postgres", "process {postmaster} isn't PostgreSQL's: it is {}", first.name);
-    let mut sum = first.own + first.ended;
+    Ok(first.own + first.ended + children(postmaster)?.iter().map(|child| child.own).sum::<f64>())
+}
+
+/// Those that are there now.
+pub(super) fn children(parent: u32) -> Result<Vec<Process>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         // Not every entry is a process, and some have gone since they were listed.
         let pid = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
         let process = pid.and_then(|pid| Process::read(pid).ok());
-        sum += process.filter(|process| process.parent == postmaster).map_or(0.0, |child| child.own);
+        found.extend(process.filter(|process| process.parent == parent));
     }
-    Ok(sum)
+    Ok(found)
 }
 
-struct Process {
+/// One process.
+pub(super) struct Process {
+    pub(super) pid: u32,
     name: String,
     parent: u32,
     /// CPU seconds, user and system, of all its threads.
@@ -59,6 +85,7 @@ impl Process {
         let field = |at: usize| fields.get(at - 3).with_context(|| format!("no field {at}"));
         let seconds = |at: usize| anyhow::Ok(field(at)?.parse::<f64>()? / 100.0);
         Ok(Self {
+            pid,
             name: name.to_owned(),
             parent: field(4)?.parse()?,
             own: seconds(14)? + seconds(15)?,
@@ -77,6 +104,6 @@ mod tests {
         assert!(own.parent > 0 && own.own >= 0.0 && !own.name.is_empty());
         let parent = Process::read(own.parent).unwrap();
         assert!(parent.own >= 0.0 && parent.ended >= 0.0);
-        assert!(family(std::process::id()).is_err(), "it isn't PostgreSQL");
+        assert!(children(own.parent).unwrap().iter().any(|child| child.pid == std::process::id()));
     }
 }

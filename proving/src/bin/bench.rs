@@ -28,7 +28,7 @@ struct Arguments {
     /// Seconds of the load at 2,000 requests a second
     #[arg(long, default_value_t = 10)]
     seconds: usize,
-    /// A million submissions for the memory figures and the export, not 100,000 and 200,000
+    /// A million submissions for memory, backlog and export, not 100,000 and 200,000
     #[arg(long)]
     million: bool,
     /// Measure only these, e.g. --only api,whole
@@ -91,12 +91,14 @@ async fn main() -> Result<ExitCode> {
     ensure!(size.requests.max(size.open) <= size.drain, "the drain must have the most submissions");
     let ground = Ground::new().await?;
     eprintln!("preparing {} submissions, with and without a hospital", 2 * size.drain);
+    let queued = if arguments.million { 1_000_000 } else { 100_000 };
     let supplies = Supplies {
         plain: ground.load("H004", size.drain).await.context("prepare")?,
         hospital: ground.load("H001", size.drain).await.context("prepare")?,
         closed: load::requests(ground.stack.minter(), "ONC-301", "H004", size.requests)?,
         open: load::requests(ground.stack.minter(), "ONC-301", "H004", size.open)?,
         size,
+        deepest: queued,
     };
     let parts = match arguments.only.is_empty() {
         true => Part::value_variants(),
@@ -117,7 +119,6 @@ async fn main() -> Result<ExitCode> {
         }
     }
     let template = supplies.plain.messages.first().context("no messages")?;
-    let queued = if arguments.million { 1_000_000 } else { 100_000 };
     let depth = match wanted(Once::Memory) {
         false => None,
         true => {

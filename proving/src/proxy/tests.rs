@@ -82,6 +82,18 @@ async fn a_slow_answer_arrives_byte_by_byte_once_it_has_begun() {
 }
 
 #[tokio::test]
+async fn a_trip_that_lets_everything_pass_only_tells_of_it() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let trip = proxy.arm(Side::Client, Trigger::ack(), Then::Pass);
+    assert_eq!(ask(&mut stream, &[1, 0, 0, 0, 13, 0, 60]).await.unwrap(), [1, 0, 0, 0, 13, 0, 60]);
+    assert_eq!(ask(&mut stream, &[0, 80, 2, 3]).await.unwrap(), [0, 80, 2, 3]);
+    trip.tripped().await.unwrap();
+    assert_eq!(ask(&mut stream, b"again").await.unwrap(), b"again");
+}
+
+#[tokio::test]
 async fn a_half_open_hop_takes_the_question_and_gives_no_answer() {
     let (target, _echo) = echo().await;
     let proxy = Proxy::to(&target).await.unwrap();

@@ -68,6 +68,8 @@ pub enum Then {
     StallAfter,
     /// The bytes and all that follows pass, but no more than this many a second, each way, per connection.
     SlowBefore(u32),
+    /// The bytes and all that follows pass: the caller only wants to know when.
+    Pass,
 }
 
 /// Waits for what was armed.
@@ -102,6 +104,7 @@ impl Armed {
             Then::CutBefore | Then::CutAfter => Mode::Cut,
             Then::StallBefore | Then::StallAfter => Mode::Stall,
             Then::SlowBefore(rate) => Mode::Slow(rate),
+            Then::Pass => Mode::Pass,
         }
     }
 

@@ -1,0 +1,114 @@
+//! Memory of RabbitMQ and PostgreSQL while something runs, where they run on this machine. They were there before, and
+//! the kernel's own peak may be of then: so it is looked at again and again.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::ground::Ground;
+use super::spent::{Processes, children, processes};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The most that was resident at any look, MiB.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Peaks {
+    pub(super) rabbitmq: f64,
+    pub(super) postgres: f64,
+}
+
+/// Looks until it is ended.
+pub(super) struct Watch {
+    stop: oneshot::Sender<()>,
+    looking: JoinSet<Result<Peaks>>,
+}
+
+impl Watch {
+    /// An error where they aren't on this machine.
+    pub(super) async fn begin(ground: &Ground) -> Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let mut looking = JoinSet::new();
+        looking.spawn(look(processes(ground).await?, stopped));
+        Ok(Self { stop, looking })
+    }
+
+    /// Looks once more.
+    pub(super) async fn end(self) -> Result<Peaks> {
+        let Self { stop, mut looking } = self;
+        // Whoever looks may have ended with an error, which comes now.
+        let _ = stop.send(());
+        looking.join_next().await.context("nobody looks")??
+    }
+}
+
+async fn look(of: Processes, mut stopped: oneshot::Receiver<()>) -> Result<Peaks> {
+    let mut peaks = Peaks::default();
+    loop {
+        let over = tokio::select! {
+            _ = &mut stopped => true,
+            () = sleep(LOOK) => false,
+        };
+        peaks.rabbitmq = peaks.rabbitmq.max(rabbitmq(&of.nodes)?);
+        peaks.postgres = peaks.postgres.max(postgres(of.postmaster)?);
+        if over {
+            return Ok(peaks);
+        }
+    }
+}
+
+fn rabbitmq(nodes: &[u32]) -> Result<f64> {
+    let mut sum = 0.0;
+    for node in nodes {
+        let node = Resident::of(*node)?;
+        sum += node.own + node.shared;
+    }
+    Ok(sum)
+}
+
+/// Each process's own pages, and once what all of them share, which each counts as far as it has touched it.
+fn postgres(postmaster: u32) -> Result<f64> {
+    let first = Resident::of(postmaster)?;
+    let (mut own, mut shared) = (first.own, first.shared);
+    // A session may have ended since it was listed.
+    for child in children(postmaster)?.iter().filter_map(|child| Resident::of(child.pid).ok()) {
+        own += child.own;
+        shared = f64::max(shared, child.shared);
+    }
+    Ok(own + shared)
+}
+
+/// Resident pages of one process, MiB.
+struct Resident {
+    own: f64,
+    /// Of files and of shared memory.
+    shared: f64,
+}
+
+impl Resident {
+    fn of(pid: u32) -> Result<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.split_whitespace().next()).context("no such line")?;
+            anyhow::Ok(kib.parse::<f64>()? / 1024.0)
+        };
+        Ok(Self { own: mib("RssAnon:")?, shared: mib("RssFile:")? + mib("RssShmem:")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_pages_of_its_own_and_what_has_ended_has_none() {
+        let own = Resident::of(std::process::id()).unwrap();
+        assert!(own.own > 0.0 && own.shared >= 0.0);
+        assert!(Resident::of(u32::MAX).is_err());
+        assert!(postgres(std::process::id()).unwrap() >= own.own / 2.0);
+    }
+}
