@@ -1,6 +1,6 @@
-//! Notes for the audit trail of what leaves no submission behind. Counted in memory, published
-//! every few seconds, so that a flood of refusals becomes a few messages; but for the readings that show a patient, which
-//! are published before they are given.
+//! Notes for the audit trail of what leaves no submission behind. Counted in memory, published every few seconds, so
+//! that a flood of refusals becomes a few messages; but for the readings that show a patient, which are published
+//! before they are given.
 
 mod notes;
 mod post;
