@@ -11,12 +11,17 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum_server::Handle;
 
 use crate::config::AdminConfig;
+use crate::server::{Bounds, Server};
 use crate::telemetry::Metrics;
 pub use readiness::{Part, Readiness};
 
 const UPKEEP: Duration = Duration::from_secs(5);
+/// What the admin port bears: probes and scrapers are few, and nobody else has to get in.
+const BOUNDS: Bounds =
+    Bounds { connections: 128, head: Duration::from_secs(5), idle: Duration::from_secs(75) };
 
 /// Starts the admin server in the background, for the life of the process. Gives the address that
 /// it listens on, which differs from the configured one when that has port 0.
@@ -24,8 +29,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the address can't be bound.
 pub async fn start(config: &AdminConfig, readiness: Readiness, metrics: Metrics) -> io::Result<SocketAddr> {
-    let listener = tokio::net::TcpListener::bind(config.listen).await?;
-    let address = listener.local_addr()?;
+    let server = Server::bind(config.listen, BOUNDS, metrics::Gauge::noop())?;
+    let address = server.address();
     let upkeep = metrics.clone();
     crate::task::spawn("metrics upkeep", async move {
         let mut tick = tokio::time::interval(UPKEEP);
@@ -35,7 +40,7 @@ pub async fn start(config: &AdminConfig, readiness: Readiness, metrics: Metrics)
         }
     });
     crate::task::spawn("admin server", async move {
-        if let Err(error) = axum::serve(listener, router(readiness, metrics)).await {
+        if let Err(error) = server.serve(router(readiness, metrics), None, Handle::new()).await {
             tracing::error!(kind = %error.kind(), "the admin server has stopped");
         }
     });

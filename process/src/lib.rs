@@ -8,6 +8,7 @@ pub mod health;
 pub mod objects;
 pub mod panic;
 pub mod rotation;
+pub mod server;
 pub mod shutdown;
 pub mod task;
 pub mod telemetry;

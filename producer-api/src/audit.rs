@@ -1,8 +1,11 @@
-//! Notes for the audit trail of what leaves no submission behind. Counted in memory, published
-//! every few seconds, so that a flood of refusals becomes a few messages.
+//! Notes for the audit trail of what leaves no submission behind. Counted in memory, published every few seconds, so
+//! that a flood of refusals becomes a few messages; but for the readings that show a patient, which are published
+//! before they are given.
 
 mod notes;
 mod post;
+mod witness;
 
 pub(crate) use notes::{Event, Notes, Origin, REFUSED};
 pub(crate) use post::Post;
+pub(crate) use witness::Witness;

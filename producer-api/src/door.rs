@@ -17,7 +17,7 @@ use epro_store::pool::{DatabaseUrl, Store};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 
-use crate::audit::Notes;
+use crate::audit::{Notes, Witness};
 use crate::certificate;
 use crate::quota::Quotas;
 use epro_process::auth::Verifier;
@@ -28,6 +28,9 @@ const BATCHES: usize = 4;
 const DOWNLOADS: usize = 64;
 /// Requests at work for each publish that may be outstanding; above it they are turned away.
 const REQUESTS_A_SLOT: usize = 8;
+
+/// Of the publishes that may be outstanding, one in so many may be a note of what shows a patient.
+const SLOTS_A_WITNESS: usize = 8;
 
 /// Clients that may wait for the store for each connection to it: as many of FHIR, and as many for reports.
 const WAITERS_A_CONNECTION: usize = 4;
@@ -128,6 +131,8 @@ pub(crate) struct Door {
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) notes: Arc<Notes>,
+    /// Is told of what shows a patient, before it is given.
+    pub(crate) witness: Witness,
     /// Whether the queues are there; a returned publish says no at once.
     pub(crate) queues: Part,
     /// Which routes there are.
@@ -183,6 +188,7 @@ impl Door {
             ring,
             pseudonyms,
             batch_publisher: publisher.sharing(batch_width),
+            witness: Witness::new(&publisher, outstanding / SLOTS_A_WITNESS, config.intake.confirm_timeout),
             publisher,
             store: Store::open(&database, pool),
             notes,

@@ -221,6 +221,7 @@ fn answers(kind: Kind, route: Route) -> bool {
                 || (exports && route != Route::ExportRequest)
         }
         Kind::SubmissionUnknown => matches!(route, Route::Status | Route::FhirRead),
+        Kind::Unwitnessed => matches!(route, Route::FhirRead | Route::Report | Route::ExportFile),
         Kind::StoreAway if exports => true,
         Kind::StoreAway => matches!(route, Route::Status | Route::FhirRead | Route::Report),
         Kind::ReportUnknown => route == Route::Report,

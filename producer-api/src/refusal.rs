@@ -101,6 +101,7 @@ kinds! {
     BrokerRefused 503 "broker_refused" "Nothing can be accepted now" Some((5, 30));
     Misrouted 503 "misrouted" "Nothing can be accepted now" Some((10, 30));
     Unconfirmed 503 "unconfirmed" "Nothing can be accepted now" Some((2, 6));
+    Unwitnessed 503 "unwitnessed" "Nothing that shows a patient can be given now" Some((2, 6));
     KeyAwaited 503 "key_awaited" "Nothing can be accepted now" Some((1, 2));
     Busy 503 "busy" "Nothing can be accepted now" Some((1, 3));
     NotTried 503 "not_tried" "Nothing can be accepted now" Some((2, 6));

@@ -1,9 +1,8 @@
-//! The listener of the public door.
+//! The listener of the public door, and how it leaves.
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,18 +10,14 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsConfig;
 use epro_process::config::IntakeConfig;
+use epro_process::server::{Bounds, Server};
 use epro_process::shutdown::Shutdown;
 
-/// The largest head of a request, in bytes: a token, and room for what proxies add.
-const MAX_HEAD: usize = 32 * 1024;
 /// For how long, of its time for draining, a door that leaves still serves and ends each connection with its answer.
 /// Whoever sends more often than that never meets a connection that is just being closed.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-type Serving = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 /// Binds the address. The future serves until asked to leave: then answers say that they are the last on their
 /// connection, a little later nothing new is accepted, and what is in flight gets its time.
@@ -32,26 +27,13 @@ pub(crate) fn bind(
     router: Router,
     shutdown: Shutdown,
 ) -> io::Result<(SocketAddr, impl Future<Output = io::Result<()>> + use<>)> {
-    let listener = TcpListener::bind(config.listen)?;
-    let address = listener.local_addr()?;
-    let mut server = axum_server::from_tcp(listener)?
-        .http1_only()
-        .first_request_timeout(config.header_timeout)
-        .acceptor(NoDelayAcceptor::new());
-    // This one also runs between requests. A client that sends on a connection that is just being
-    // closed can't know what became of its request, so it must be longer than clients wait.
-    server.http_builder().http1().header_read_timeout(config.idle_timeout).max_buf_size(MAX_HEAD);
+    let bounds =
+        Bounds { connections: config.connections, head: config.header_timeout, idle: config.idle_timeout };
+    metrics::gauge!("epro_http_connections_limit").set(config.connections as f64);
+    let server = Server::bind(config.listen, bounds, metrics::gauge!("epro_http_connections"))?;
+    let (address, drain) = (server.address(), config.drain);
     let handle = Handle::new();
-    let server = server.handle(handle.clone());
-    let (drain, patience): (Duration, Duration) = (config.drain, config.header_timeout);
-    let service = saying_farewell(router, &shutdown).into_make_service_with_connect_info::<SocketAddr>();
-    let mut serving: Serving = match tls {
-        None => Box::pin(server.serve(service)),
-        Some(tls) => {
-            let secure = |plain| RustlsAcceptor::new(tls).handshake_timeout(patience).acceptor(plain);
-            Box::pin(server.map(secure).serve(service))
-        }
-    };
+    let mut serving = server.serve(saying_farewell(router, &shutdown), tls, handle.clone());
     Ok((address, async move {
         tokio::select! {
             ended = &mut serving => return ended,

@@ -51,6 +51,8 @@ pub(crate) struct Visit<'d> {
     action: &'static str,
     export_id: Option<Uuid>,
     left: Option<Left>,
+    /// The trail has been told how it ends well.
+    witnessed: bool,
     answered: bool,
     span: Span,
 }
@@ -70,6 +72,7 @@ impl<'d> Visit<'d> {
             action: route.action(),
             export_id: None,
             left: None,
+            witnessed: false,
             answered: false,
             span: Span::none(),
         }
@@ -135,20 +138,31 @@ impl<'d> Visit<'d> {
         self.export_id = Some(export_id);
     }
 
-    /// A note of something that ended within this request, as one item of a batch.
-    pub(crate) fn note(&self, outcome: &'static str, status: u16, class: &'static str) {
-        self.note_as(self.action, outcome, status, class);
+    /// Tells the audit trail that this request is answered with what shows a patient, before it is: without the
+    /// broker's word that it has the note nothing of that may be given.
+    pub(crate) async fn witness(&mut self, status: u16) -> Result<(), Refusal> {
+        self.witness_of(self.action, status).await?;
+        self.witnessed = true;
+        Ok(())
     }
 
     /// The same of something else than the route is for.
-    pub(crate) fn note_as(
-        &self,
-        action: &'static str,
-        outcome: &'static str,
-        status: u16,
-        class: &'static str,
-    ) {
-        let event = Event {
+    pub(crate) async fn witness_of(&self, action: &'static str, status: u16) -> Result<(), Refusal> {
+        let note = self.event(action, "ok", status, "ok").alone(&self.origin);
+        let _receipt = self.door.witness.tell(&note).await.map_err(|error| {
+            tracing::debug!(%error, "what shows a patient was not given: its note was not confirmed");
+            Kind::Unwitnessed
+        })?;
+        Ok(())
+    }
+
+    /// A note of something that ended within this request, as one item of a batch.
+    pub(crate) fn note(&self, outcome: &'static str, status: u16, class: &'static str) {
+        self.door.notes.add(self.event(self.action, outcome, status, class), &self.origin);
+    }
+
+    fn event(&self, action: &'static str, outcome: &'static str, status: u16, class: &'static str) -> Event {
+        Event {
             action,
             outcome,
             route: self.route.path(),
@@ -159,8 +173,7 @@ impl<'d> Visit<'d> {
             submission_id: self.submission_id,
             report_id: self.report_id,
             export_id: self.export_id,
-        };
-        self.door.notes.add(event, &self.origin);
+        }
     }
 
     /// The answer, counted; refusals and readings are noted.
@@ -177,7 +190,7 @@ impl<'d> Visit<'d> {
         match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
-                if matches!(
+                let noted = matches!(
                     self.route,
                     Route::Status
                         | Route::FhirRead
@@ -185,7 +198,8 @@ impl<'d> Visit<'d> {
                         | Route::ReportRequest
                         | Route::ExportStatus
                         | Route::ExportFile
-                ) {
+                );
+                if noted && !self.witnessed {
                     self.note("ok", status, "ok");
                 }
                 self.count(status, "ok");

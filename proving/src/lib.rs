@@ -19,6 +19,7 @@ pub mod command_line;
 pub mod conservation;
 pub mod database;
 pub mod days;
+pub mod door_memory;
 pub mod evening;
 pub mod faults;
 pub mod foreign;

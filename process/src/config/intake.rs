@@ -63,6 +63,8 @@ pub struct IntakeConfig {
     pub limits: LimitsConfig,
     /// Which routes there are.
     pub serve: Vec<Serve>,
+    /// Most connections at a time; the next one waits until one is closed.
+    pub connections: usize,
     /// Most publishes without a confirm; above it a request is answered 503.
     pub outstanding: usize,
     /// How long a confirm may take before the answer is 503.
@@ -92,6 +94,7 @@ impl IntakeConfig {
         }
         let limits = LimitsConfig::read(section.section("limits"));
         let serve = section.choices("serve", &Serve::CHOICES.map(|(_, serve)| serve), &Serve::CHOICES);
+        let connections = section.integer("connections", 1024, 1, 1_000_000);
         let outstanding = section.integer("outstanding", 160, 2, 10_000);
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
         if confirm_timeout > LONGEST_CONFIRM {
@@ -103,12 +106,14 @@ impl IntakeConfig {
         let late_after = section.duration("late_after", Duration::from_secs(48 * 3600), Duration::ZERO);
         let drain = section.duration("drain", millis(25_000), millis(1));
         section.finish();
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         let outstanding = usize::try_from(outstanding).unwrap_or(usize::MAX);
         Self {
             listen,
             tls,
             limits,
             serve,
+            connections,
             outstanding,
             confirm_timeout,
             body_timeout,

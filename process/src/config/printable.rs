@@ -189,6 +189,7 @@ fn intake(config: &Config) -> Value {
         },
         "limits": {"client": intake.limits.client, "patient": intake.limits.patient},
         "serve": intake.serve.iter().map(|serve| serve.as_str()).collect::<Vec<_>>(),
+        "connections": intake.connections,
         "outstanding": intake.outstanding,
         "confirm_timeout": duration::print(intake.confirm_timeout),
         "body_timeout": duration::print(intake.body_timeout),

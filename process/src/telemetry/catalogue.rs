@@ -104,6 +104,8 @@ pub const METRICS: &[Metric] = &[
     metric("epro_publisher_blocked", Gauge, "0 or 1", BOTH, &["publisher"], "1 while the broker blocks publishers: a memory or disk alarm."),
     metric("epro_publisher_outstanding", Gauge, "messages", BOTH, &["publisher"], "Publishes that the broker has not answered."),
     // The door.
+    metric("epro_http_connections", Gauge, "connections", DOOR, &[], "Connections that the door has open."),
+    metric("epro_http_connections_limit", Gauge, "connections", DOOR, &[], "Connections that it may have; the next one waits."),
     metric("epro_http_requests_total", Counter, "requests", DOOR, &["route", "status", "class"], "Requests by route, status and class of refusal; 499 `abandoned`: the client went away."),
     metric("epro_http_request_seconds", Histogram, "seconds", DOOR, &["route"], "From a request's head to its answer."),
     metric("epro_intake_submissions_total", Counter, "submissions", DOOR, &["door", "outcome"], "Submissions by door (`native`, `batch`, `fhir`) and outcome: `received`, or the class of the refusal."),

@@ -5,6 +5,7 @@
 mod hostile;
 mod metrics;
 mod monitoring;
+mod server;
 mod wiped;
 
 use std::io::{self, Write};

@@ -35,6 +35,15 @@ pub(crate) struct Event {
     pub(crate) export_id: Option<Uuid>,
 }
 
+impl Event {
+    /// A note of this event by itself.
+    pub(crate) fn alone(self, origin: &Origin) -> AuditNote {
+        let mut tally = Tally::begin(OffsetDateTime::now_utc(), origin);
+        tally.add(tally.first, origin);
+        note(self, tally)
+    }
+}
+
 /// Where a request came from, and the trace that it belongs to.
 #[derive(Clone, Default)]
 pub(crate) struct Origin {
@@ -75,19 +84,7 @@ impl Notes {
             event
         };
         let before = tallies.of.len();
-        let tally = tallies.of.entry(event).or_insert_with(|| Tally {
-            count: 0,
-            first: now,
-            last: now,
-            networks: Vec::new(),
-            further_networks: false,
-            trace_id: origin.trace_id.clone(),
-        });
-        tally.count += 1;
-        tally.last = now;
-        if let Some(address) = origin.address {
-            tally.came_from(network(address));
-        }
+        tallies.of.entry(event).or_insert_with(|| Tally::begin(now, origin)).add(now, origin);
         if refused {
             tallies.refusals += tallies.of.len() - before;
         }
@@ -101,6 +98,25 @@ impl Notes {
 }
 
 impl Tally {
+    fn begin(now: OffsetDateTime, origin: &Origin) -> Self {
+        Self {
+            count: 0,
+            first: now,
+            last: now,
+            networks: Vec::new(),
+            further_networks: false,
+            trace_id: origin.trace_id.clone(),
+        }
+    }
+
+    fn add(&mut self, now: OffsetDateTime, origin: &Origin) {
+        self.count += 1;
+        self.last = now;
+        if let Some(address) = origin.address {
+            self.came_from(network(address));
+        }
+    }
+
     fn came_from(&mut self, network: String) {
         if self.networks.contains(&network) {
             return;

@@ -110,7 +110,53 @@ fn drop_notes(count: usize) {
     }
 }
 
-fn message(id: Uuid, note: &AuditNote) -> Message {
+/// A note as it travels.
+pub(super) fn message(id: Uuid, note: &AuditNote) -> Message {
     let body = serde_json::to_vec(note).unwrap_or_default();
     Message::work(topology::COMMANDS, id, kind::AUDIT, Headers::default(), body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use epro_broker::PublisherOptions;
+
+    use super::super::{Event, Origin};
+    use super::*;
+
+    fn note(status: u16) -> AuditNote {
+        let event = Event {
+            action: "submission.read",
+            outcome: "ok",
+            route: "/",
+            status,
+            class: "ok",
+            client: None,
+            actor: None,
+            submission_id: None,
+            report_id: None,
+            export_id: None,
+        };
+        event.alone(&Origin::default())
+    }
+
+    #[tokio::test]
+    async fn while_the_broker_is_away_the_newest_notes_wait_in_order_and_older_ones_are_dropped() {
+        const BEYOND: u16 = 100;
+        let (publisher, _never_driven) = Publisher::start(PublisherOptions {
+            url: "amqp://guest:guest@127.0.0.1:5672/v".parse().unwrap(),
+            name: "notes".to_owned(),
+            outstanding: 2,
+            confirm_timeout: WITHIN,
+        });
+        let mut post = Post::new(Arc::default(), &publisher);
+        let all = u16::try_from(WAITING).unwrap() + BEYOND;
+        post.waiting.extend((0..all).map(|number| (Uuid::now_v7(), note(number))));
+        let ids: Vec<Uuid> = post.waiting.iter().skip(BEYOND.into()).map(|(id, _)| *id).collect();
+
+        post.flush().await;
+
+        let left: Vec<(Uuid, u16)> = post.waiting.iter().map(|(id, note)| (*id, note.status)).collect();
+        assert_eq!(left, ids.into_iter().zip(BEYOND..all).collect::<Vec<_>>());
+        assert!(post.held, "and it was said that they are held back");
+    }
 }

@@ -65,6 +65,9 @@ async fn file(
         Asked::Beyond => return Ok(beyond(size)),
     };
     let body = body(&door.objects, file.object.clone(), range.clone(), permit).await?;
+    if found.identified {
+        visit.witness(status.as_u16()).await?;
+    }
     let mut response = Response::new(body);
     *response.status_mut() = status;
     describe(response.headers_mut(), &file, &etag, range, size, status == StatusCode::PARTIAL_CONTENT);

@@ -50,6 +50,7 @@ async fn read(
     let found = tokio::time::timeout(LOOK_UP, find(door, visit, &caller, id)).await;
     let found = found.map_err(|_| Kind::StoreAway)??;
     let (found, came) = found;
+    let shows_patient = came.is_some();
     let (shown, version) = match came {
         None => (resource::of(door, id, &found), create::VERSION),
         Some(came) => {
@@ -62,6 +63,8 @@ async fn read(
     if known(headers, version) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         create::empty(&mut response);
+    } else if shows_patient {
+        visit.witness(200).await?;
     }
     Ok(response)
 }

@@ -55,7 +55,7 @@ async fn read(
     let found = door.store.report(id, (&caller.studies, &caller.sites), LOOK_UP).await;
     drop(slot);
     let underway = match found {
-        Ok(Some(ReportNow::Done(sealed))) => return answer::done(door, id, &sealed),
+        Ok(Some(ReportNow::Done(sealed))) => return shown(door, visit, id, &sealed).await,
         Ok(Some(ReportNow::Running)) => true,
         Ok(None) => is_queued(door, &caller, id).await?,
         Err(error) => return Err(away(&error)),
@@ -65,12 +65,19 @@ async fn read(
     };
     let until = Instant::now() + seconds.min(door.reports.longest);
     match wait::sealed(door, &caller, id, until).await {
-        Ok(Some(sealed)) => Ok(answer::waited(answer::done(door, id, &sealed)?, seconds)),
+        Ok(Some(sealed)) => Ok(answer::waited(shown(door, visit, id, &sealed).await?, seconds)),
         // Somebody else's may be on its way as well: whoever waits gets it.
         _ if !underway => Err(Kind::ReportUnknown.into()),
         Ok(None) => Ok(answer::waited(answer::underway(id), seconds)),
         Err(()) => Ok(answer::underway(id)),
     }
+}
+
+/// The report, once the audit trail is told of this reading.
+async fn shown(door: &Door, visit: &mut Visit<'_>, id: Uuid, sealed: &[u8]) -> Result<Response, Refusal> {
+    let report = answer::done(door, id, sealed)?;
+    visit.witness(200).await?;
+    Ok(report)
 }
 
 /// Whether its job waits: asked for by this caller, not so long ago that it can have been made and have expired, and

@@ -69,8 +69,11 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
     match wait::sealed(door, &caller, report_id, until).await {
         Ok(Some(sealed)) => {
             let report = answer::done(door, report_id, &sealed)?;
-            visit.note_as("report.read", "ok", 200, "ok");
-            Ok(answer::waited(report, patience))
+            Ok(match visit.witness_of("report.read", 200).await {
+                Ok(()) => answer::waited(report, patience),
+                // It is there and can't be shown now. Told 503, its client would ask the hospital all over again.
+                Err(_) => answer::underway(report_id),
+            })
         }
         Ok(None) => Ok(answer::waited(answer::underway(report_id), patience)),
         Err(()) => Ok(answer::underway(report_id)),

@@ -9,9 +9,11 @@ use epro_proving::{Proxy, Stack, raw_http, services, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::fhir::{CREATE, response};
 use crate::support::{SITE, STUDY, SUBMIT, door, phq9, take};
 
 const COMMANDS: &str = "epro.commands";
+const BOUND: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn refusals_of_a_kind_are_one_note_with_their_count_and_it_leaves_before_the_process() -> Result<()> {
@@ -137,6 +139,51 @@ async fn who_read_which_status_from_where_is_in_the_audit_trail() -> Result<()> 
         Ok((link.count(&sql).await? == 1).then_some(()))
     })
     .await
+}
+
+#[tokio::test]
+async fn who_reads_with_identity_gets_nothing_before_the_broker_has_the_note() -> Result<()> {
+    let amqp = services::Services::from_env()?.amqp;
+    let proxy = Proxy::to(&services::host_port(&amqp)?).await?;
+    let stack = Stack::with(Plan { broker: Some(proxy.address()), ..Plan::default() }).await?;
+    let (mut api, _worker) = tokio::try_join!(stack.api(), stack.worker())?;
+    let client = stack.client(&api)?;
+    let patient = stack.minter().patient("P-1", STUDY, SITE)?;
+    let created = client.post_fhir(CREATE, &patient, &[], &response()).await?;
+    assert_eq!(created.status, 201, "{}", created.body);
+    let place = created.header("location").context("no location")?.to_owned();
+    let reader = |scope: &str| {
+        stack.minter().token(&json!({"sub": "monitor", "scope": scope, "study": STUDY, "site": SITE}))
+    };
+    let (identified, bare) = (reader("read:identified")?, reader("read:site")?);
+
+    proxy.cut();
+    api.ready_is(false, BOUND).await?;
+    let refused = client.get(&place, &identified).await?;
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.header("retry-after").is_some() && refused.header("etag").is_none());
+    for word in ["P-1", "narrative", "44250-9", "QuestionnaireResponse"] {
+        assert!(!refused.body.contains(word), "{word}: {}", refused.body);
+    }
+    assert_eq!(client.get(&place, &bare).await?.status, 200, "what shows no patient is given all the same");
+
+    proxy.pass();
+    api.ready_is(true, BOUND).await?;
+    let read = client.get(&place, &identified).await?;
+    assert!(read.status == 200 && read.body.contains("P-1"), "{}", read.body);
+    let id = place.rsplit('/').next().unwrap_or_default();
+    let link = stack.database().connect().await?;
+    for outcome in ["ok", "refused"] {
+        let sql = format!(
+            "SELECT count(*) FROM audit.event WHERE action = 'submission.read_identified' \
+             AND outcome = '{outcome}' AND actor LIKE 'delegate:%' AND submission_id = '{id}'"
+        );
+        until("one row of each outcome", BOUND, || async {
+            Ok((link.count(&sql).await? == 1).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use super::measure::median;
 use super::rounds::Figures;
 use super::trail::Trail;
 use crate::days::notices;
+use crate::door_memory::{CONNECTION_KIB, SILENT_KIB};
 
 /// One line of the table.
 #[derive(Clone, Debug)]
@@ -283,15 +284,27 @@ pub fn of_trail(trail: &Trail) -> Result<Vec<Line>> {
     ])
 }
 
-/// The line of ten thousand idle connections.
-pub fn of_idle(idle: &Idle) -> Line {
-    Line {
-        figure: "API: peak RSS beside 10,000 idle connections, and without",
-        ours: (idle.beside, "MiB"),
-        limit: Some(idle.before),
-        measured: idle.beside / idle.before,
-        goal: None,
-    }
+/// The lines of ten thousand idle connections: their sum, and the cost of one, by which the pods' memory is measured.
+pub fn of_idle(idle: &Idle) -> Vec<Line> {
+    let (silent, half) = idle.each_kib();
+    let each = |figure, kib, most: u64| Line {
+        figure,
+        ours: (kib, "KiB"),
+        limit: None,
+        measured: kib,
+        goal: Some(AtMost(most as f64)),
+    };
+    vec![
+        Line {
+            figure: "API: peak RSS beside 10,000 idle connections, and without",
+            ours: (idle.beside, "MiB"),
+            limit: Some(idle.before),
+            measured: idle.beside / idle.before,
+            goal: None,
+        },
+        each("  one of them", silent, SILENT_KIB),
+        each("  one that has sent 15 KiB of a head", half, CONNECTION_KIB),
+    ]
 }
 
 fn pair(

@@ -142,7 +142,7 @@ async fn main() -> Result<ExitCode> {
     if wanted(Once::Idle) {
         eprintln!("10,000 idle connections");
         match idle::measure(&ground, &supplies.closed, supplies.plain.site).await? {
-            Some(idle) => lines.push(report::of_idle(&idle)),
+            Some(idle) => lines.extend(report::of_idle(&idle)),
             None => eprintln!("NOT MEASURED: a process may open too few files here (ulimit -n)"),
         }
     }

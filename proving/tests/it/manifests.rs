@@ -144,6 +144,8 @@ async fn a_pod_that_may_too_much_or_is_watched_wrongly_is_refused() {
         ("Deployment", INTAKE, may("capabilities/add"), json!(["NET_RAW"]), "has capabilities"),
         ("Deployment", INTAKE, may("allowPrivilegeEscalation"), json!(true), "may gain privileges"),
         ("Deployment", INTAKE, container("resources/limits/memory"), json!("1Gi"), "isn't its request"),
+        ("Deployment", INTAKE, container("resources/limits/memory"), json!("127Mi"), "hold 1024 connections"),
+        ("Deployment", INTAKE, container("resources/limits/memory"), json!("lots"), "hold 1024 connections"),
         ("Deployment", INTAKE, container("resources/limits/cpu"), json!("1"), "CPU is limited"),
     ])
     .await;
@@ -299,6 +301,13 @@ async fn a_config_map_that_our_programs_refuse_or_that_outgrows_its_scaler_is_re
     let (settings, found): (Vec<Setting>, _) = settings::of(&outgrown).await.unwrap();
     assert!(found.is_empty(), "{found:#?}");
     refused(&policy::check(&outgrown, &settings, &readme()), "value 4608 is less than 3 x prefetch (1600)");
+
+    let wide = with(text.replace("\nintake:\n", "\nintake:\n  connections: 1025\n"));
+    let (settings, found) = settings::of(&wide).await.unwrap();
+    assert!(found.is_empty(), "{found:#?}");
+    let found = policy::check(&wide, &settings, &readme());
+    refused(&found, "epro-api-intake: its memory doesn't hold 1025 connections: they may need 129 MiB");
+    refused(&found, "epro-api-jobs: its memory doesn't hold 1025 connections");
 
     let slow = with(text.replace("drain: 25s", "drain: 100s"));
     let (settings, _) = settings::of(&slow).await.unwrap();

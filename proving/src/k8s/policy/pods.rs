@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::door_memory::most_mib;
 use crate::k8s::objects::{Objects, containers, is_ours, list, name, pod};
 use crate::k8s::settings::Setting;
 
@@ -32,6 +33,9 @@ pub(super) fn check(objects: &Objects, settings: &[Setting], problems: &mut Vec<
             }
             let own = settings.iter().find(|setting| setting.workload == workload["metadata"]["name"]);
             if let Some(rule) = own.and_then(|setting| leaving(pod(workload), setting)) {
+                say(&rule);
+            }
+            if let Some(rule) = own.and_then(|setting| outgrown(pod(workload), setting)) {
                 say(&rule);
             }
         }
@@ -119,6 +123,37 @@ fn leaving(pod: &Value, setting: &Setting) -> Option<String> {
     let needed = drain + rest.fold(0.0, f64::max) + MARGIN;
     let grace = pod["terminationGracePeriodSeconds"].as_f64().unwrap_or(30.0);
     (grace < needed).then(|| format!("it is killed after {grace} s and may need {needed} s to leave"))
+}
+
+/// Whether a door takes more connections than its memory holds.
+fn outgrown(pod: &Value, setting: &Setting) -> Option<String> {
+    if setting.program != "epro-producer-api" {
+        return None;
+    }
+    let Some(connections) = setting.config["intake"]["connections"].as_u64() else {
+        return Some("nobody knows how many connections it takes".into());
+    };
+    let needed = most_mib(connections);
+    let limits = list(&pod["containers"]).filter(|container| is_ours(container));
+    let limit =
+        limits.filter_map(|container| mib(container["resources"]["limits"]["memory"].as_str()?)).min();
+    match limit {
+        Some(limit) if limit >= needed => None,
+        _ => Some(format!("its memory doesn't hold {connections} connections: they may need {needed} MiB")),
+    }
+}
+
+/// Whole MiB of a quantity, as memory limits are written.
+fn mib(quantity: &str) -> Option<u64> {
+    let unit = quantity.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = quantity[..unit].parse().ok()?;
+    match &quantity[unit..] {
+        "Mi" => Some(number),
+        "Gi" => Some(number * 1024),
+        "M" => Some(number * 1_000_000 / 1_048_576),
+        "G" => Some(number * 1_000_000_000 / 1_048_576),
+        _ => None,
+    }
 }
 
 fn broken(rules: &[(bool, &'static str)]) -> Vec<&'static str> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use epro_proving::until;
+use epro_proving::{Proxy, services, until};
 use serde_json::json;
 
 use super::ward::{PATIENT, Ward, asked, count};
@@ -67,6 +67,40 @@ async fn only_staff_of_its_study_and_site_read_a_report() {
     ] {
         let reply = ward.client.get(&place, &token.unwrap()).await.unwrap();
         assert_eq!(reply.status, status, "{}", reply.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_given_only_once_the_broker_has_the_note_of_its_reading() {
+    let ward = Ward::new(json!({}), json!({})).await;
+    let _worker = ward.worker().await;
+    let place = ward.post(20).await;
+    counts(&ward.link, "SELECT count(*) FROM ops.report WHERE complete", 1).await;
+    let broker = services::host_port(ward.stack.vhost().url()).unwrap();
+    let proxy = Proxy::to(&broker).await.unwrap();
+    let url = services::with_host_port(ward.stack.vhost().url(), &proxy.address()).unwrap();
+    let mut door = ward.stack.spawn("epro-producer-api", &[("EPRO__BROKER__URL", url.as_str())]).unwrap();
+    door.ready().await.unwrap();
+    let client = ward.stack.client(&door).unwrap();
+
+    proxy.cut();
+    door.ready_is(false, BOUND).await.unwrap();
+    let refused = client.get(&place, &ward.token).await.unwrap();
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.header("retry-after").is_some());
+    assert!(!refused.body.contains(PATIENT) && !refused.body.contains("37.10"), "{}", refused.body);
+
+    proxy.pass();
+    door.ready_is(true, BOUND).await.unwrap();
+    let read = client.get(&place, &ward.token).await.unwrap();
+    assert!(read.status == 200 && read.body.contains(PATIENT), "{}", read.body);
+    for outcome in ["ok", "refused"] {
+        let rows = format!(
+            "SELECT count(*) FROM audit.event WHERE action = 'report.read' AND outcome = '{outcome}' \
+             AND actor LIKE 'delegate:%' AND details::jsonb->>'report' = '{}'",
+            place.rsplit('/').next().unwrap()
+        );
+        counts(&ward.link, &rows, 1).await;
     }
 }
 

@@ -1,0 +1,100 @@
+//! A listener for HTTP/1.1 that strangers can't wear out: bounds on how many connections there are, on the size of a
+//! head, and on how long a first head, an idle connection and an answer that nobody takes may last.
+
+mod places;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+
+pub use places::Peer;
+use places::{Listener, Places};
+
+/// The largest head of a request, in bytes: a token of 8 KiB, and as much for what proxies add.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// What one listener bears.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most connections; the next one waits in the kernel's backlog until one is closed.
+    pub connections: usize,
+    /// How long a TLS handshake may take, and the head of a connection's first request.
+    pub head: Duration,
+    /// How long a connection may stay open between requests, which bounds its later heads too, and how long an answer
+    /// may wait for its client to take something of it.
+    pub idle: Duration,
+}
+
+/// Serves until its handle asks it to leave.
+pub type Serving = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// A bound address.
+pub struct Server {
+    listener: Listener,
+    places: Places,
+    bounds: Bounds,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Binds the address. `open` says how many connections there are.
+    ///
+    /// # Errors
+    /// When the address can't be bound.
+    pub fn bind(listen: SocketAddr, bounds: Bounds, open: metrics::Gauge) -> io::Result<Self> {
+        let places = Places::new(bounds.connections, open);
+        let listener = Listener::bind(listen, places.clone(), bounds.idle)?;
+        let address = listener.address()?;
+        Ok(Self { listener, places, bounds, address })
+    }
+
+    /// Where it listens, which differs from what was asked for when that had port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves these routes, by TLS if there is a certificate.
+    pub fn serve(self, router: Router, tls: Option<RustlsConfig>, handle: Handle<Peer>) -> Serving {
+        let Self { listener, places, bounds, address: _ } = self;
+        let mut server = axum_server::Server::<Peer>::from_listener(listener)
+            .http1_only()
+            .first_request_timeout(bounds.head)
+            .handle(handle);
+        // hyper knows no time for a later head alone: this one runs from the end of an answer to the next head's. A
+        // client that sends on a connection that is just being closed can't know what became of its request, so it must
+        // be longer than clients wait.
+        server.http_builder().http1().header_read_timeout(bounds.idle).max_buf_size(MAX_HEAD);
+        let service = making_room(router, places).into_make_service_with_connect_info::<SocketAddr>();
+        match tls {
+            None => Box::pin(server.serve(service)),
+            Some(tls) => {
+                let acceptor = RustlsAcceptor::new(tls).handshake_timeout(bounds.head);
+                Box::pin(server.acceptor(acceptor).serve(service))
+            }
+        }
+    }
+}
+
+/// While places are scarce each answer is the last on its connection: whoever is served holds no place afterwards, and
+/// the next one comes soon.
+fn making_room(router: Router, places: Places) -> Router {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let places = places.clone();
+        async move {
+            let mut answer: Response = next.run(request).await;
+            if places.are_scarce() {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
+    }))
+}
