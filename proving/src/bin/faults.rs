@@ -62,7 +62,7 @@ async fn main() -> Result<ExitCode> {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut total = Total::default();
     for seed in first..first + arguments.runs {
-        let verdict = run(&ground, seed, arguments.seconds).await?;
+        let verdict = run(&ground, seed, arguments.seconds).await;
         println!("{}", line(&verdict));
         if let Some(file) = &arguments.record {
             Record::of(&verdict, &setting)?.append(file)?;

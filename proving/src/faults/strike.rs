@@ -13,6 +13,7 @@ use super::field::{Crew, World};
 use super::plan::{Hop, How, Planned, Strike, Whom};
 use crate::proxy::Mode;
 pub(super) use lost::redrive;
+pub(super) use services::put_right;
 
 /// Bytes a second of a slow hop.
 const SLOW: u32 = 20_000;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 
-use crate::faults::field::World;
+use crate::faults::field::{Ground, World};
 use crate::faults::plan::Hop;
 use crate::own::Own;
 use crate::until;
@@ -35,13 +35,25 @@ pub(super) async fn broker_kill(world: &World<'_>, held: Duration) -> Result<()>
 }
 
 pub(super) async fn alarm(world: &World<'_>, held: Duration) -> Result<()> {
-    watermark(world, "0.000001").await?;
+    watermark(world.ground, "0.000001").await?;
     sleep(held).await;
-    watermark(world, WATERMARK).await
+    watermark(world.ground, WATERMARK).await
 }
 
-async fn watermark(world: &World<'_>, part: &str) -> Result<()> {
-    world.ground.broker.rabbitmqctl(&["set_vm_memory_high_watermark", part]).await
+async fn watermark(ground: &Ground, part: &str) -> Result<()> {
+    ground.broker.rabbitmqctl(&["set_vm_memory_high_watermark", part]).await
+}
+
+/// After a run that failed nobody knows what was undone. All runs share these services: the next one finds them as the
+/// first one did.
+pub(in crate::faults) async fn put_right(ground: &Ground) -> Result<()> {
+    for service in [&ground.broker, &ground.postgres] {
+        // One that is gone can't go on; it is started, and what already runs stays as it is.
+        let _ = service.resume().await;
+        service.again().await?;
+    }
+    watermark(ground, WATERMARK).await?;
+    waits_for_acks(ground, USUAL).await
 }
 
 /// What is in hand can't be committed, and RabbitMQ waits for its ack no longer: it ends the channel. A channel keeps
@@ -61,13 +73,17 @@ pub(super) async fn ack_timeout(world: &World<'_>, held: Duration) -> Result<()>
     patience(world, USUAL).await
 }
 
-async fn patience(world: &World<'_>, (timeout, tick): (u32, u32)) -> Result<()> {
+async fn patience(world: &World<'_>, patience: (u32, u32)) -> Result<()> {
+    waits_for_acks(world.ground, patience).await?;
+    world.stack.vhost().close_connections().await.map(drop)
+}
+
+async fn waits_for_acks(ground: &Ground, (timeout, tick): (u32, u32)) -> Result<()> {
     let set = format!(
         "application:set_env(rabbit, consumer_timeout, {timeout}), \
          application:set_env(rabbit, channel_tick_interval, {tick})."
     );
-    world.ground.broker.rabbitmqctl(&["eval", &set]).await?;
-    world.stack.vhost().close_connections().await.map(drop)
+    ground.broker.rabbitmqctl(&["eval", &set]).await
 }
 
 pub(super) async fn postgres_kill(world: &World<'_>, held: Duration) -> Result<()> {
