@@ -38,6 +38,12 @@ pub struct Account {
     pub alerts: usize,
     /// Deliveries, each at the hospital once.
     pub deliveries: usize,
+    /// Seconds, each beginning with a call, in which the hospital saw no more calls than it allows.
+    #[serde(default)]
+    pub paced: usize,
+    /// Seconds that were not judged so: a hop held calls back, or let go of them.
+    #[serde(default)]
+    pub unpaced: usize,
     /// Failed tries that a delivery was charged with: the hospital took others between two of them.
     pub charged: usize,
     /// Rows of the audit trail, each hashed anew.
@@ -60,7 +66,7 @@ pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accept
     // What was stored only meanwhile, too.
     hospital::settled(&link, &mut wrong).await?;
     let deliveries = hospital::has_each_once(world, &link, accepted, &mut wrong).await?;
-    hospital::pace(world, &mut wrong);
+    let (paced, unpaced) = hospital::pace(world, &mut wrong);
     let charged = hospital::charges(world, &link, &mut wrong).await?;
     let audited = trail::check(&link, &mut wrong).await?;
     nothing_is_left(world.stack.vhost(), &link, &mut wrong).await?;
@@ -74,6 +80,8 @@ pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accept
         duplicates: kept.duplicates,
         alerts: accepted.iter().filter(|accepted| accepted.dangerous).count(),
         deliveries,
+        paced,
+        unpaced,
         charged,
         audited,
     })

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::sleep;
 
-use super::field::{Crew, World};
+use super::field::{Crew, World, unix_seconds};
 use super::plan::{Hop, How, Planned, Strike, Whom};
 use crate::proxy::Mode;
 pub(super) use lost::redrive;
@@ -99,14 +99,18 @@ pub(super) async fn world(world: &World<'_>, planned: &Planned) -> Result<()> {
 }
 
 async fn fail(world: &World<'_>, hop: Hop, how: How, held: Duration) {
-    let hop = world.hop(hop);
+    let (relay, since) = (world.hop(hop), unix_seconds());
     match how {
-        How::CutOnce => hop.cut_once(),
-        How::Cut => hop.cut(),
-        How::Stall => hop.stall(),
-        How::Slow => hop.set(Mode::Slow(SLOW)),
-        How::HalfOpen => hop.set(Mode::HalfOpen),
+        How::CutOnce => relay.cut_once(),
+        How::Cut => relay.cut(),
+        How::Stall => relay.stall(),
+        How::Slow => relay.set(Mode::Slow(SLOW)),
+        How::HalfOpen => relay.set(Mode::HalfOpen),
     }
     sleep(held).await;
-    hop.pass();
+    relay.pass();
+    if matches!(how, How::Stall | How::Slow) {
+        // What it held back passes at once, also what its caller has given up: nobody's pace is seen behind it then.
+        world.held_back_since(hop, since);
+    }
 }

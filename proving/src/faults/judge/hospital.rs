@@ -11,13 +11,14 @@ use super::{PATIENCE, Wrong};
 use crate::database::Link;
 use crate::faults::field::{PACE, World};
 use crate::faults::patients::{Accepted, STUDY};
+use crate::faults::plan::Hop;
 use crate::foreign::Call;
-use crate::foreign::diary::Diary;
 use crate::sealed::{Keys, delivery_id};
 use crate::until;
 
-/// Each site with what its records are called, and its calls.
-const DOORS: [(&str, &str, &str); 2] = [("H001", "QuestionnaireResponse", "fhir"), ("H002", "ORU", "hl7")];
+/// Each site with what its records are called, its calls, and the hop to it.
+const DOORS: [(&str, &str, &str, Hop); 2] =
+    [("H001", "QuestionnaireResponse", "fhir", Hop::Fhir), ("H002", "ORU", "hl7", Hop::Mllp)];
 /// What the hospital did about a call that it took.
 const TOOK: [&str; 5] = ["created", "known", "updated", "corrected", "replaced"];
 /// An answer may be this old when it arrives: the timeout of a call, and the writing of its row.
@@ -47,7 +48,7 @@ pub(super) async fn has_each_once(
     let stored: BTreeSet<Uuid> = rows.iter().map(|row| row.get(0)).collect();
     let records = world.hospital.stored();
     let mut all = 0;
-    for (site, kind, _) in DOORS {
+    for (site, kind, ..) in DOORS {
         let due: BTreeSet<Uuid> = accepted
             .iter()
             .filter(|accepted| accepted.site == site && stored.contains(&accepted.id))
@@ -71,15 +72,48 @@ pub(super) async fn has_each_once(
     Ok(all)
 }
 
-/// By the hospital's own log, no second saw more calls than it allows.
-pub(super) fn pace(world: &World<'_>, wrong: &mut Wrong) {
+/// By the hospital's own log, no second saw more calls than it allows. Seconds in which a hop held calls back, or let go
+/// of them, are left out: how many were judged, and how many were not.
+pub(super) fn pace(world: &World<'_>, wrong: &mut Wrong) -> (usize, usize) {
     let calls = world.hospital.calls();
-    for (site, _, kind) in DOORS {
-        let some: Vec<_> = calls.iter().filter(|call| call.kind == kind).cloned().collect();
-        let busiest = Diary::of(&some).busiest(1.0);
+    let (mut judged, mut left_out) = (0, 0);
+    for (site, _, kind, hop) in DOORS {
+        let came: Vec<f64> = calls.iter().filter(|call| call.kind == kind).filter_map(came_at).collect();
+        let seconds = Seconds::of(came, &world.held_back(hop));
+        let busiest = seconds.busiest;
         if busiest as f64 > PACE + 1.0 {
             wrong.push(format!("{site} saw {busiest} {kind} calls in a second, and allows {PACE}"));
         }
+        judged += seconds.judged;
+        left_out += seconds.left_out;
+    }
+    (judged, left_out)
+}
+
+/// The seconds that begin with a call: a window that slides is fullest there.
+#[derive(Debug, PartialEq)]
+struct Seconds {
+    /// The most calls in one that was judged.
+    busiest: usize,
+    judged: usize,
+    /// They touch a time in which calls were held back.
+    left_out: usize,
+}
+
+impl Seconds {
+    fn of(mut came: Vec<f64>, held_back: &[(f64, f64)]) -> Self {
+        came.sort_by(f64::total_cmp);
+        let mut seconds = Self { busiest: 0, judged: 0, left_out: 0 };
+        for (place, begin) in came.iter().enumerate() {
+            let end = begin + 1.0;
+            if held_back.iter().any(|(from, to)| *begin <= *to && *from < end) {
+                seconds.left_out += 1;
+                continue;
+            }
+            seconds.judged += 1;
+            seconds.busiest = seconds.busiest.max(came[place..].partition_point(|at| *at < end));
+        }
+        seconds
     }
 }
 
@@ -108,11 +142,16 @@ pub(super) async fn charges(world: &World<'_>, link: &Link, wrong: &mut Wrong) -
     Ok(rows.len())
 }
 
+/// When it came, in Unix seconds.
+fn came_at(call: &Call) -> Option<f64> {
+    let came = OffsetDateTime::parse(&call.at, &Rfc3339).ok()?;
+    Some(came.unix_timestamp_nanos() as f64 / 1e9)
+}
+
 /// When the hospital had answered that it took it, in Unix seconds.
 fn taken_at(call: &Call) -> Option<f64> {
     let took = call.took_micros.filter(|_| TOOK.contains(&call.did.as_str()))?;
-    let came = OffsetDateTime::parse(&call.at, &Rfc3339).ok()?;
-    Some(came.unix_timestamp_nanos() as f64 / 1e9 + took as f64 / 1e6)
+    Some(came_at(call)? + took as f64 / 1e6)
 }
 
 #[cfg(test)]
@@ -138,5 +177,17 @@ mod tests {
         assert!((taken_at(&call("created", Some(500_000))).unwrap() - 11.0).abs() < 1e-6);
         assert_eq!(taken_at(&call("created", None)), None);
         assert_eq!(taken_at(&call("refused 503", Some(5))), None);
+    }
+
+    #[test]
+    fn a_second_begins_anywhere_and_none_is_judged_in_which_a_hop_let_calls_go() {
+        let came = vec![10.6, 11.2, 10.9, 11.5, 14.0];
+        let all = Seconds::of(came.clone(), &[]);
+        assert_eq!(all, Seconds { busiest: 4, judged: 5, left_out: 0 });
+        // From 10.5 until 11.0 it held back: the seconds that begin at 10.6 and at 10.9 aren't judged.
+        let some = Seconds::of(came.clone(), &[(10.5, 11.0)]);
+        assert_eq!(some, Seconds { busiest: 2, judged: 3, left_out: 2 });
+        // A second that ends before doesn't touch it, one that ends behind its beginning does.
+        assert_eq!(Seconds::of(came, &[(12.3, 12.4)]), Seconds { busiest: 4, judged: 4, left_out: 1 });
     }
 }

@@ -56,13 +56,18 @@ fn counted(records: &[Record]) -> String {
     let sum = |of: fn(&Account) -> usize| {
         records.iter().filter_map(|one| one.account.as_ref()).map(of).sum::<usize>()
     };
-    let figures: [(&str, usize); 8] = [
+    let figures: [(&str, usize); 10] = [
         ("answered 202, by id and bytes", sum(|account| account.accepted)),
         ("stored once, byte for byte", sum(|account| account.stored)),
         ("quarantined: in hand alone when a process was killed, twice", sum(|account| account.quarantined)),
         ("copies noted as such", sum(|account| account.duplicates)),
         ("dangerous answers, each with alert, notice and mail", sum(|account| account.alerts)),
         ("deliveries, each at the hospital once", sum(|account| account.deliveries)),
+        ("seconds of calls within the hospital's limit", sum(|account| account.paced)),
+        (
+            "seconds left out of that: a hop held calls back, or let go of them",
+            sum(|account| account.unpaced),
+        ),
         ("tries charged while the hospital took others", sum(|account| account.charged)),
         ("audit rows hashed anew, all chains whole", sum(|account| account.audited)),
     ];
