@@ -174,6 +174,11 @@ async fn python() -> Result<&'static str> {
 
 /// The mails in the folder of a server, in the order of arrival.
 pub fn mails(folder: &Path) -> Result<Vec<Mail>> {
+    files(folder)?.iter().map(|file| mail(file)).collect()
+}
+
+/// Their files, one each, in the same order. A file that is there is whole and stays as it is.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder.join("mails")).context("the folder of the mails")? {
         let path = entry?.path();
@@ -182,5 +187,10 @@ pub fn mails(folder: &Path) -> Result<Vec<Mail>> {
         }
     }
     paths.sort();
-    paths.iter().map(|path| Ok(serde_json::from_slice(&std::fs::read(path)?)?)).collect()
+    Ok(paths)
+}
+
+/// The mail in such a file.
+pub fn mail(file: &Path) -> Result<Mail> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
 }
