@@ -14,6 +14,11 @@ use super::plan::{Plan, Planned};
 use super::strike;
 use crate::Client;
 
+/// Lanes that have been through a backlog before anything is measured: a pool that has grown stays so while PostgreSQL
+/// is well, and the backlog behind the last fault is not to be the first.
+const BEHIND: [&str; 2] = ["submissions", "hospitals"];
+/// For how long each stands still for that: every replica obeys within two seconds.
+const BACKLOG: Duration = Duration::from_secs(5);
 /// How long everything is used before the first fault, in looks at what is in use then.
 const WARM: Duration = Duration::from_secs(1);
 const LOOKS: usize = 8;
@@ -96,8 +101,13 @@ async fn under_fire(world: &World<'_>, seconds: f64, verdict: &mut Verdict) -> R
     account
 }
 
-/// What is in use once everything was.
+/// What is in use once everything was, under the usual load and behind a backlog, with no fault yet.
 async fn warmed_up(world: &World<'_>) -> Result<InUse> {
+    for lane in BEHIND {
+        world.stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
+        sleep(BACKLOG).await;
+        world.stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
+    }
     let mut before = InUse::default();
     for _ in 0..LOOKS {
         sleep(WARM).await;
