@@ -71,6 +71,9 @@ async fn main() -> Result<ExitCode> {
             let seconds = arguments.seconds;
             eprintln!("seed {seed}: {why}\nagain: ./dev faults --runs 1 --seed {seed} --seconds {seconds}");
         }
+        if let Some(kept) = &verdict.kept {
+            eprintln!("its logs and tables: {}", kept.display());
+        }
         total.add(&verdict);
     }
     total.tell(arguments.runs);

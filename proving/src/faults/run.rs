@@ -1,6 +1,7 @@
 //! One run, from its seed to its verdict.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -9,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::field::{Crew, Ground, World};
 use super::in_use::{InUse, Memory};
 use super::judge::{self, Account};
+use super::kept;
 use super::patients::Patients;
 use super::plan::{Plan, Planned};
 use super::strike;
@@ -42,6 +44,8 @@ pub struct Verdict {
     pub warm: Memory,
     /// Memory at the end.
     pub memory: Memory,
+    /// Where its logs and tables are, if it failed.
+    pub kept: Option<PathBuf>,
 }
 
 impl Verdict {
@@ -53,6 +57,7 @@ impl Verdict {
             outcome: Err("it was not run".to_owned()),
             warm: Memory::default(),
             memory: Memory::default(),
+            kept: None,
         }
     }
 }
@@ -78,7 +83,7 @@ async fn on_a_field(ground: &Ground, seconds: f64, verdict: &mut Verdict) -> Res
     // While the world is still there: what is struck no more can take its vhost and its database away.
     let right = strike::put_right(ground).await.context("put the services right for the next run");
     if let Ok(mut world) = laid {
-        world.stack.keep();
+        verdict.kept = Some(kept::keep(&mut world).await);
     }
     both(lived, right.map(|()| Account::default()))
 }
