@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::field::{Crew, World, unix_seconds};
 use super::plan::{Hop, How, Planned, Strike, Whom};
 use crate::proxy::Mode;
-pub(super) use lost::redrive;
+pub(super) use lost::{redrive, redrive_deliveries};
 pub(super) use services::put_right;
 
 /// Bytes a second of a slow hop.

@@ -1,17 +1,21 @@
 //! The hospital's own log and records, beside what our rows say of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::time::sleep;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{PATIENCE, Wrong};
+use super::{LOOK, PATIENCE, Wrong};
 use crate::database::Link;
 use crate::faults::field::{PACE, World};
 use crate::faults::patients::{Accepted, STUDY};
 use crate::faults::plan::Hop;
+use crate::faults::strike;
 use crate::foreign::Call;
 use crate::sealed::{Keys, delivery_id};
 use crate::until;
@@ -24,52 +28,108 @@ const TOOK: [&str; 5] = ["created", "known", "updated", "corrected", "replaced"]
 /// An answer may be this old when it arrives: the timeout of a call, and the writing of its row.
 const LATE: f64 = 2.5;
 
-/// Nothing waits for a hospital any more.
-pub(super) async fn settled(link: &Link, wrong: &mut Wrong) -> Result<()> {
-    let open = "SELECT count(*) FROM ops.delivery WHERE state <> 'done'";
+/// What was not brought to its hospital.
+const OPEN: &str = "SELECT count(*) FROM ops.delivery WHERE state <> 'done'";
+/// Deliveries that were in hand whenever a process was killed: to be sent again, sent again, and that more than once.
+const QUARANTINED: &str = "SELECT count(*) FROM ops.dead_letter
+    WHERE lane = 'hospitals' AND class = 'quarantined' AND state = 'open'";
+const REDRIVEN: &str = "SELECT count(*) FROM ops.dead_letter
+    WHERE lane = 'hospitals' AND class = 'quarantined' AND state = 'redriven'";
+const AGAIN: &str = "SELECT count(*) FROM (
+    SELECT 1 FROM ops.dead_letter WHERE lane = 'hospitals' AND class = 'quarantined'
+    GROUP BY submission_id, pseudonym HAVING count(*) > 1) again";
+
+/// Nothing waits for a hospital any more, once an operator has sent again what was quarantined on its way there.
+pub(super) async fn settled(world: &World<'_>, link: &Link, wrong: &mut Wrong) -> Result<()> {
     let waited = until("every delivery to be done", PATIENCE, || async {
-        Ok((link.count(open).await? == 0).then_some(()))
+        if link.count(QUARANTINED).await? > 0 {
+            strike::redrive_deliveries(world).await?;
+        }
+        if link.count(OPEN).await? == 0 {
+            return Ok(Some(()));
+        }
+        sleep(LOOK).await;
+        Ok(None)
     });
     if waited.await.is_err() {
-        wrong.push(format!("{} deliveries are not done", link.count(open).await?));
+        wrong.push(format!("{} deliveries are not done", link.count(OPEN).await?));
     }
     Ok(())
 }
 
-/// The hospital has what is stored for it, nothing else, and each once. How much that is.
+/// How many deliveries were sent again by an operator. Once each: nobody was killed since.
+pub(super) async fn redriven(link: &Link, wrong: &mut Wrong) -> Result<usize> {
+    let again = link.count(AGAIN).await?;
+    if again > 0 {
+        wrong.push(format!("{again} deliveries were quarantined again after nobody was killed any more"));
+    }
+    Ok(usize::try_from(link.count(REDRIVEN).await?)?)
+}
+
+/// The hospital has what is stored for it, nothing else, and each once. How much that is, and how much of it a redrive
+/// has written once more in the same words.
 pub(super) async fn has_each_once(
     world: &World<'_>,
     link: &Link,
     accepted: &[Accepted],
     wrong: &mut Wrong,
-) -> Result<usize> {
+) -> Result<(usize, usize)> {
     let keys = Keys::read(world.stack.folder())?;
     let rows = link.client.query("SELECT submission_id FROM identified.submission", &[]).await?;
     let stored: BTreeSet<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+    let generations = generations(link).await?;
     let records = world.hospital.stored();
-    let mut all = 0;
+    let (mut all, mut repeated) = (0, 0);
     for (site, kind, ..) in DOORS {
         let due: BTreeSet<Uuid> = accepted
             .iter()
             .filter(|accepted| accepted.site == site && stored.contains(&accepted.id))
             .map(|one| delivery_id(STUDY, keys.pseudonym(STUDY, &one.subject), one.id))
             .collect();
-        let of_kind = || records.iter().filter(move |record| record.kind == kind);
-        let has = of_kind()
-            .map(|record| record.identifier.trim_start_matches("urn:uuid:").parse::<Uuid>())
-            .collect::<Result<BTreeSet<Uuid>, _>>()
-            .context("an identifier of ours")?;
+        let (mut has, mut twice) = (BTreeSet::new(), 0);
+        for record in records.iter().filter(|record| record.kind == kind) {
+            let id = record.identifier.trim_start_matches("urn:uuid:").parse::<Uuid>();
+            let id = id.context("an identifier of ours")?;
+            has.insert(id);
+            match record.versions.len() {
+                1 => {}
+                _ if kind == "ORU" && in_the_same_words(&record.versions, generations.get(&id)) => {
+                    repeated += 1
+                }
+                _ => twice += 1,
+            }
+        }
         let (missing, strange) = (due.difference(&has).count(), has.difference(&due).count());
         if missing + strange > 0 {
             wrong.push(format!("{site} lacks {missing} deliveries, and has {strange} that nobody sent"));
         }
-        let twice = of_kind().filter(|record| record.versions.len() != 1).count();
         if twice > 0 {
             wrong.push(format!("{twice} deliveries to {site} were written more than once"));
         }
         all += has.len();
     }
-    Ok(all)
+    Ok((all, repeated))
+}
+
+/// By delivery, how often it was made a new message: by a redrive.
+async fn generations(link: &Link) -> Result<BTreeMap<Uuid, usize>> {
+    let rows =
+        link.client.query("SELECT submission_id, pseudonym, generation FROM ops.delivery", &[]).await?;
+    let of = |row: &Row| -> Result<(Uuid, usize)> {
+        Ok((delivery_id(STUDY, row.get(1), row.get(0)), usize::try_from(row.get::<_, i32>(2))?))
+    };
+    rows.iter().map(of).collect()
+}
+
+/// An engine may answer a message that it knows from memory, so that a redriven one has another MSH-10: what it had
+/// already it then has again, with nothing else in it, and no more often than it was made.
+fn in_the_same_words(versions: &[Value], generations: Option<&usize>) -> bool {
+    let words = |version: &Value| -> Option<Vec<Value>> {
+        Some(version["segments"].as_array()?.iter().skip(1).cloned().collect())
+    };
+    let first = versions.first().and_then(words);
+    let same = versions.iter().all(|version| first.is_some() && words(version) == first);
+    same && generations.is_some_and(|generations| versions.len() <= *generations)
 }
 
 /// By the hospital's own log, no second saw more calls than it allows. Seconds in which a hop held calls back, or let go
@@ -156,6 +216,8 @@ fn taken_at(call: &Call) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn call(did: &str, took_micros: Option<u64>) -> Call {
@@ -189,5 +251,16 @@ mod tests {
         assert_eq!(some, Seconds { busiest: 2, judged: 3, left_out: 2 });
         // A second that ends before doesn't touch it, one that ends behind its beginning does.
         assert_eq!(Seconds::of(came, &[(12.3, 12.4)]), Seconds { busiest: 4, judged: 4, left_out: 1 });
+    }
+
+    #[test]
+    fn a_redriven_message_may_be_there_again_in_the_same_words_and_no_more_often_than_it_was_made() {
+        let version = |id: &str, word: &str| json!({"control_id": id, "segments": [["MSH", "|", id], ["OBR", word], ["OBX", "1"]]});
+        let (first, again) = (version("A1", "x"), version("A2", "x"));
+        assert!(in_the_same_words(&[first.clone(), again.clone()], Some(&2)));
+        assert!(!in_the_same_words(&[first.clone(), again.clone()], Some(&1)), "it was never redriven");
+        assert!(!in_the_same_words(&[first.clone(), again], None), "nobody knows it");
+        assert!(!in_the_same_words(&[first, version("A2", "y")], Some(&2)));
+        assert!(!in_the_same_words(&[json!({}), json!({})], Some(&2)));
     }
 }

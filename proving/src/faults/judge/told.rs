@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Result;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{PATIENCE, Wrong};
+use super::{LOOK, PATIENCE, Wrong};
 use crate::database::Link;
 use crate::faults::field::World;
 use crate::faults::patients::Accepted;
 use crate::{inbox, until};
-
-/// Between two looks: who is waited for works on the same machine.
-const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) async fn check(
     world: &World<'_>,

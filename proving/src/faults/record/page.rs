@@ -56,13 +56,15 @@ fn counted(records: &[Record]) -> String {
     let sum = |of: fn(&Account) -> usize| {
         records.iter().filter_map(|one| one.account.as_ref()).map(of).sum::<usize>()
     };
-    let figures: [(&str, usize); 10] = [
+    let figures: [(&str, usize); 12] = [
         ("answered 202, by id and bytes", sum(|account| account.accepted)),
         ("stored once, byte for byte", sum(|account| account.stored)),
         ("quarantined: in hand alone when a process was killed, twice", sum(|account| account.quarantined)),
         ("copies noted as such", sum(|account| account.duplicates)),
         ("dangerous answers, each with alert, notice and mail", sum(|account| account.alerts)),
         ("deliveries, each at the hospital once", sum(|account| account.deliveries)),
+        ("of these quarantined when processes were killed, and redriven", sum(|account| account.redriven)),
+        ("written once more by a redrive, in the same words (HL7 v2)", sum(|account| account.repeated)),
         ("seconds of calls within the hospital's limit", sum(|account| account.paced)),
         (
             "seconds left out of that: a hop held calls back, or let go of them",
