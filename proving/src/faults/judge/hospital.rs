@@ -177,29 +177,78 @@ impl Seconds {
     }
 }
 
+/// Failed tries that were charged, each with the failed ones before it.
+const CHARGED: &str = "
+    SELECT site_id, submission_id, pseudonym, at, before, earlier FROM (
+        SELECT site_id, submission_id, pseudonym, charged, extract(epoch FROM at)::double precision AS at,
+               extract(epoch FROM lag(at, 1) OVER way)::double precision AS before,
+               extract(epoch FROM lag(at, 2) OVER way)::double precision AS earlier
+        FROM ops.delivery_attempt WHERE outcome <> 'taken'
+        WINDOW way AS (PARTITION BY submission_id, pseudonym ORDER BY at)
+    ) failed WHERE charged";
+
 /// No outage is charged to a delivery: where a failed try was, the hospital's own log has to show that it took others
 /// since the try before, so that it was not away. How many were charged.
 pub(super) async fn charges(world: &World<'_>, link: &Link, wrong: &mut Wrong) -> Result<usize> {
-    let sql = "SELECT site_id, submission_id, extract(epoch FROM at)::double precision,
-                   (SELECT extract(epoch FROM max(b.at))::double precision FROM ops.delivery_attempt b
-                    WHERE b.submission_id = a.submission_id AND b.pseudonym = a.pseudonym
-                    AND b.at < a.at AND b.outcome <> 'taken')
-               FROM ops.delivery_attempt a WHERE charged";
     let calls = world.hospital.calls();
-    let rows = link.client.query(sql, &[]).await?;
+    let rows = link.client.query(CHARGED, &[]).await?;
     for row in &rows {
-        let (site, id, at): (String, Uuid, f64) = (row.get(0), row.get(1), row.get(2));
-        let before: Option<f64> = row.get(3);
+        let (site, id): (String, Uuid) = (row.get(0), row.get(1));
+        let failed = Failed {
+            delivery: delivery_id(STUDY, row.get(2), id),
+            at: row.get(3),
+            before: row.get(4),
+            earlier: row.get(5),
+        };
         let kind = DOORS.iter().find(|door| door.0 == site).map(|door| door.2);
-        let took = before.is_some_and(|before| {
-            let mut others = calls.iter().filter(|call| Some(call.kind) == kind).filter_map(taken_at);
-            others.any(|taken| taken >= before - LATE && taken <= at)
-        });
-        if !took {
+        let calls: Vec<&Call> = calls.iter().filter(|call| Some(call.kind) == kind).collect();
+        if !failed.beside_others(&calls) {
             wrong.push(format!("a delivery of {id} to {site} was charged with an outage"));
         }
     }
     Ok(rows.len())
+}
+
+/// A failed try that was charged. Times are those of rows, which are written once PostgreSQL takes them.
+struct Failed {
+    delivery: Uuid,
+    at: f64,
+    /// The failed try before it, and the one before that.
+    before: Option<f64>,
+    earlier: Option<f64>,
+}
+
+impl Failed {
+    /// Whether the hospital took another delivery since the try before.
+    fn beside_others(&self, calls: &[&Call]) -> bool {
+        let Some(since) = self.since(calls) else { return false };
+        let mut taken =
+            calls.iter().filter(|call| !is_of(call, self.delivery)).filter_map(|call| taken_at(call));
+        taken.any(|taken| taken >= since && taken <= self.at)
+    }
+
+    /// When the try before was made: by the hospital's log, if it came there. Its row may be much later, as PostgreSQL
+    /// stood still meanwhile. One that never came there has its row alone.
+    fn since(&self, calls: &[&Call]) -> Option<f64> {
+        let before = self.before?;
+        let came = calls.iter().filter(|call| is_of(call, self.delivery)).filter_map(|call| came_at(call));
+        let came = came.filter(|came| *came <= before && self.earlier.is_none_or(|earlier| *came > earlier));
+        let by_row = before - LATE;
+        Some(came.max_by(f64::total_cmp).map_or(by_row, |came| came.min(by_row)))
+    }
+}
+
+/// Whether a call was about that delivery. FHIR names its id; MSH-10 of HL7 v2 begins with the first 80 bits of it.
+fn is_of(call: &Call, delivery: Uuid) -> bool {
+    call.names.strip_prefix("urn:uuid:") == Some(delivery.to_string().as_str())
+        || call.names.get(..16) == Some(base_32(delivery).as_str())
+}
+
+/// 16 digits of Crockford's base 32 for the first 80 bits.
+fn base_32(id: Uuid) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let digit = |place: u32| char::from(DIGITS[(id.as_u128() >> (48 + 5 * place)) as usize & 31]);
+    (0..16).rev().map(digit).collect()
 }
 
 /// When it came, in Unix seconds.
@@ -221,12 +270,16 @@ mod tests {
     use super::*;
 
     fn call(did: &str, took_micros: Option<u64>) -> Call {
+        named("", "1970-01-01T00:00:10.5Z", did, took_micros)
+    }
+
+    fn named(names: &str, at: &str, did: &str, took_micros: Option<u64>) -> Call {
         Call {
             number: 0,
             micros: 0,
-            at: "1970-01-01T00:00:10.5Z".to_owned(),
+            at: at.to_owned(),
             kind: "fhir",
-            names: String::new(),
+            names: names.to_owned(),
             did: did.to_owned(),
             answered: took_micros.is_some(),
             hung_up: false,
@@ -262,5 +315,33 @@ mod tests {
         assert!(!in_the_same_words(&[first.clone(), again], None), "nobody knows it");
         assert!(!in_the_same_words(&[first, version("A2", "y")], Some(&2)));
         assert!(!in_the_same_words(&[json!({}), json!({})], Some(&2)));
+    }
+
+    #[test]
+    fn a_try_is_where_the_hospital_saw_it_though_its_row_was_written_when_postgresql_went_on() {
+        let ours = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        let name = format!("urn:uuid:{ours}");
+        // Tried at 10, the other one taken at 11, PostgreSQL stands still until 20.
+        let tried = named(&name, "1970-01-01T00:00:10Z", "refused 503", Some(5));
+        let other = named("another", "1970-01-01T00:00:11Z", "created", Some(5));
+        let failed = |before, earlier| Failed { delivery: ours, at: 21.0, before, earlier };
+        assert!(failed(Some(20.0), None).beside_others(&[&tried, &other]));
+        // What came before the row of an earlier try was that one; so here only the row tells when it was.
+        assert!(!failed(Some(20.0), Some(10.5)).beside_others(&[&tried, &other]));
+        assert!(failed(Some(13.0), Some(10.5)).beside_others(&[&tried, &other]));
+        assert!(!failed(Some(20.0), None).beside_others(&[&other]), "it never came there");
+        assert!(!failed(None, None).beside_others(&[&tried, &other]), "there was no try before");
+        // Its own answer, which got lost, is no word about others.
+        let own = named(&name, "1970-01-01T00:00:10Z", "created", Some(5));
+        assert!(!failed(Some(20.0), None).beside_others(&[&own]));
+    }
+
+    #[test]
+    fn a_call_is_known_by_its_delivery_in_either_protocol() {
+        let id = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        let is = |names: &str| is_of(&named(names, "", "", None), id);
+        // 0x0123456789abcdef0123 in base 32, by python3's divmod and Crockford's alphabet; then the generation.
+        assert!(is("04HMASW9NF6YY0930001") && is("04HMASW9NF6YY0930002") && is(&format!("urn:uuid:{id}")));
+        assert!(!is("04HMASW9NF6YY0940001") && !is("") && !is("urn:uuid:"));
     }
 }

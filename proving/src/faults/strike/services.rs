@@ -59,7 +59,7 @@ pub(in crate::faults) async fn put_right(ground: &Ground) -> Result<()> {
 /// What is in hand can't be committed, and RabbitMQ waits for its ack no longer: it ends the channel. A channel keeps
 /// the patience that it was opened with, so that all are made anew, before and after.
 pub(super) async fn ack_timeout(world: &World<'_>, held: Duration) -> Result<()> {
-    patience(world, IMPATIENT).await?;
+    waits_for_acks(world.ground, IMPATIENT).await?;
     let hop = world.hop(Hop::WorkerPostgres);
     let vhost = world.stack.vhost();
     // Where every worker stands still just now, nobody consumes: then there is nothing to time out.
@@ -70,18 +70,17 @@ pub(super) async fn ack_timeout(world: &World<'_>, held: Duration) -> Result<()>
     hop.stall();
     sleep(held).await;
     hop.pass();
-    patience(world, USUAL).await
+    waits_for_acks(world.ground, USUAL).await
 }
 
-async fn patience(world: &World<'_>, patience: (u32, u32)) -> Result<()> {
-    waits_for_acks(world.ground, patience).await?;
-    world.stack.vhost().close_connections().await.map(drop)
-}
-
+/// The node itself closes all that it has: one that is younger than its statistics, which the management API goes by,
+/// would keep the patience that it was opened with.
 async fn waits_for_acks(ground: &Ground, (timeout, tick): (u32, u32)) -> Result<()> {
     let set = format!(
         "application:set_env(rabbit, consumer_timeout, {timeout}), \
-         application:set_env(rabbit, channel_tick_interval, {tick})."
+         application:set_env(rabbit, channel_tick_interval, {tick}), \
+         [(catch rabbit_networking:close_connection(Pid, \"another patience\")) \
+          || Pid <- rabbit_networking:connections()], ok."
     );
     ground.broker.rabbitmqctl(&["eval", &set]).await
 }
