@@ -95,6 +95,7 @@ pub(super) async fn world(world: &World<'_>, planned: &Planned) -> Result<()> {
         Strike::BrokerFreeze => services::stands_still(&world.ground.broker, held).await,
         Strike::BrokerAlarm => services::alarm(world, held).await,
         Strike::BrokerCloses => world.stack.vhost().close_connections().await.map(drop),
+        Strike::BrokerFull => services::no_connection_taken(world, held).await,
         Strike::AckTimeout => services::ack_timeout(world, held).await,
         Strike::QueueLost(queue) => lost::lose(world, queue, held).await,
         Strike::PostgresKill => services::postgres_kill(world, held).await,

@@ -44,6 +44,18 @@ async fn watermark(ground: &Ground, part: &str) -> Result<()> {
     ground.broker.rabbitmqctl(&["set_vm_memory_high_watermark", part]).await
 }
 
+/// RabbitMQ has as many connections as it allows: who had one is without, and is refused a new one.
+pub(super) async fn no_connection_taken(world: &World<'_>, held: Duration) -> Result<()> {
+    let (broker, vhost) = (&world.ground.broker, world.stack.vhost());
+    broker.rabbitmqctl(&["set_vhost_limits", "-p", vhost.name(), r#"{"max-connections": 0}"#]).await?;
+    let refused = vhost.connect().await.is_err();
+    let closed = vhost.close_connections().await;
+    sleep(held).await;
+    broker.rabbitmqctl(&["clear_vhost_limits", "-p", vhost.name()]).await?;
+    ensure!(refused, "RabbitMQ took a connection above its limit");
+    closed.map(drop)
+}
+
 /// After a run that failed nobody knows what was undone. All runs share these services: the next one finds them as the
 /// first one did.
 pub(in crate::faults) async fn put_right(ground: &Ground) -> Result<()> {
