@@ -68,8 +68,10 @@ async fn main() -> Result<ExitCode> {
             Record::of(&verdict, &setting)?.append(file)?;
         }
         if let Err(why) = &verdict.outcome {
-            let seconds = arguments.seconds;
-            eprintln!("seed {seed}: {why}\nagain: ./dev faults --runs 1 --seed {seed} --seconds {seconds}");
+            let (broker, seconds) = (other_broker(), arguments.seconds);
+            eprintln!(
+                "seed {seed}: {why}\nagain: ./dev faults{broker} --runs 1 --seed {seed} --seconds {seconds}"
+            );
         }
         if let Some(kept) = &verdict.kept {
             eprintln!("its logs and tables: {}", kept.display());
@@ -78,6 +80,11 @@ async fn main() -> Result<ExitCode> {
     }
     total.tell(arguments.runs);
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How `./dev` was told of a RabbitMQ that isn't the system's.
+fn other_broker() -> String {
+    std::env::var("EPRO_DEV_BROKER").map(|version| format!(" --broker {version}")).unwrap_or_default()
 }
 
 impl Total {

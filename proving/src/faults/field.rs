@@ -16,8 +16,8 @@ use crate::services::{Services, host_port};
 use crate::stack::{Plan, Stack};
 use crate::{Inbox, Proxy, SampleHospital, Service};
 
-/// Calls a second that each of the hospital's two doors allows. The judge forgives one: at ten that is a call which is a
-/// tenth of a second late, so that a busy machine is not taken for a pace.
+/// Calls a second that each of the hospital's two doors allows. The judge forgives one: at ten that is a call which is
+/// a tenth of a second late, so that a busy machine is not taken for a pace.
 pub(super) const PACE: f64 = 10.0;
 /// What a hop held back passes in this many seconds once it goes on.
 const FLUSH: f64 = 1.0;

@@ -132,8 +132,8 @@ fn in_the_same_words(versions: &[Value], generations: Option<&usize>) -> bool {
     same && generations.is_some_and(|generations| versions.len() <= *generations)
 }
 
-/// By the hospital's own log, no second saw more calls than it allows. Seconds in which a hop held calls back, or let go
-/// of them, are left out: how many were judged, and how many were not.
+/// By the hospital's own log, no second saw more calls than it allows. Seconds in which a hop held calls back, or let
+/// go of them, are left out: how many were judged, and how many were not.
 pub(super) fn pace(world: &World<'_>, wrong: &mut Wrong) -> (usize, usize) {
     let calls = world.hospital.calls();
     let (mut judged, mut left_out) = (0, 0);
@@ -308,7 +308,10 @@ mod tests {
 
     #[test]
     fn a_redriven_message_may_be_there_again_in_the_same_words_and_no_more_often_than_it_was_made() {
-        let version = |id: &str, word: &str| json!({"control_id": id, "segments": [["MSH", "|", id], ["OBR", word], ["OBX", "1"]]});
+        let version = |id: &str, word: &str| {
+            let segments = json!([["MSH", "|", id], ["OBR", word], ["OBX", "1"]]);
+            json!({"control_id": id, "segments": segments})
+        };
         let (first, again) = (version("A1", "x"), version("A2", "x"));
         assert!(in_the_same_words(&[first.clone(), again.clone()], Some(&2)));
         assert!(!in_the_same_words(&[first.clone(), again.clone()], Some(&1)), "it was never redriven");
