@@ -8,6 +8,7 @@
 //! | `patients` | who sends meanwhile, as an app does |
 //! | `in_use` | channels, sessions and memory, which must be afterwards what they were before |
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
+//! | `kept` | what is left of a run that failed, to look at |
 //! | [`run`] | one run from its seed to its verdict |
 //! | [`record`] | what runs came to, a line each, and the section and plot of docs/PROOF.md that are made of it |
 //!
@@ -17,6 +18,7 @@ mod dice;
 pub mod field;
 mod in_use;
 mod judge;
+mod kept;
 mod patients;
 pub mod plan;
 pub mod record;

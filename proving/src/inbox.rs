@@ -97,9 +97,30 @@ impl Inbox {
                "timeout": "2s"})
     }
 
-    /// Starts it again, on its port.
+    /// Starts it again, on its port. While it was down nobody kept that free: whoever else has it, for a connection
+    /// that goes out, gives it back, and until then it is started again and again.
     pub async fn up(&self) -> Result<()> {
-        let mut command = Command::new(python().await?);
+        let python = python().await?;
+        let listens = until("the SMTP server to listen", Duration::from_secs(30), || async {
+            self.runs_with(python)?;
+            Ok(tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.ok().map(drop))
+        });
+        let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        listens.await.with_context(log)
+    }
+
+    /// Starts its program, unless that runs.
+    fn runs_with(&self, python: &str) -> Result<()> {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        if child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+            return Ok(());
+        }
+        *child = Some(self.spawn(python)?);
+        Ok(())
+    }
+
+    fn spawn(&self, python: &str) -> Result<Child> {
+        let mut command = Command::new(python);
         command.arg(PROGRAM).arg("--folder").arg(&self.folder).arg("--port").arg(self.port.to_string());
         if let Some(secured) = &self.secured {
             command.args(["--tls", secured.tls]);
@@ -115,14 +136,8 @@ impl Inbox {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true)
-            .spawn()
-            .context("start python3 with aiosmtpd")?;
-        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
-        let listens = until("the SMTP server to listen", Duration::from_secs(30), || async {
-            Ok(tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.ok().map(drop))
-        });
-        let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        listens.await.with_context(log)
+            .spawn();
+        child.context("start python3 with aiosmtpd")
     }
 
     /// Ends it: nobody listens any more.
@@ -174,6 +189,11 @@ async fn python() -> Result<&'static str> {
 
 /// The mails in the folder of a server, in the order of arrival.
 pub fn mails(folder: &Path) -> Result<Vec<Mail>> {
+    files(folder)?.iter().map(|file| mail(file)).collect()
+}
+
+/// Their files, one each, in the same order. A file that is there is whole and stays as it is.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder.join("mails")).context("the folder of the mails")? {
         let path = entry?.path();
@@ -182,5 +202,10 @@ pub fn mails(folder: &Path) -> Result<Vec<Mail>> {
         }
     }
     paths.sort();
-    paths.iter().map(|path| Ok(serde_json::from_slice(&std::fs::read(path)?)?)).collect()
+    Ok(paths)
+}
+
+/// The mail in such a file.
+pub fn mail(file: &Path) -> Result<Mail> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
 }

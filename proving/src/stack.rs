@@ -208,6 +208,11 @@ impl Stack {
     pub fn keep(&mut self) {
         self.vhost.keep();
         self.database.keep();
+        self.keep_folder();
+    }
+
+    /// Leaves its folder alone there.
+    pub fn keep_folder(&mut self) {
         self.folder.1 = true;
     }
 }

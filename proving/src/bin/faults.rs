@@ -62,19 +62,29 @@ async fn main() -> Result<ExitCode> {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut total = Total::default();
     for seed in first..first + arguments.runs {
-        let verdict = run(&ground, seed, arguments.seconds).await?;
+        let verdict = run(&ground, seed, arguments.seconds).await;
         println!("{}", line(&verdict));
         if let Some(file) = &arguments.record {
             Record::of(&verdict, &setting)?.append(file)?;
         }
         if let Err(why) = &verdict.outcome {
-            let seconds = arguments.seconds;
-            eprintln!("seed {seed}: {why}\nagain: ./dev faults --runs 1 --seed {seed} --seconds {seconds}");
+            let (broker, seconds) = (other_broker(), arguments.seconds);
+            eprintln!(
+                "seed {seed}: {why}\nagain: ./dev faults{broker} --runs 1 --seed {seed} --seconds {seconds}"
+            );
+        }
+        if let Some(kept) = &verdict.kept {
+            eprintln!("its logs and tables: {}", kept.display());
         }
         total.add(&verdict);
     }
     total.tell(arguments.runs);
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How `./dev` was told of a RabbitMQ that isn't the system's.
+fn other_broker() -> String {
+    std::env::var("EPRO_DEV_BROKER").map(|version| format!(" --broker {version}")).unwrap_or_default()
 }
 
 impl Total {

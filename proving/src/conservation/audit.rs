@@ -23,11 +23,12 @@ const INVENTED: &str = "
         SELECT FROM identified.submission s WHERE s.submission_id = e.submission_id
             AND s.pseudonym = e.pseudonym)";
 
-/// Dead letters that it doesn't know.
+/// Dead letters that it doesn't know. That of a delivery is no submission's.
 const SET_ASIDE: &str = "
     SELECT count(*) FROM ops.dead_letter d WHERE d.submission_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM audit.event e WHERE e.submission_id = d.submission_id
-            AND e.action = 'submission.set_aside' AND e.body_sha256 = d.content_sha256)";
+        SELECT FROM audit.event e WHERE e.submission_id = d.submission_id AND (
+            (e.action = 'submission.set_aside' AND e.body_sha256 = d.content_sha256)
+            OR (e.action = 'delivery.set_aside' AND d.lane = 'hospitals' AND e.pseudonym = d.pseudonym)))";
 
 pub(super) async fn check(link: &Link, wrong: &mut Vec<String>) -> Result<()> {
     let questions = [

@@ -20,6 +20,8 @@ use crate::vhost::{Vhost, ready};
 
 /// How long what was accepted may take to have all its consequences, once nothing is struck any more.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Between two looks: who is waited for works on the same machine.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long a queue may take to be empty then; the broker's statistics are up to 5 s old.
 const EMPTY: Duration = Duration::from_secs(60);
 
@@ -38,6 +40,18 @@ pub struct Account {
     pub alerts: usize,
     /// Deliveries, each at the hospital once.
     pub deliveries: usize,
+    /// Deliveries among them that were quarantined, in hand whenever a process was killed, and redriven.
+    #[serde(default)]
+    pub redriven: usize,
+    /// Deliveries that an engine of HL7 v2 has once more in the same words, as a redrive makes another message of it.
+    #[serde(default)]
+    pub repeated: usize,
+    /// Seconds, each beginning with a call, in which the hospital saw no more calls than it allows.
+    #[serde(default)]
+    pub paced: usize,
+    /// Seconds that were not judged so: a hop held calls back, or let go of them.
+    #[serde(default)]
+    pub unpaced: usize,
     /// Failed tries that a delivery was charged with: the hospital took others between two of them.
     pub charged: usize,
     /// Rows of the audit trail, each hashed anew.
@@ -52,15 +66,16 @@ pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accept
     let link = world.stack.database().connect().await?;
     let mut wrong = Wrong::new();
     told::check(world, &link, accepted, &mut wrong).await?;
-    hospital::settled(&link, &mut wrong).await?;
+    hospital::settled(world, &link, &mut wrong).await?;
     let kept = conservation::within(PATIENCE, &world.stack, &client.log()).await.unwrap_or_else(|error| {
         wrong.push(format!("{error:#}"));
         conservation::Account::default()
     });
     // What was stored only meanwhile, too.
-    hospital::settled(&link, &mut wrong).await?;
-    let deliveries = hospital::has_each_once(world, &link, accepted, &mut wrong).await?;
-    hospital::pace(world, &mut wrong);
+    hospital::settled(world, &link, &mut wrong).await?;
+    let (deliveries, repeated) = hospital::has_each_once(world, &link, accepted, &mut wrong).await?;
+    let redriven = hospital::redriven(&link, &mut wrong).await?;
+    let (paced, unpaced) = hospital::pace(world, &mut wrong);
     let charged = hospital::charges(world, &link, &mut wrong).await?;
     let audited = trail::check(&link, &mut wrong).await?;
     nothing_is_left(world.stack.vhost(), &link, &mut wrong).await?;
@@ -74,6 +89,10 @@ pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accept
         duplicates: kept.duplicates,
         alerts: accepted.iter().filter(|accepted| accepted.dangerous).count(),
         deliveries,
+        redriven,
+        repeated,
+        paced,
+        unpaced,
         charged,
         audited,
     })

@@ -87,11 +87,12 @@ fn at_a_hop(dice: &mut Dice) -> (Strike, f64) {
 }
 
 fn at_the_broker(dice: &mut Dice) -> (Strike, f64) {
-    match dice.below(7) {
+    match dice.below(8) {
         0 => (Strike::BrokerKill, dice.between(0.0, 1.0)),
         1 => (Strike::BrokerFreeze, dice.between(0.5, 9.0)),
         2 | 3 => (Strike::BrokerAlarm, dice.between(0.5, 4.0)),
         4 | 5 => (Strike::BrokerCloses, 0.0),
+        6 => (Strike::BrokerFull, dice.between(0.5, 4.0)),
         _ => (Strike::AckTimeout, dice.between(2.5, 4.0)),
     }
 }
@@ -138,6 +139,6 @@ mod tests {
             let plan = Plan::of(seed, 60.0);
             kinds.extend(plan.processes.iter().chain(&plan.world).map(|planned| planned.strike.kind()));
         }
-        assert_eq!(kinds.len(), 31, "{kinds:?}");
+        assert_eq!(kinds.len(), 32, "{kinds:?}");
     }
 }

@@ -1,19 +1,26 @@
 //! One run, from its seed to its verdict.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use tokio::time::{Instant, sleep};
 
 use super::field::{Crew, Ground, World};
 use super::in_use::{InUse, Memory};
 use super::judge::{self, Account};
+use super::kept;
 use super::patients::Patients;
 use super::plan::{Plan, Planned};
 use super::strike;
 use crate::Client;
 
+/// Lanes that have been through a backlog before anything is measured: a pool that has grown stays so while PostgreSQL
+/// is well, and the backlog behind the last fault is not to be the first.
+const BEHIND: [&str; 2] = ["submissions", "hospitals"];
+/// For how long each stands still for that: every replica obeys within two seconds.
+const BACKLOG: Duration = Duration::from_secs(5);
 /// How long everything is used before the first fault, in looks at what is in use then.
 const WARM: Duration = Duration::from_secs(1);
 const LOOKS: usize = 8;
@@ -31,48 +38,112 @@ pub struct Verdict {
     pub faults: BTreeMap<&'static str, usize>,
     /// From the first fault to the last.
     pub took: Duration,
-    /// What was counted; an error says what is wrong.
+    /// What was counted; an error says what is wrong, or what kept it from being run to its end.
     pub outcome: Result<Account, String>,
     /// Memory before the first fault, at its highest.
     pub warm: Memory,
     /// Memory at the end.
     pub memory: Memory,
+    /// Where its logs and tables are, if it failed.
+    pub kept: Option<PathBuf>,
 }
 
-/// Strikes the faults of a seed for so many seconds, and judges.
-///
-/// # Errors
-/// What keeps it from being run at all.
-pub async fn run(ground: &Ground, seed: u64, seconds: f64) -> Result<Verdict> {
-    let mut world = World::new(ground).await.context("lay the field")?;
-    let mut crew = Crew::start(&world).await?;
+impl Verdict {
+    fn of(seed: u64) -> Self {
+        Self {
+            seed,
+            faults: BTreeMap::new(),
+            took: Duration::ZERO,
+            outcome: Err("it was not run".to_owned()),
+            warm: Memory::default(),
+            memory: Memory::default(),
+            kept: None,
+        }
+    }
+}
+
+/// Strikes the faults of a seed for so many seconds, and judges. What keeps it from being run to its end is a verdict,
+/// too: a process that ended by itself, or never became ready, says as much of us as a lost submission.
+pub async fn run(ground: &Ground, seed: u64, seconds: f64) -> Verdict {
+    let mut verdict = Verdict::of(seed);
+    let outcome = on_a_field(ground, seconds, &mut verdict).await;
+    verdict.outcome = outcome.map_err(|error| format!("{error:#}"));
+    verdict
+}
+
+async fn on_a_field(ground: &Ground, seconds: f64, verdict: &mut Verdict) -> Result<Account> {
+    let laid = World::new(ground).await.context("lay the field");
+    let lived = match &laid {
+        Ok(world) => under_fire(world, seconds, verdict).await,
+        Err(error) => Err(anyhow!("{error:#}")),
+    };
+    if lived.is_ok() {
+        return lived;
+    }
+    // While the world is still there: what is struck no more can take its vhost and its database away.
+    let right = strike::put_right(ground).await.context("put the services right for the next run");
+    if let Ok(mut world) = laid {
+        verdict.kept = Some(kept::keep(&mut world).await);
+    }
+    both(lived, right.map(|()| Account::default()))
+}
+
+async fn under_fire(world: &World<'_>, seconds: f64, verdict: &mut Verdict) -> Result<Account> {
+    let mut crew = Crew::start(world).await?;
     let client = world.stack.client(&crew.doors[0])?;
-    let patients = Patients::begin(&client, &world.doors(), seed)?;
+    // However this ends, they end with it.
+    let patients = Patients::begin(&client, &world.doors(), verdict.seed)?;
+    let before = warmed_up(world).await?;
+    verdict.warm = Memory::peak(&crew)?;
+    let account = match struck(world, &mut crew, seconds, verdict).await {
+        Ok(()) => {
+            let lost = verdict.faults.keys().any(|kind| kind.ends_with("queue lost"));
+            settled(world, &mut crew, &client, patients, lost, (before, verdict.warm)).await
+        }
+        Err(error) => Err(error),
+    };
+    verdict.memory = Memory::now(&crew).unwrap_or_default();
+    account
+}
+
+/// What is in use once everything was, under the usual load and behind a backlog, with no fault yet.
+async fn warmed_up(world: &World<'_>) -> Result<InUse> {
+    for lane in BEHIND {
+        world.stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
+        sleep(BACKLOG).await;
+        world.stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
+    }
     let mut before = InUse::default();
     for _ in 0..LOOKS {
         sleep(WARM).await;
-        before = before.or_more(InUse::of(&world).await?);
+        before = before.or_more(InUse::of(world).await?);
     }
-    let warm = Memory::peak(&crew)?;
-    let (plan, began) = (Plan::of(seed, seconds), Instant::now());
+    Ok(before)
+}
+
+/// Both sequences, each to its end or to its first error: a fault of the other one is undone all the same.
+async fn struck(world: &World<'_>, crew: &mut Crew, seconds: f64, verdict: &mut Verdict) -> Result<()> {
+    let (plan, began) = (Plan::of(verdict.seed, seconds), Instant::now());
     let until = began + Duration::from_secs_f64(seconds);
-    let (at_processes, at_the_world) = tokio::join!(
-        processes(&world, &mut crew, &plan.processes, until),
-        around(&world, &plan.world, until)
+    let (mut at_processes, mut at_the_world) = (Vec::new(), Vec::new());
+    let (one, other) = tokio::join!(
+        processes(world, crew, &plan.processes, until, &mut at_processes),
+        around(world, &plan.world, until, &mut at_the_world)
     );
-    let took = began.elapsed();
-    let mut faults = BTreeMap::new();
-    for kind in [at_processes?, at_the_world?].concat() {
-        *faults.entry(kind).or_default() += 1;
+    verdict.took = began.elapsed();
+    for kind in at_processes.into_iter().chain(at_the_world) {
+        *verdict.faults.entry(kind).or_default() += 1;
     }
-    let lost = faults.keys().any(|kind| kind.ends_with("queue lost"));
-    let outcome = settled(&world, &mut crew, &client, patients, lost, (before, warm)).await;
-    let memory = Memory::now(&crew).unwrap_or_default();
-    drop(crew);
-    if outcome.is_err() {
-        world.stack.keep();
+    both(one, other)
+}
+
+/// The errors of both, if both failed.
+fn both<T>(one: Result<T>, other: Result<T>) -> Result<T> {
+    match (one, other) {
+        (Err(one), Err(other)) => Err(anyhow!("{one:#}\n{other:#}")),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Ok(one), Ok(_)) => Ok(one),
     }
-    Ok(Verdict { seed, faults, took, outcome: outcome.map_err(|error| format!("{error:#}")), warm, memory })
 }
 
 async fn processes(
@@ -80,8 +151,8 @@ async fn processes(
     crew: &mut Crew,
     plan: &[Planned],
     until: Instant,
-) -> Result<Vec<&'static str>> {
-    let mut struck = Vec::new();
+    struck: &mut Vec<&'static str>,
+) -> Result<()> {
     for planned in possible(world, plan) {
         sleep(Duration::from_secs_f64(planned.after)).await;
         if Instant::now() >= until {
@@ -91,11 +162,15 @@ async fn processes(
         strike::process(world, crew, planned).await.with_context(|| planned.strike.kind())?;
         struck.push(planned.strike.kind());
     }
-    Ok(struck)
+    Ok(())
 }
 
-async fn around(world: &World<'_>, plan: &[Planned], until: Instant) -> Result<Vec<&'static str>> {
-    let mut struck = Vec::new();
+async fn around(
+    world: &World<'_>,
+    plan: &[Planned],
+    until: Instant,
+    struck: &mut Vec<&'static str>,
+) -> Result<()> {
     for planned in possible(world, plan) {
         sleep(Duration::from_secs_f64(planned.after)).await;
         if Instant::now() >= until {
@@ -104,7 +179,7 @@ async fn around(world: &World<'_>, plan: &[Planned], until: Instant) -> Result<V
         strike::world(world, planned).await.with_context(|| planned.strike.kind())?;
         struck.push(planned.strike.kind());
     }
-    Ok(struck)
+    Ok(())
 }
 
 /// Those for which there is here what they take.
@@ -145,4 +220,27 @@ async fn settled(
         bail!("more than {GROWTH} times the memory, in MiB: warm {warm:?}, long afterwards {now:?}");
     }
     Ok(account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_both_sequences_fail_neither_error_hides_the_other() {
+        let failed = |what: &'static str| Err::<u8, _>(anyhow!(what).context("a fault"));
+        let text = |outcome: Result<u8>| outcome.map_err(|error| format!("{error:#}"));
+        assert_eq!(
+            text(both(failed("one"), failed("other"))),
+            Err("a fault: one\na fault: other".to_owned())
+        );
+        assert_eq!(text(both(failed("one"), Ok(2))), Err("a fault: one".to_owned()));
+        assert_eq!(text(both(Ok(1), failed("other"))), Err("a fault: other".to_owned()));
+        assert_eq!(text(both(Ok(1), Ok(2))), Ok(1));
+    }
+
+    #[test]
+    fn a_run_that_was_not_begun_is_no_run_that_went_well() {
+        assert!(Verdict::of(7).outcome.is_err());
+    }
 }

@@ -6,18 +6,22 @@ mod services;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 
-use super::field::{Crew, World};
+use super::field::{Crew, World, last_lines, unix_seconds};
 use super::plan::{Hop, How, Planned, Strike, Whom};
+use crate::Service;
 use crate::proxy::Mode;
-pub(super) use lost::redrive;
+pub(super) use lost::{redrive, redrive_deliveries};
+pub(super) use services::put_right;
 
 /// Bytes a second of a slow hop.
 const SLOW: u32 = 20_000;
 /// How long a process may take to drain: the broker may be away, or PostgreSQL.
 const DRAIN: Duration = Duration::from_secs(60);
+/// What a shell says of a process that SIGTERM ended: 128 + 15.
+const TERMINATED: i32 = 143;
 /// How long a new process may take until it is ready, for the same reasons.
 const READY: Duration = Duration::from_secs(60);
 /// In this order a rollout replaces them.
@@ -37,7 +41,7 @@ pub(super) async fn process(world: &World<'_>, crew: &mut Crew, planned: &Planne
             again(world, crew, whom, held).await
         }
         Strike::Replace(whom) => {
-            crew.one(whom).drain(DRAIN).await.context("a process that was asked to drain")?;
+            leaves(crew.one(whom)).await.context("a process that was asked to drain")?;
             again(world, crew, whom, held).await
         }
         Strike::Rollout => roll(world, crew).await,
@@ -61,9 +65,22 @@ async fn roll(world: &World<'_>, crew: &mut Crew) -> Result<()> {
         let mut new = world.start(whom)?;
         new.ready_is(true, READY).await.context("a new process of a rollout")?;
         let mut old = crew.put(whom, new, world);
-        old.drain(DRAIN).await.context("an old process of a rollout")?;
+        leaves(&mut old).await.context("an old process of a rollout")?;
     }
     Ok(())
+}
+
+/// SIGTERM, and its end, which has to be one in order.
+async fn leaves(process: &mut Service) -> Result<()> {
+    let answers = process.readyz().await.is_ok();
+    let code = process.drain(DRAIN).await?;
+    ensure!(in_order(code, answers), "it left with {code}:\n{}", last_lines(&process.output()));
+    Ok(())
+}
+
+/// Whoever answers on its admin port, ready or not, listens to signals since before. Until then SIGTERM just ends it.
+fn in_order(code: i32, answers: bool) -> bool {
+    code == 0 || (!answers && code == TERMINATED)
 }
 
 /// At the world around them.
@@ -78,6 +95,7 @@ pub(super) async fn world(world: &World<'_>, planned: &Planned) -> Result<()> {
         Strike::BrokerFreeze => services::stands_still(&world.ground.broker, held).await,
         Strike::BrokerAlarm => services::alarm(world, held).await,
         Strike::BrokerCloses => world.stack.vhost().close_connections().await.map(drop),
+        Strike::BrokerFull => services::no_connection_taken(world, held).await,
         Strike::AckTimeout => services::ack_timeout(world, held).await,
         Strike::QueueLost(queue) => lost::lose(world, queue, held).await,
         Strike::PostgresKill => services::postgres_kill(world, held).await,
@@ -98,14 +116,34 @@ pub(super) async fn world(world: &World<'_>, planned: &Planned) -> Result<()> {
 }
 
 async fn fail(world: &World<'_>, hop: Hop, how: How, held: Duration) {
-    let hop = world.hop(hop);
+    let (relay, since) = (world.hop(hop), unix_seconds());
     match how {
-        How::CutOnce => hop.cut_once(),
-        How::Cut => hop.cut(),
-        How::Stall => hop.stall(),
-        How::Slow => hop.set(Mode::Slow(SLOW)),
-        How::HalfOpen => hop.set(Mode::HalfOpen),
+        How::CutOnce => relay.cut_once(),
+        How::Cut => relay.cut(),
+        How::Stall => relay.stall(),
+        How::Slow => relay.set(Mode::Slow(SLOW)),
+        How::HalfOpen => relay.set(Mode::HalfOpen),
     }
     sleep(held).await;
-    hop.pass();
+    relay.pass();
+    if matches!(how, How::Stall | How::Slow) {
+        // What it held back passes at once, also what its caller has given up: nobody's pace is seen behind it then.
+        world.held_back_since(hop, since);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_never_listened_to_signals_may_be_ended_by_one() {
+        assert!(in_order(0, true) && in_order(0, false) && in_order(TERMINATED, false));
+        assert!(
+            !in_order(TERMINATED, true)
+                && !in_order(1, false)
+                && !in_order(130, true)
+                && !in_order(137, true)
+        );
+    }
 }

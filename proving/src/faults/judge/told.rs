@@ -1,15 +1,18 @@
 //! Every dangerous answer is an alert, and somebody has the mail about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{PATIENCE, Wrong};
+use super::{LOOK, PATIENCE, Wrong};
 use crate::database::Link;
 use crate::faults::field::World;
 use crate::faults::patients::Accepted;
-use crate::until;
+use crate::{inbox, until};
 
 pub(super) async fn check(
     world: &World<'_>,
@@ -19,18 +22,19 @@ pub(super) async fn check(
 ) -> Result<()> {
     let dangerous: BTreeSet<Uuid> =
         accepted.iter().filter(|accepted| accepted.dangerous).map(|accepted| accepted.id).collect();
+    let mails = Mails::of(world.inbox.folder());
     let missing = || async {
-        let alerts = alerts(link).await?;
-        let mails = world.inbox.mails()?;
-        let text: String = mails.iter().map(|mail| mail.text.as_str()).collect();
-        let untold = dangerous.iter().filter(|id| {
-            let told = |alert: &Alert| alert.noticed && text.contains(&alert.id.to_string());
-            !alerts.get(*id).is_some_and(told)
-        });
+        let (alerts, told) = (alerts(link).await?, mails.ids().await?);
+        let is_told = |alert: &Alert| alert.noticed && told.contains(&alert.id);
+        let untold = dangerous.iter().filter(|id| !alerts.get(*id).is_some_and(is_told));
         Ok::<_, anyhow::Error>(untold.count())
     };
     let waited = until("every dangerous answer to be told", PATIENCE, || async {
-        Ok((missing().await? == 0).then_some(()))
+        if missing().await? == 0 {
+            return Ok(Some(()));
+        }
+        tokio::time::sleep(LOOK).await;
+        Ok(None)
     });
     if waited.await.is_err() {
         let untold = missing().await?;
@@ -46,6 +50,52 @@ pub(super) async fn check(
     Ok(())
 }
 
+/// The ids that stand in mails. Each mail is read once, away from what else this runtime does.
+struct Mails {
+    folder: PathBuf,
+    read: Arc<Mutex<Read>>,
+}
+
+#[derive(Default)]
+struct Read {
+    files: BTreeSet<PathBuf>,
+    ids: BTreeSet<Uuid>,
+}
+
+impl Mails {
+    fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), read: Arc::default() }
+    }
+
+    async fn ids(&self) -> Result<BTreeSet<Uuid>> {
+        let (folder, read) = (self.folder.clone(), Arc::clone(&self.read));
+        spawn_blocking(move || -> Result<BTreeSet<Uuid>> {
+            let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+            read.what_is_new(&folder)?;
+            Ok(read.ids.clone())
+        })
+        .await?
+    }
+}
+
+impl Read {
+    fn what_is_new(&mut self, folder: &Path) -> Result<()> {
+        for file in inbox::files(folder)? {
+            if !self.files.contains(&file) {
+                self.ids.extend(ids(&inbox::mail(&file)?.text));
+                self.files.insert(file);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The ids in a text, each as a word of its own and written as we write ids.
+fn ids(text: &str) -> impl Iterator<Item = Uuid> {
+    let words = text.split(|c: char| !matches!(c, '0'..='9' | 'a'..='f' | '-'));
+    words.filter(|word| word.len() == 36).filter_map(|word| word.parse().ok())
+}
+
 struct Alert {
     id: Uuid,
     /// A notice of it is recorded as sent.
@@ -59,4 +109,40 @@ async fn alerts(link: &Link) -> Result<BTreeMap<Uuid, Alert>> {
                FROM ops.alert a";
     let rows = link.client.query(sql, &[]).await?;
     Ok(rows.iter().map(|row| (row.get(0), Alert { id: row.get(1), noticed: row.get(2) })).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_in_a_sentence_and_in_an_address_and_nowhere_else() {
+        let (one, other) = (Uuid::from_u128(7), Uuid::from_u128(0xabcd));
+        let text = format!("alert      {one}\nhttps://epro.example/alerts/{other}?a=1 x{one}0");
+        assert_eq!(ids(&text).collect::<Vec<_>>(), [one, other]);
+        assert_eq!(ids(&one.simple().to_string()).count(), 0);
+    }
+
+    #[test]
+    fn each_mail_is_read_once_and_a_new_one_is_found_beside_those_that_were() {
+        let folder = std::env::temp_dir().join(format!("epro-told-{}", Uuid::now_v7().simple()));
+        std::fs::create_dir_all(folder.join("mails")).unwrap();
+        let arrives = |name: &str, id: Uuid| {
+            let mail = json!({"at": 1.0, "to": [], "subject": "", "message_id": "", "text": id.to_string(),
+                              "raw": "", "secured": false, "login": null});
+            std::fs::write(folder.join("mails").join(name), mail.to_string()).unwrap();
+        };
+        let mut read = Read::default();
+        arrives("1.json", Uuid::from_u128(1));
+        read.what_is_new(&folder).unwrap();
+        // Nobody looks into it again.
+        arrives("1.json", Uuid::from_u128(9));
+        arrives("2.json", Uuid::from_u128(2));
+        arrives("3.json.new", Uuid::from_u128(3));
+        read.what_is_new(&folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(read.ids.into_iter().collect::<Vec<_>>(), [Uuid::from_u128(1), Uuid::from_u128(2)]);
+    }
 }

@@ -135,6 +135,8 @@ pub enum Strike {
     BrokerAlarm,
     /// RabbitMQ closes every connection.
     BrokerCloses,
+    /// Nobody may connect to RabbitMQ, and everybody has to.
+    BrokerFull,
     /// RabbitMQ gives up on acks while PostgreSQL stalls.
     AckTimeout,
     /// A queue is deleted with all that is in it, declared again, and reconciled.
@@ -184,6 +186,7 @@ impl Strike {
             Self::BrokerFreeze => "SIGSTOP RabbitMQ",
             Self::BrokerAlarm => "memory alarm",
             Self::BrokerCloses => "RabbitMQ closes",
+            Self::BrokerFull => "RabbitMQ takes no connection",
             Self::AckTimeout => "ack timeout",
             Self::QueueLost(Queue::Alerts) => "alerts' queue lost",
             Self::QueueLost(_) => "hospital's queue lost",

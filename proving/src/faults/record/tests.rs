@@ -60,6 +60,31 @@ fn the_section_counts_every_fault_and_hides_no_run_that_failed() {
 }
 
 #[test]
+fn the_section_tells_one_version_of_rabbitmq_from_the_other() {
+    let mut records = two();
+    records.push(record(3, &[("hop cut", 2)], None));
+    records[2].setting.rabbitmq = "4.0.5".into();
+    let section = page::section(&records, "proof/faults.svg");
+    for row in ["| 3.10.8 | 15 | 2 | 1 | 8 | 7 |\n", "| 4.0.5 | 15 | 1 | 1 | 2 | 7 |\n"] {
+        assert!(section.contains(row), "{row:?} is not in\n{section}");
+    }
+}
+
+#[test]
+fn a_record_without_what_is_counted_since_is_read_as_none_of_it() {
+    let mut line = serde_json::to_value(&two()[0]).unwrap();
+    let account = line["account"].as_object_mut().unwrap();
+    for since in ["redriven", "repeated", "paced", "unpaced"] {
+        assert!(account.remove(since).is_some(), "{since}");
+    }
+    let read: Record = serde_json::from_value(line).unwrap();
+    assert_eq!(
+        read.account.map(|account| (account.accepted, account.redriven, account.unpaced)),
+        Some((7, 0, 0))
+    );
+}
+
+#[test]
 fn the_plot_has_a_bar_a_kind_and_a_box_a_run() {
     let svg = plot::svg(&two());
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));

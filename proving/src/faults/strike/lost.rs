@@ -62,3 +62,11 @@ pub(in crate::faults) async fn redrive(world: &World<'_>) -> Result<()> {
     .await
     .context("an operator after a lost queue")
 }
+
+/// A delivery that was in hand whenever a process was killed is quarantined, as a submission is: an operator sends it
+/// again.
+pub(in crate::faults) async fn redrive_deliveries(world: &World<'_>) -> Result<()> {
+    let why = "the processes that ended were killed";
+    let redrive = ["dead-letters", "redrive", "--lane", "hospitals", "--class", "quarantined", "--yes"];
+    world.stack.epro(&[&redrive[..], &["--reason", why]].concat()).await.map(drop)
+}

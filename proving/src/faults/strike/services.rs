@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 
-use crate::faults::field::World;
+use crate::faults::field::{Ground, World};
 use crate::faults::plan::Hop;
 use crate::own::Own;
 use crate::until;
@@ -35,19 +35,43 @@ pub(super) async fn broker_kill(world: &World<'_>, held: Duration) -> Result<()>
 }
 
 pub(super) async fn alarm(world: &World<'_>, held: Duration) -> Result<()> {
-    watermark(world, "0.000001").await?;
+    watermark(world.ground, "0.000001").await?;
     sleep(held).await;
-    watermark(world, WATERMARK).await
+    watermark(world.ground, WATERMARK).await
 }
 
-async fn watermark(world: &World<'_>, part: &str) -> Result<()> {
-    world.ground.broker.rabbitmqctl(&["set_vm_memory_high_watermark", part]).await
+async fn watermark(ground: &Ground, part: &str) -> Result<()> {
+    ground.broker.rabbitmqctl(&["set_vm_memory_high_watermark", part]).await
+}
+
+/// RabbitMQ has as many connections as it allows: who had one is without, and is refused a new one.
+pub(super) async fn no_connection_taken(world: &World<'_>, held: Duration) -> Result<()> {
+    let (broker, vhost) = (&world.ground.broker, world.stack.vhost());
+    broker.rabbitmqctl(&["set_vhost_limits", "-p", vhost.name(), r#"{"max-connections": 0}"#]).await?;
+    let refused = vhost.connect().await.is_err();
+    let closed = vhost.close_connections().await;
+    sleep(held).await;
+    broker.rabbitmqctl(&["clear_vhost_limits", "-p", vhost.name()]).await?;
+    ensure!(refused, "RabbitMQ took a connection above its limit");
+    closed.map(drop)
+}
+
+/// After a run that failed nobody knows what was undone. All runs share these services: the next one finds them as the
+/// first one did.
+pub(in crate::faults) async fn put_right(ground: &Ground) -> Result<()> {
+    for service in [&ground.broker, &ground.postgres] {
+        // One that is gone can't go on; it is started, and what already runs stays as it is.
+        let _ = service.resume().await;
+        service.again().await?;
+    }
+    watermark(ground, WATERMARK).await?;
+    waits_for_acks(ground, USUAL).await
 }
 
 /// What is in hand can't be committed, and RabbitMQ waits for its ack no longer: it ends the channel. A channel keeps
 /// the patience that it was opened with, so that all are made anew, before and after.
 pub(super) async fn ack_timeout(world: &World<'_>, held: Duration) -> Result<()> {
-    patience(world, IMPATIENT).await?;
+    waits_for_acks(world.ground, IMPATIENT).await?;
     let hop = world.hop(Hop::WorkerPostgres);
     let vhost = world.stack.vhost();
     // Where every worker stands still just now, nobody consumes: then there is nothing to time out.
@@ -58,16 +82,19 @@ pub(super) async fn ack_timeout(world: &World<'_>, held: Duration) -> Result<()>
     hop.stall();
     sleep(held).await;
     hop.pass();
-    patience(world, USUAL).await
+    waits_for_acks(world.ground, USUAL).await
 }
 
-async fn patience(world: &World<'_>, (timeout, tick): (u32, u32)) -> Result<()> {
+/// The node itself closes all that it has: one that is younger than its statistics, which the management API goes by,
+/// would keep the patience that it was opened with.
+async fn waits_for_acks(ground: &Ground, (timeout, tick): (u32, u32)) -> Result<()> {
     let set = format!(
         "application:set_env(rabbit, consumer_timeout, {timeout}), \
-         application:set_env(rabbit, channel_tick_interval, {tick})."
+         application:set_env(rabbit, channel_tick_interval, {tick}), \
+         [(catch rabbit_networking:close_connection(Pid, \"another patience\")) \
+          || Pid <- rabbit_networking:connections()], ok."
     );
-    world.ground.broker.rabbitmqctl(&["eval", &set]).await?;
-    world.stack.vhost().close_connections().await.map(drop)
+    ground.broker.rabbitmqctl(&["eval", &set]).await
 }
 
 pub(super) async fn postgres_kill(world: &World<'_>, held: Duration) -> Result<()> {
