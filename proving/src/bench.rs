@@ -14,7 +14,9 @@
 //! | [`trail`] | how fast a copy of the trail is checked |
 //! | [`idle`] | memory beside ten thousand idle connections |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
+//! | [`growth`] | figures as workers, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
+//! | [`recorded`] | what a recorded run says of itself |
 //! | [`report`], [`page`] | table and JSON, and what docs/PROOF.md says of recorded runs |
 
 pub mod bare_loop;
@@ -24,6 +26,7 @@ pub mod depth;
 pub mod downloads;
 pub mod exports;
 pub mod ground;
+pub mod growth;
 pub mod idle;
 mod inserts;
 pub mod load;
@@ -31,6 +34,7 @@ pub mod measure;
 pub mod messages;
 pub mod page;
 pub mod publisher;
+pub mod recorded;
 pub mod report;
 pub mod rounds;
 pub mod rows;
