@@ -17,7 +17,7 @@
 //! | [`growth`] | figures as workers, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
 //! | [`recorded`] | what a recorded run says of itself |
-//! | [`report`], [`page`] | table and JSON, and what docs/PROOF.md says of recorded runs |
+//! | [`report`], [`page`], `plot` | table and JSON, and what docs/PROOF.md says and shows of recorded runs |
 
 pub mod bare_loop;
 mod calm;
@@ -33,6 +33,7 @@ pub mod load;
 pub mod measure;
 pub mod messages;
 pub mod page;
+mod plot;
 pub mod publisher;
 pub mod recorded;
 pub mod report;

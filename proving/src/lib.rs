@@ -40,6 +40,7 @@ pub mod sealed;
 pub mod section;
 pub mod service;
 pub mod services;
+mod sheet;
 pub mod skipped;
 pub mod sms_gateway;
 pub mod spoil;

@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::ground::Ground;
 use super::measure::median;
+use super::page::number;
 use super::recorded;
 
 /// How often each point is measured; the medians count.
@@ -138,10 +139,6 @@ fn rows(series: &[Series]) -> impl Iterator<Item = [String; 5]> {
             ]
         })
     })
-}
-
-fn number(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
 /// A folder with one instrument, gone with this value.
