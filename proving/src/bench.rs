@@ -39,5 +39,5 @@ pub mod recorded;
 pub mod report;
 pub mod rounds;
 pub mod rows;
-mod spent;
+pub(crate) mod spent;
 pub mod trail;

@@ -15,7 +15,7 @@
 
 mod dice;
 pub mod field;
-mod in_use;
+pub(crate) mod in_use;
 mod judge;
 mod patients;
 pub mod plan;

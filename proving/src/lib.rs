@@ -43,6 +43,7 @@ pub mod services;
 mod sheet;
 pub mod skipped;
 pub mod sms_gateway;
+pub mod soak;
 pub mod spoil;
 pub mod stack;
 pub mod synthetic;

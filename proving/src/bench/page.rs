@@ -7,15 +7,19 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{growth, plot};
-use crate::section;
+use crate::{section, soak};
 
 /// Recorded runs, below the folder of the documentation.
 const RUNS: [&str; 2] = ["proof/bench.json", "proof/bench-million.json"];
 const GROWTH: &str = "proof/growth.json";
+const SOAK: &str = "proof/soak.json";
 const PAGE: &str = "PROOF.md";
 /// Plots, and of which run each is made.
-const PLOTS: [(&str, &str, Draw); 2] =
-    [("proof/bench.svg", RUNS[0], plot::beside), ("proof/growth.svg", GROWTH, plot::growing)];
+const PLOTS: [(&str, &str, Draw); 3] = [
+    ("proof/bench.svg", RUNS[0], plot::beside),
+    ("proof/growth.svg", GROWTH, plot::growing),
+    ("proof/soak.svg", SOAK, soak::plot),
+];
 const NOTHING: &str = "No run is recorded yet.\n";
 
 type Draw = fn(&Value) -> Result<String>;
@@ -27,7 +31,8 @@ type Draw = fn(&Value) -> Result<String>;
 pub fn drawn(docs: &Path) -> Result<String> {
     let page = std::fs::read_to_string(docs.join(PAGE)).context("docs/PROOF.md")?;
     let page = section::replaced(&page, "speed", &speed(docs)?)?;
-    section::replaced(&page, "growth", &growing(docs)?)
+    let page = section::replaced(&page, "growth", &growing(docs)?)?;
+    section::replaced(&page, "soak", &soaked(docs)?)
 }
 
 /// Each plot by its path below the folder, as the recorded runs want it; none of a run that isn't recorded.
@@ -82,8 +87,14 @@ fn growing(docs: &Path) -> Result<String> {
     Ok(format!("![figures as their sizes grow]({})\n\n{head}:\n\n{table}", PLOTS[1].0))
 }
 
+fn soaked(docs: &Path) -> Result<String> {
+    let Some(run) = recorded(docs, SOAK)? else { return Ok(NOTHING.to_owned()) };
+    let head = head(&run).context("a recorded run lacks something")?;
+    Ok(format!("![memory, depth and latency over time]({})\n\n{head}:\n\n{}", PLOTS[2].0, soak::page(&run)?))
+}
+
 /// By which command, when, of which commit, on what.
-pub(crate) fn head(run: &Value) -> Option<String> {
+fn head(run: &Value) -> Option<String> {
     let machine = &run["machine"];
     Some(format!(
         "`{}`, {}, commit {}, {} cores ({}), RabbitMQ {}, PostgreSQL {}",
