@@ -17,8 +17,10 @@
 //! | [`trail`] | how fast a copy of the trail is checked |
 //! | [`idle`] | memory beside ten thousand idle connections |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
+//! | [`growth`] | figures as workers, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
-//! | [`report`], [`page`] | table and JSON, and what docs/PROOF.md says of recorded runs |
+//! | [`recorded`] | what a recorded run says of itself |
+//! | [`report`], [`page`], `plot` | table and JSON, and what docs/PROOF.md says and shows of recorded runs |
 
 mod backlog;
 pub mod bare_loop;
@@ -28,6 +30,7 @@ pub mod depth;
 pub mod downloads;
 pub mod exports;
 pub mod ground;
+pub mod growth;
 pub mod idle;
 mod inserts;
 mod latency;
@@ -35,12 +38,14 @@ pub mod load;
 pub mod measure;
 pub mod messages;
 pub mod page;
+mod plot;
 pub mod publisher;
+pub mod recorded;
 pub mod report;
 mod resident;
 pub mod rounds;
 pub mod rows;
-mod spent;
+pub(crate) mod spent;
 mod start;
 mod stored;
 pub mod trail;

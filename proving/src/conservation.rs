@@ -2,11 +2,13 @@
 
 mod audit;
 mod follow_ons;
+mod streamed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::client::{Sent, sha256};
@@ -16,8 +18,10 @@ use crate::stack::Stack;
 use crate::until;
 use crate::vhost::{Vhost, ready};
 
+pub use streamed::{Kept, streamed};
+
 /// What a conservation check counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Different (id, bytes) that were answered 202.
     pub accepted: usize,

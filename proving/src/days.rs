@@ -8,11 +8,13 @@
 //! | [`silence`] | nobody can be told of an alert for two hours: then everybody is, once |
 //! | [`notices`] | dangerous answers behind a backlog |
 //! | [`many`] | four hundred hospitals |
+//! | [`evening`] | 20,000 patients' evening at ten times its real peak |
 //! | [`pause`] | lanes and hospitals are paused while everything flows |
 //!
 //! Two hours are two minutes at a time scale of 1:60; the pace of calls is never scaled.
 
 mod callers;
+pub mod evening;
 pub mod finding;
 pub mod limit;
 pub mod many;

@@ -16,7 +16,7 @@
 
 mod dice;
 pub mod field;
-mod in_use;
+pub(crate) mod in_use;
 mod judge;
 mod kept;
 mod patients;

@@ -17,6 +17,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Confirmation, Connection};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -64,6 +65,25 @@ type Chunk = (u64, Vec<Uuid>);
 
 /// Consumes `count` messages of the routine queue into the tables.
 pub async fn run(shape: &Shape, rows: &Arc<Rows>, count: usize) -> Result<()> {
+    share(shape, rows, &watch::Sender::new(count)).await
+}
+
+/// So many loops, each with connections of its own, consume `count` messages between them.
+pub async fn together(shape: &Shape, rows: &Arc<Rows>, count: usize, loops: usize) -> Result<()> {
+    let left = Arc::new(watch::Sender::new(count));
+    let mut running = JoinSet::new();
+    for _ in 0..loops {
+        let (shape, rows, left) = (shape.clone(), Arc::clone(rows), Arc::clone(&left));
+        running.spawn(async move { share(&shape, &rows, &left).await });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+/// One loop, until all of them together have acked what is left.
+async fn share(shape: &Shape, rows: &Arc<Rows>, left: &watch::Sender<usize>) -> Result<()> {
     let connection = Connection::connect(&shape.broker, Default::default()).await?;
     let channel = connection.create_channel().await?;
     channel.basic_qos(shape.prefetch, BasicQosOptions::default()).await?;
@@ -82,8 +102,8 @@ pub async fn run(shape: &Shape, rows: &Arc<Rows>, count: usize) -> Result<()> {
     let mut running = JoinSet::new();
     let mut frontier = Frontier::default();
     let mut hand = Hand::default();
-    let (mut taken, mut acked) = (0, 0);
-    while acked < count {
+    let mut others = left.subscribe();
+    while *left.borrow() > 0 {
         if hand.is_due(shape)
             && let Some(slot) = idle.pop()
         {
@@ -97,15 +117,16 @@ pub async fn run(shape: &Shape, rows: &Arc<Rows>, count: usize) -> Result<()> {
                 idle.push(slot);
                 if let Some((tag, more)) = frontier.done(tag) {
                     channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
-                    acked += more;
+                    left.send_modify(|left| *left = left.saturating_sub(more));
                 }
             }
             () = hand.due(shape), if !idle.is_empty() => {}
-            delivery = consumer.next(), if taken < count => {
+            delivery = consumer.next() => {
                 let delivery = delivery.context("the queue ended")??;
                 hand.put(delivery.delivery_tag, id(&delivery.properties)?);
-                taken += 1;
             }
+            // Whoever acks the last one ends the others, too.
+            _ = others.changed() => {}
         }
     }
     connection.close(200, "done".into()).await?;

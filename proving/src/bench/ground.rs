@@ -1,5 +1,6 @@
 //! A relay of the bench's own, set back between the figures.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::bare_loop::{Shape, Writes};
 use super::calm::calm;
-use super::load;
+use super::load::{self, Requests};
 use super::messages::{self, ROUTINE};
 use super::publisher::{self, Message};
 use super::rows::{self, Rows};
@@ -49,9 +50,15 @@ pub struct Cargo {
 impl Ground {
     /// A fresh stack with the default measures.
     pub async fn new() -> Result<Self> {
+        Self::with(None).await
+    }
+
+    /// The same; its processes know the instruments in that folder, too.
+    pub async fn with(instruments: Option<&Path>) -> Result<Self> {
         let config = json!({
             "worker": {"chunk": CHUNK, "linger": "10ms", "prefetch": PREFETCH},
             "broker": {"frame_max": FRAME_MAX},
+            "instruments": {"directory": instruments.map(|folder| folder.display().to_string())},
         });
         let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
         let link = stack.database().connect().await?;
@@ -79,9 +86,15 @@ impl Ground {
     /// Sends `count` submissions of a site through the API, takes the messages, lets the worker make
     /// rows of them, and keeps both.
     pub async fn load(&self, site: &'static str, count: usize) -> Result<Cargo> {
-        let mut api = self.stack.api().await?;
         let requests = load::requests(self.stack.minter(), "ONC-301", site, count)?;
-        load::closed(api.listen(), &requests, 64).await?;
+        self.cargo(site, &requests).await
+    }
+
+    /// The same with submissions of that site that are there already.
+    pub async fn cargo(&self, site: &'static str, requests: &Requests) -> Result<Cargo> {
+        let count = requests.len();
+        let mut api = self.stack.api().await?;
+        load::closed(api.listen(), requests, 64).await?;
         api.drain(Duration::from_secs(30)).await?;
         let messages = messages::take(self.stack.vhost().url(), ROUTINE, count).await?;
         self.fill(&messages).await?;
@@ -102,20 +115,27 @@ impl Ground {
     /// A worker that has its connections and statements, as the bare loop has before it begins, and whose lane is
     /// paused. Its first submissions are gone again.
     pub async fn warm_worker(&self, cargo: &Cargo) -> Result<Service> {
-        let some = Arc::new(cargo.messages.iter().take(8 * CHUNK).cloned().collect::<Vec<_>>());
         let worker = self.stack.worker().await?;
+        self.warm(cargo, std::slice::from_ref(&worker)).await?;
+        Ok(worker)
+    }
+
+    /// Makes workers that have just been started so: all that there are.
+    pub async fn warm(&self, cargo: &Cargo, workers: &[Service]) -> Result<()> {
+        let some = cargo.messages.iter().take(8 * CHUNK * workers.len());
+        let some = Arc::new(some.cloned().collect::<Vec<_>>());
         publisher::closed(&self.amqp(), &some, 1000).await?;
         self.stored(some.len()).await?;
         self.stack.epro(&["pause", LANE, "--reason", "until the queue is full"]).await?;
         until("the lane to be paused", Duration::from_secs(30), || async {
-            Ok(worker.output().contains("lane stopped consuming").then_some(()))
+            let paused = |worker: &Service| worker.output().contains("lane stopped consuming");
+            Ok(workers.iter().all(paused).then_some(()))
         })
         .await?;
-        self.empty(cargo.site).await?;
-        Ok(worker)
+        self.empty(cargo.site).await
     }
 
-    /// Lets the lane of a warm worker go on.
+    /// Lets the lane of warm workers go on.
     pub async fn resume(&self) -> Result<()> {
         self.stack.epro(&["resume", LANE, "--reason", "the queue is full"]).await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! The section of docs/PROOF.md on speed and memory, made of recorded runs and of nothing else.
+//! The sections of docs/PROOF.md on speed and memory with their plots, made of recorded runs and of nothing else.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,11 +6,23 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::section;
+use super::{growth, plot};
+use crate::{section, soak};
 
 /// Recorded runs, below the folder of the documentation.
 const RUNS: [&str; 2] = ["proof/bench.json", "proof/bench-million.json"];
+const GROWTH: &str = "proof/growth.json";
+const SOAK: &str = "proof/soak.json";
 const PAGE: &str = "PROOF.md";
+/// Plots, and of which run each is made.
+const PLOTS: [(&str, &str, Draw); 3] = [
+    ("proof/bench.svg", RUNS[0], plot::beside),
+    ("proof/growth.svg", GROWTH, plot::growing),
+    ("proof/soak.svg", SOAK, soak::plot),
+];
+const NOTHING: &str = "No run is recorded yet.\n";
+
+type Draw = fn(&Value) -> Result<String>;
 
 /// How the figure of the audit trail begins, and what it doesn't say of itself.
 const AUDIT: &str = "audit trail: POST to stored";
@@ -24,27 +36,75 @@ const BESIDE_AUDIT: &str = "\nBeside the audit trail stands a route that isn't f
 /// # Errors
 /// What of them can't be read.
 pub fn drawn(docs: &Path) -> Result<String> {
-    let mut out = String::new();
-    for run in RUNS {
-        let file = std::fs::read_to_string(docs.join(run)).with_context(|| format!("read {run}"))?;
-        let run: Value = serde_json::from_str(&file).with_context(|| format!("read {run}"))?;
-        out.push_str(&table(&run).context("a recorded run lacks something")?);
-    }
-    section::replaced(&std::fs::read_to_string(docs.join(PAGE))?, "speed", &out)
+    let page = std::fs::read_to_string(docs.join(PAGE)).context("docs/PROOF.md")?;
+    let page = section::replaced(&page, "speed", &speed(docs)?)?;
+    let page = section::replaced(&page, "growth", &growing(docs)?)?;
+    section::replaced(&page, "soak", &soaked(docs)?)
 }
 
-/// Writes that page.
+/// Each plot by its path below the folder, as the recorded runs want it; none of a run that isn't recorded.
+///
+/// # Errors
+/// As [`drawn`].
+pub fn plots(docs: &Path) -> Result<Vec<(&'static str, Option<String>)>> {
+    let plot = |(plot, run, draw): (&'static str, &str, Draw)| {
+        let drawn = recorded(docs, run)?.map(|run| draw(&run)).transpose();
+        Ok((plot, drawn.with_context(|| format!("draw {run}"))?))
+    };
+    PLOTS.into_iter().map(plot).collect()
+}
+
+/// Writes that page and those plots.
 ///
 /// # Errors
 /// As [`drawn`].
 pub fn draw(docs: &Path) -> Result<()> {
-    Ok(std::fs::write(docs.join(PAGE), drawn(docs)?)?)
+    std::fs::write(docs.join(PAGE), drawn(docs)?)?;
+    for (plot, drawn) in plots(docs)? {
+        if let Some(drawn) = drawn {
+            std::fs::write(docs.join(plot), drawn)?;
+        }
+    }
+    Ok(())
 }
 
-fn table(run: &Value) -> Option<String> {
-    let (machine, lines) = (&run["machine"], run["lines"].as_array()?);
-    let mut out = format!(
-        "\n`{}`, {}, commit {}, {} cores ({}), RabbitMQ {}, PostgreSQL {}:\n\n",
+/// No file: no run.
+fn recorded(docs: &Path, run: &str) -> Result<Option<Value>> {
+    let file = docs.join(run);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let read = std::fs::read_to_string(file).with_context(|| format!("read {run}"))?;
+    Ok(Some(serde_json::from_str(&read).with_context(|| format!("read {run}"))?))
+}
+
+fn speed(docs: &Path) -> Result<String> {
+    let mut out = format!("![ours beside its limit, figure by figure]({})\n", PLOTS[0].0);
+    for run in RUNS {
+        let run = recorded(docs, run)?.with_context(|| format!("there is no {run}"))?;
+        out.push_str(&table(&run).context("a recorded run lacks something")?);
+    }
+    Ok(out)
+}
+
+fn growing(docs: &Path) -> Result<String> {
+    let Some(run) = recorded(docs, GROWTH)? else { return Ok(NOTHING.to_owned()) };
+    let head = head(&run).context("a recorded run lacks something")?;
+    let table = growth::page(&growth::series(&run)?);
+    Ok(format!("![figures as their sizes grow]({})\n\n{head}:\n\n{table}", PLOTS[1].0))
+}
+
+fn soaked(docs: &Path) -> Result<String> {
+    let Some(run) = recorded(docs, SOAK)? else { return Ok(NOTHING.to_owned()) };
+    let head = head(&run).context("a recorded run lacks something")?;
+    Ok(format!("![memory, depth and latency over time]({})\n\n{head}:\n\n{}", PLOTS[2].0, soak::page(&run)?))
+}
+
+/// By which command, when, of which commit, on what.
+fn head(run: &Value) -> Option<String> {
+    let machine = &run["machine"];
+    Some(format!(
+        "`{}`, {}, commit {}, {} cores ({}), RabbitMQ {}, PostgreSQL {}",
         run["command"].as_str()?,
         run["at"].as_str()?,
         run["commit"].as_str()?,
@@ -52,7 +112,12 @@ fn table(run: &Value) -> Option<String> {
         machine["cpu"].as_str()?,
         machine["rabbitmq"].as_str()?,
         machine["postgresql"].as_str()?,
-    );
+    ))
+}
+
+fn table(run: &Value) -> Option<String> {
+    let lines = run["lines"].as_array()?;
+    let mut out = format!("\n{}:\n\n", head(run)?);
     out.push_str("| figure | ours | limit | compared | goal | |\n|---|---|---|---|---|---|\n");
     for line in lines {
         let unit = line["unit"].as_str()?;
@@ -81,7 +146,7 @@ fn table(run: &Value) -> Option<String> {
     Some(out)
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 

@@ -6,13 +6,13 @@ use anyhow::{Context, Result, ensure};
 use super::ground::Ground;
 
 /// CPU seconds so far.
-pub(super) struct Spent {
-    pub(super) rabbitmq: f64,
-    pub(super) postgres: f64,
+pub(crate) struct Spent {
+    pub(crate) rabbitmq: f64,
+    pub(crate) postgres: f64,
 }
 
 /// Of all processes of both; an error where they aren't on this machine.
-pub(super) async fn so_far(ground: &Ground) -> Result<Spent> {
+pub(crate) async fn so_far(ground: &Ground) -> Result<Spent> {
     let Processes { nodes, postmaster } = processes(ground).await?;
     let mut rabbitmq = 0.0;
     for node in nodes {

@@ -2,7 +2,7 @@
 //! Exits 1 when a goal is missed.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
 use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
-use epro_proving::bench::{depth, exports, idle, load, page, report, trail};
+use epro_proving::bench::{depth, exports, growth, idle, load, page, report, trail};
 
 #[derive(Parser)]
 #[command(about = "Measures worker, API and the whole beside their limits")]
@@ -34,6 +34,9 @@ struct Arguments {
     /// Measure only these, e.g. --only api,whole
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Measure only how figures grow with workers, hospitals and bodies
+    #[arg(long)]
+    growth: bool,
     /// Write everything, round by round, to this file
     #[arg(long)]
     json: Option<PathBuf>,
@@ -86,6 +89,9 @@ async fn main() -> Result<ExitCode> {
     if let Some(docs) = &arguments.draw {
         page::draw(docs)?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.growth {
+        return grow(arguments.json.as_deref()).await;
     }
     let size = Size { drain: arguments.drain, requests: arguments.requests, open: arguments.seconds * 2000 };
     ensure!(size.requests.max(size.open) <= size.drain, "the drain must have the most submissions");
@@ -157,4 +163,14 @@ async fn main() -> Result<ExitCode> {
     }
     let short = lines.iter().any(|line| line.ok() == Some(false));
     Ok(if short { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// No figure of it has a goal.
+async fn grow(json: Option<&Path>) -> Result<ExitCode> {
+    let run = growth::measure().await?;
+    println!("{}", growth::table(&growth::series(&run)?));
+    if let Some(file) = json {
+        std::fs::write(file, serde_json::to_string_pretty(&run)?).context("write the JSON file")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

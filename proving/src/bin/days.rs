@@ -1,4 +1,4 @@
-//! The bad days of the hospitals' and the alerts' lanes. Exits 1 when a figure isn't what it must be.
+//! Bad days, of the hospitals' and the alerts' lanes above all. Exits 1 when a figure isn't what it must be.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use epro_proving::days::finding::{self, Finding};
-use epro_proving::days::{limit, many, notices, outage, pause, silence};
+use epro_proving::days::{evening, limit, many, notices, outage, pause, silence};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Day {
@@ -22,6 +22,8 @@ enum Day {
     Many,
     /// Lanes and hospitals are paused while everything flows
     Pause,
+    /// 20,000 patients' evening at ten times its real peak
+    Evening,
 }
 
 #[derive(Parser)]
@@ -49,6 +51,7 @@ async fn main() -> Result<ExitCode> {
             Day::Notices => notices::live().await,
             Day::Many => many::live().await,
             Day::Pause => pause::live().await,
+            Day::Evening => evening::live().await,
         }
         .with_context(|| format!("{day:?}"))?;
         eprintln!("{}", finding::table(&more));

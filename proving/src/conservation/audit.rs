@@ -24,7 +24,7 @@ const INVENTED: &str = "
             AND s.pseudonym = e.pseudonym)";
 
 /// Dead letters that it doesn't know. That of a delivery is no submission's.
-const SET_ASIDE: &str = "
+pub(super) const SET_ASIDE: &str = "
     SELECT count(*) FROM ops.dead_letter d WHERE d.submission_id IS NOT NULL AND NOT EXISTS (
         SELECT FROM audit.event e WHERE e.submission_id = d.submission_id AND (
             (e.action = 'submission.set_aside' AND e.body_sha256 = d.content_sha256)

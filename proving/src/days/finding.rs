@@ -41,6 +41,22 @@ impl Finding {
             Bound::Any => true,
         }
     }
+
+    /// What was measured, what came out, what it must be, and whether it is.
+    pub(crate) fn cells(&self) -> [String; 4] {
+        let bound = match self.bound {
+            Bound::AtLeast(least) => format!(">= {}", number(least)),
+            Bound::AtMost(most) => format!("<= {}", number(most)),
+            Bound::Is(exactly) => number(exactly),
+            Bound::Any => String::new(),
+        };
+        let word = match (self.bound, self.holds()) {
+            (Bound::Any, _) => "",
+            (_, true) => "ok",
+            (_, false) => "short",
+        };
+        [self.what.clone(), number(self.value), bound, word.to_owned()]
+    }
 }
 
 /// The figures for people.
@@ -49,18 +65,7 @@ pub fn table(findings: &[Finding]) -> String {
     table.load_style(comfy_table::presets::UTF8_NO_BORDERS.row_separator(LineStyle::none()));
     table.set_header(["figure", "measured", "must be", ""]);
     for finding in findings {
-        let bound = match finding.bound {
-            Bound::AtLeast(least) => format!(">= {}", number(least)),
-            Bound::AtMost(most) => format!("<= {}", number(most)),
-            Bound::Is(exactly) => number(exactly),
-            Bound::Any => String::new(),
-        };
-        let word = match (finding.bound, finding.holds()) {
-            (Bound::Any, _) => "",
-            (_, true) => "ok",
-            (_, false) => "short",
-        };
-        table.add_row([finding.what.clone(), number(finding.value), bound, word.to_owned()]);
+        table.add_row(finding.cells());
     }
     table.to_string()
 }

@@ -4,36 +4,40 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::field::{Crew, World};
-use crate::Service;
+use crate::{Service, Stack};
 
 /// A door looks at the queues now and then, on a channel that comes and goes.
-const PASSING: i64 = 2;
+pub(crate) const PASSING: i64 = 2;
 
 /// At the services.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct InUse {
-    channels: i64,
-    sessions: i64,
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct InUse {
+    pub(crate) channels: i64,
+    pub(crate) sessions: i64,
 }
 
 impl InUse {
     pub(super) async fn of(world: &World<'_>) -> Result<Self> {
-        let vhost = world.stack.vhost();
+        Self::by(&world.stack).await
+    }
+
+    pub(crate) async fn by(stack: &Stack) -> Result<Self> {
+        let vhost = stack.vhost();
         let channels =
             vhost.management().get(&format!("/api/vhosts/{}/channels?columns=name", vhost.name())).await?;
         let channels = channels.as_array().map_or(0, Vec::len);
-        let link = world.stack.database().connect().await?;
+        let link = stack.database().connect().await?;
         let sessions =
             link.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").await?;
         Ok(Self { channels: i64::try_from(channels).unwrap_or(i64::MAX), sessions })
     }
 
     /// The higher one of each.
-    pub(super) fn or_more(self, other: Self) -> Self {
+    pub(crate) fn or_more(self, other: Self) -> Self {
         Self { channels: self.channels.max(other.channels), sessions: self.sessions.max(other.sessions) }
     }
 
-    pub(super) fn is_back_at(self, before: Self) -> bool {
+    pub(crate) fn is_back_at(self, before: Self) -> bool {
         self.channels <= before.channels + PASSING && self.sessions <= before.sessions + PASSING
     }
 }

@@ -105,7 +105,7 @@ fn panel(out: &mut String, hour: &Hour, offset: f64, max: u32) {
 }
 
 /// The next number of the kind 1, 2, 5, 10 that is not smaller.
-fn nice(most: f64) -> f64 {
+pub(crate) fn nice(most: f64) -> f64 {
     let ten = 10_f64.powf(most.log10().floor());
     [1.0, 2.0, 5.0, 10.0].iter().map(|part| part * ten).find(|top| *top >= most).unwrap_or(most)
 }

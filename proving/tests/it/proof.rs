@@ -30,6 +30,15 @@ fn what_the_page_says_of_speed_and_memory_is_made_of_the_recorded_runs() {
 }
 
 #[test]
+fn every_plot_of_speed_and_memory_is_what_the_recorded_runs_draw_and_there_is_none_of_others() {
+    let docs = root().join("docs");
+    for (plot, drawn) in page::plots(&docs).unwrap() {
+        let kept = std::fs::read_to_string(docs.join(plot)).ok();
+        assert!(kept == drawn, "{plot} drifted: ./dev bench --draw");
+    }
+}
+
+#[test]
 fn every_seam_has_its_test_and_every_fail_point_is_in_the_code_and_planted_by_that_test() {
     let page = document("PROOF.md");
     let (tests, files) = named(&page);
