@@ -16,7 +16,7 @@ use crate::client::{Client, phq9};
 /// How many send at the same time.
 const PATIENTS: usize = 6;
 /// How long an app waits before it sends the same again, and a patient before the next answers.
-const PAUSE: Duration = Duration::from_millis(120);
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long an app waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Within this a patient must have been told 202 once nothing is struck any more.

@@ -21,6 +21,8 @@ use crate::Client;
 const BEHIND: [&str; 2] = ["submissions", "hospitals"];
 /// For how long each stands still for that: every replica obeys within two seconds.
 const BACKLOG: Duration = Duration::from_secs(5);
+/// For how long RabbitMQ and PostgreSQL each stand still for that, too: a door holds what it took, a worker what it has.
+const STANDSTILL: Duration = Duration::from_secs(4);
 /// How long everything is used before the first fault, in looks at what is in use then.
 const WARM: Duration = Duration::from_secs(1);
 const LOOKS: usize = 8;
@@ -106,12 +108,15 @@ async fn under_fire(world: &World<'_>, seconds: f64, verdict: &mut Verdict) -> R
     account
 }
 
-/// What is in use once everything was, under the usual load and behind a backlog, with no fault yet.
+/// What is in use once everything was: under the usual load, behind a backlog, and while neither service answered.
 async fn warmed_up(world: &World<'_>) -> Result<InUse> {
     for lane in BEHIND {
         world.stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
         sleep(BACKLOG).await;
         world.stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
+    }
+    for service in [&world.ground.broker, &world.ground.postgres] {
+        strike::stands_still(service, STANDSTILL).await?;
     }
     let mut before = InUse::default();
     for _ in 0..LOOKS {

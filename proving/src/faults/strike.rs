@@ -14,7 +14,7 @@ use super::plan::{Hop, How, Planned, Strike, Whom};
 use crate::Service;
 use crate::proxy::Mode;
 pub(super) use lost::{redrive, redrive_deliveries};
-pub(super) use services::put_right;
+pub(super) use services::{put_right, stands_still};
 
 /// Bytes a second of a slow hop.
 const SLOW: u32 = 20_000;

@@ -22,7 +22,7 @@ const ROUTINE: &str = "epro.submissions.routine";
 /// How long workers may take to consume again.
 const BACK: Duration = Duration::from_secs(15);
 
-pub(super) async fn stands_still(service: &Own, held: Duration) -> Result<()> {
+pub(in crate::faults) async fn stands_still(service: &Own, held: Duration) -> Result<()> {
     service.pause().await?;
     sleep(held).await;
     service.resume().await
