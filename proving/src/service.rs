@@ -236,8 +236,14 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// A loopback address nobody listens on now.
+/// A loopback address nobody listens on now, of those that the system gives to no connection on its way out: who has
+/// ten thousand of these open must not be in the way of who listens next.
 pub fn free_address() -> Result<String> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.to_string())
+    for _ in 0..100 {
+        let port = 10_000 + (uuid::Uuid::new_v4().as_u128() % 10_000) as u16;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(format!("127.0.0.1:{port}"));
+        }
+    }
+    anyhow::bail!("no port of a hundred is free")
 }

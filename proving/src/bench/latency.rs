@@ -15,6 +15,9 @@ use super::rounds::{Figures, RATE, Supplies};
 use super::stored::Watch;
 use super::{bare_loop, load, messages, publisher};
 
+/// Turns of the first second: as in [`load::open`], they are for warming up.
+const WARM: usize = RATE as usize;
+
 /// Requests at the API, and a worker behind it.
 pub(super) async fn ours(ground: &Ground, supplies: &Supplies, figures: &mut Figures) -> Result<()> {
     let watch = Watch::begin(ground).await?;
@@ -52,10 +55,10 @@ pub(super) async fn bare(ground: &Ground, supplies: &Supplies, figures: &mut Fig
     ground.empty(plain.site).await
 }
 
-/// How long after its turn each of them was stored, in the order of their turns.
+/// How long after its turn each of them was stored, in the order of their turns, from the second second on.
 fn since_turns(start: Instant, ids: &[Uuid], stored: &HashMap<Uuid, Instant>) -> Result<Vec<Duration>> {
     let mut latencies = Vec::with_capacity(ids.len());
-    for (at, id) in ids.iter().enumerate() {
+    for (at, id) in ids.iter().enumerate().skip(WARM) {
         let turn = start + Duration::from_secs_f64(at as f64 / RATE);
         latencies.push(stored.get(id).context("a submission that was never stored")?.duration_since(turn));
     }
@@ -75,16 +78,17 @@ mod tests {
 
     #[test]
     fn a_latency_counts_from_its_own_turn_and_nothing_may_be_missing() {
-        let (start, ids) = (Instant::now(), [Uuid::from_u128(1), Uuid::from_u128(2)]);
-        let both = |second: u64| {
-            HashMap::from([
-                (ids[0], start + Duration::from_millis(4)),
-                (ids[1], start + Duration::from_millis(second)),
-            ])
-        };
-        let latencies = since_turns(start, &ids, &both(7)).unwrap();
+        let start = Instant::now();
+        let mut ids = vec![Uuid::nil(); WARM];
+        ids.extend([Uuid::from_u128(1), Uuid::from_u128(2)]);
+        let warm = start + Duration::from_secs(1);
+        let both = HashMap::from([
+            (ids[WARM], warm + Duration::from_millis(4)),
+            (ids[WARM + 1], warm + Duration::from_millis(7)),
+        ]);
+        let latencies = since_turns(start, &ids, &both).unwrap();
         let turn = Duration::from_secs_f64(1.0 / RATE);
         assert_eq!(latencies, [Duration::from_millis(4), Duration::from_millis(7) - turn]);
-        assert!(since_turns(start, &ids, &HashMap::from([(ids[0], start)])).is_err());
+        assert!(since_turns(start, &ids, &HashMap::from([(ids[WARM], warm)])).is_err());
     }
 }

@@ -91,7 +91,8 @@ pub async fn over(clients: Vec<Connection>, requests: &Requests) -> Result<Went>
     gather(tasks, start).await
 }
 
-/// Sends requests at a fixed rate a second; a latency counts from when its turn was.
+/// Sends requests at a fixed rate a second; a latency counts from when its turn was. Those of the first second, in which
+/// everybody opens connections and prepares statements, are no latencies.
 pub async fn open(address: &str, requests: &Requests, rate: f64) -> Result<Went> {
     let (turn, turns) = mpsc::channel::<(usize, Instant)>(requests.len());
     let turns = Arc::new(Mutex::new(turns));
@@ -105,7 +106,9 @@ pub async fn open(address: &str, requests: &Requests, rate: f64) -> Result<Went>
                 let Some((at, due)) = turns.lock().await.recv().await else { return Ok(latencies) };
                 let status = client.send(&requests[at]).await?;
                 ensure!(status == 202, "the API answered {status}");
-                latencies.push(due.elapsed());
+                if at >= rate as usize {
+                    latencies.push(due.elapsed());
+                }
             }
         });
     }
