@@ -1,7 +1,7 @@
 //! Identifiers of all 18 classes of HIPAA's Safe Harbor (45 CFR 164.514(b)(2)), each in several spellings, as patients
 //! write them into a diary.
 
-use super::marks::Marks;
+use super::marks::{Marks, is_unlikely};
 
 const CLASSES: [(&str, &[&str]); 18] = [
     ("name", &["Márta Quillonová-Ängström", "QUILLONOVA, MARTA A.", "martha.quillonova", "クイロン まるた"]),
@@ -45,15 +45,32 @@ const CLASSES: [(&str, &[&str]); 18] = [
     ("any other", &["study card QX-4711-93-Z", "patient portal user quillon4711"]),
 ];
 
-/// Plants all of them; the text that a patient wrote.
-pub(crate) fn plant(marks: &mut Marks) -> String {
-    let mut text = String::from("I am");
+/// Each class with all of its spellings, planted. The first one is what a patient may be called by.
+pub(crate) fn classes(marks: &mut Marks) -> [(&'static str, &'static [&'static str]); 18] {
     for (class, spellings) in CLASSES {
         for spelling in spellings {
             marks.plant(&format!("{class} ({spelling})"), spelling);
+        }
+    }
+    CLASSES
+}
+
+/// Plants all of them; the text that a patient wrote.
+pub(crate) fn plant(marks: &mut Marks) -> String {
+    let mut text = String::from("I am");
+    for (_, spellings) in classes(marks) {
+        for spelling in spellings {
             text.push_str("; ");
             text.push_str(spelling);
         }
     }
     text
+}
+
+#[test]
+fn no_identifier_may_turn_up_by_chance() {
+    for (class, spellings) in CLASSES {
+        let likely: Vec<&&str> = spellings.iter().filter(|spelling| !is_unlikely(spelling)).collect();
+        assert!(likely.is_empty() && !spellings.is_empty(), "{class}: {likely:?}");
+    }
 }
