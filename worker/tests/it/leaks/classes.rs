@@ -1,5 +1,5 @@
-//! Each of the 18 classes of identifiers at the door: as what the patient is called there, as an answer in words, as the
-//! author of a response in FHIR, as why something was amended, and in what is set aside.
+//! Each of the 18 classes of identifiers at the door: as what the patient is called there, as an answer in words, as
+//! the author of a response in FHIR, as why something was amended, and in what is set aside.
 
 use epro_proving::TraceReceiver;
 
@@ -120,8 +120,8 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
         assert!(look(&mut places, &hand, queue).await >= least, "{queue}");
     }
 
-    // One is set aside because a stage panics over it, with an identifier in its words; another came to where the broker
-    // puts what it gives up.
+    // One is set aside because a stage panics over it, with an identifier in its words; another came to where the
+    // broker puts what it gives up.
     let (fault, words) =
         (format!("process:{}=panic", id(&panicked)), panicked["subject_id"].as_str().unwrap());
     let env = [TRACE, JSON, ("EPRO_FAULT", fault.as_str()), ("EPRO_FAULT_WORDS", words)];
