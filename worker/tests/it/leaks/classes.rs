@@ -7,6 +7,8 @@ use super::*;
 
 const SUBMIT: &str = "/api/v1/epro/submit";
 const GIVEN_UP: &str = "epro.dead";
+/// Of the class of medical record numbers.
+const NUMBER: &str = "MRN-00471193";
 
 /// A door that is told everything, by one patient after the other.
 struct Told<'s> {
@@ -23,9 +25,10 @@ impl Told<'_> {
     }
 }
 
-/// A diary of the patient of that name, in these words, and an amendment of it for a reason in the same.
-fn diaries(marks: &mut Marks, who: &str, words: &str) -> [Value; 2] {
-    let mut first = diary(marks, "H004");
+/// A diary of the patient of that name, in these words, and an amendment of it for a reason in the same. Marks of its own
+/// are looked for elsewhere.
+fn diaries(who: &str, words: &str) -> [Value; 2] {
+    let mut first = diary(&mut Marks::default(), "H004");
     first["subject_id"] = json!(who);
     first["answers"]["d-1"] = json!(words);
     let mut amended = amendment(&first, &format!("it was {words}"));
@@ -35,8 +38,8 @@ fn diaries(marks: &mut Marks, who: &str, words: &str) -> [Value; 2] {
 }
 
 /// The same in FHIR: the patient by identifier, the words as the author and as an answer.
-fn response(marks: &mut Marks, who: &str, words: &str) -> Value {
-    let mut response = fhir::diary(marks);
+fn response(who: &str, words: &str) -> Value {
+    let mut response = fhir::diary(&mut Marks::default());
     response["subject"] = json!({"identifier": {"value": who}, "display": words});
     response["author"]["display"] = json!(words);
     response["item"][0]["answer"][0]["valueString"] = json!(words);
@@ -51,14 +54,28 @@ fn refused(marks: &mut Marks, who: &str) -> [(String, &'static str, Value); 5] {
         submission["subject_id"] = json!(name);
         submission
     };
-    let others = response(marks, who, who);
     [
         (stranger.clone(), SUBMIT, named(who)),
-        (stranger, fhir::CREATE, others),
+        (stranger, fhir::CREATE, response(who, who)),
         (who.to_owned(), SUBMIT, named(&format!("{who} "))),
         (who.to_owned(), SUBMIT, named(&who.repeat(17))),
         (format!("{who}\n"), SUBMIT, calm()),
     ]
+}
+
+/// Tells the door what patients of a class send, and what it must refuse.
+async fn tell(told: &Told<'_>, (class, spellings): (&str, &[&str]), marks: &mut Marks, places: &mut Places) {
+    let who = spellings[0];
+    for submission in diaries(who, &spellings.join("; ")) {
+        let answer = told.send(who, SUBMIT, &submission).await;
+        assert!(answer.starts_with("HTTP/1.1 202"), "{class}: {answer}");
+        places.add(format!("the answer to {class}"), answer);
+    }
+    for (sender, path, body) in refused(marks, who) {
+        let answer = told.send(&sender, path, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{class}: {answer}");
+        places.add(format!("the refusal of {class}"), answer);
+    }
 }
 
 /// What the operator's tools tell of what was set aside.
@@ -86,31 +103,19 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
     let (mut marks, mut places) = (Marks::default(), Places::default());
     let classes = identifiers::classes(&mut marks);
+    assert!(marks.all().any(|(_, mark)| mark == NUMBER));
     let mut door = stack.spawn("epro-producer-api", &[TRACE]).unwrap();
     door.ready().await.unwrap();
     let told = Told { stack: &stack, caller: Caller { from: FROM, to: door.listen().to_owned() } };
 
-    let mut panicked = Value::Null;
-    for (class, spellings) in classes {
-        let (who, words) = (spellings[0], spellings.join("; "));
-        for submission in diaries(&mut marks, who, &words) {
-            let answer = told.send(who, SUBMIT, &submission).await;
-            assert!(answer.starts_with("HTTP/1.1 202"), "{class}: {answer}");
-            places.add(format!("the answer to {class}"), answer);
-        }
-        for (sender, path, body) in refused(&mut marks, who) {
-            let answer = told.send(&sender, path, &body).await;
-            assert!(answer.starts_with("HTTP/1.1 4"), "{class}: {answer}");
-            places.add(format!("the refusal of {class}"), answer);
-        }
-        if class == "medical record number" {
-            let [given_up, _] = diaries(&mut marks, who, &words);
-            [panicked, _] = diaries(&mut marks, who, &words);
-            assert!(told.send(who, SUBMIT, &panicked).await.starts_with("HTTP/1.1 202"));
-            let letter = hand.letter(ROUTINE, who, &given_up).unwrap();
-            hand.publish(&letter.through(GIVEN_UP)).await.unwrap();
-        }
+    for class in classes {
+        tell(&told, class, &mut marks, &mut places).await;
     }
+    let [panicked, _] = diaries(NUMBER, NUMBER);
+    assert!(told.send(NUMBER, SUBMIT, &panicked).await.starts_with("HTTP/1.1 202"));
+    let [given_up, _] = diaries(NUMBER, NUMBER);
+    let letter = hand.letter(ROUTINE, NUMBER, &given_up).unwrap();
+    hand.publish(&letter.through(GIVEN_UP)).await.unwrap();
     until("the door's notes for the audit trail", BOUND, || async {
         Ok((stack.vhost().ready(COMMANDS).await? > 5).then_some(()))
     })
@@ -122,14 +127,13 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
 
     // One is set aside because a stage panics over it, with an identifier in its words; another came to where the
     // broker puts what it gives up.
-    let (fault, words) =
-        (format!("process:{}=panic", id(&panicked)), panicked["subject_id"].as_str().unwrap());
-    let env = [TRACE, JSON, ("EPRO_FAULT", fault.as_str()), ("EPRO_FAULT_WORDS", words)];
+    let fault = format!("process:{}=panic", id(&panicked));
+    let env = [TRACE, JSON, ("EPRO_FAULT", fault.as_str()), ("EPRO_FAULT_WORDS", NUMBER)];
     let mut worker = stack.spawn("epro-worker", &env).unwrap();
     worker.ready().await.unwrap();
     // The FHIR door waits for the store.
     for (class, spellings) in classes {
-        let response = response(&mut marks, spellings[0], &spellings.join("; "));
+        let response = response(spellings[0], &spellings.join("; "));
         let answer = told.send(spellings[0], fhir::CREATE, &response).await;
         assert!(answer.starts_with("HTTP/1.1 20"), "{class}: {answer}");
         places.add(format!("the FHIR answer to {class}"), answer);
