@@ -25,7 +25,7 @@ impl Told<'_> {
     }
 }
 
-/// A diary of the patient of that name, in these words, and an amendment of it for a reason in the same. Marks of its own
+/// A diary of the patient of that name, in these words, and an amendment of it for a reason in the same. Other marks
 /// are looked for elsewhere.
 fn diaries(who: &str, words: &str) -> [Value; 2] {
     let mut first = diary(&mut Marks::default(), "H004");
