@@ -5,6 +5,7 @@
 //! everything they can, and whatever they wrote, answered, counted or stored in the clear is searched for
 //! each mark, as text, in hexadecimal, as a list of bytes and in Base64.
 
+mod classes;
 mod echoes;
 mod fhir;
 pub(crate) mod identifiers;
@@ -238,12 +239,16 @@ async fn strange_messages(hand: &Hand, marks: &mut Marks) {
 /// What lies in a queue as AMQP gives it.
 async fn look(places: &mut Places, hand: &Hand, queue: &str) -> usize {
     let letters = hand.lying(queue).await.unwrap();
-    for letter in &letters {
+    add_letters(places, queue, &letters);
+    letters.len()
+}
+
+fn add_letters(places: &mut Places, queue: &str, letters: &[Letter]) {
+    for letter in letters {
         let envelope = format!("{:?} {:?} {} {}", letter.id, letter.kind, letter.key, letter.properties);
         places.add(format!("{queue}, properties"), envelope);
         places.add(format!("{queue}, body"), letter.body.clone());
     }
-    letters.len()
 }
 
 /// Every row of every table in these schemas, as PostgreSQL writes it.

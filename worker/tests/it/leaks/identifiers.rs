@@ -1,7 +1,7 @@
 //! Identifiers of all 18 classes of HIPAA's Safe Harbor (45 CFR 164.514(b)(2)), each in several spellings, as patients
 //! write them into a diary.
 
-use super::marks::Marks;
+use super::marks::{Marks, is_unlikely};
 
 const CLASSES: [(&str, &[&str]); 18] = [
     ("name", &["Márta Quillonová-Ängström", "QUILLONOVA, MARTA A.", "martha.quillonova", "クイロン まるた"]),
@@ -25,7 +25,7 @@ const CLASSES: [(&str, &[&str]); 18] = [
             "age: ninety-three",
         ],
     ),
-    ("telephone", &["+1 (802) 555-0147", "802.555.0147", "8025550147", "tel:+18025550147"]),
+    ("telephone", &["+1 (802) 555-0147", "802.555.0147", "tel:+18025550147", "phone +1802 5550147"]),
     ("fax", &["Fax 802-555-0199", "fax:+18025550199"]),
     (
         "e-mail",
@@ -34,7 +34,7 @@ const CLASSES: [(&str, &[&str]); 18] = [
     ("social security number", &["078-05-1120", "SSN 078051120", "078 05 1120"]),
     ("medical record number", &["MRN-00471193", "MRN: 0047 1193"]),
     ("health plan", &["H1234-567-890Q", "Medicare 1EG4-TE5-MK73", "1EG4TE5MK73"]),
-    ("account", &["DE89 3704 0044 0532 0130 00", "DE89370400440532013000", "4111-1111-1111-1234"]),
+    ("account", &["GB29 NWBK 6016 1331 9268 19", "GB29NWBK60161331926819", "4111-1111-1111-1234"]),
     ("certificate or licence", &["driver's licence VT 0047-1193-Q", "RN License 47Q-11-93"]),
     ("vehicle", &["1HGCM82633A004352", "plate QLN-4711"]),
     ("device", &["pacemaker SN PJN471193Q", "IMEI 490154203237518", "00:1B:44:11:3A:B7"]),
@@ -45,15 +45,32 @@ const CLASSES: [(&str, &[&str]); 18] = [
     ("any other", &["study card QX-4711-93-Z", "patient portal user quillon4711"]),
 ];
 
-/// Plants all of them; the text that a patient wrote.
-pub(crate) fn plant(marks: &mut Marks) -> String {
-    let mut text = String::from("I am");
+/// Each class with all of its spellings, planted. The first one is what a patient may be called by.
+pub(crate) fn classes(marks: &mut Marks) -> [(&'static str, &'static [&'static str]); 18] {
     for (class, spellings) in CLASSES {
         for spelling in spellings {
             marks.plant(&format!("{class} ({spelling})"), spelling);
+        }
+    }
+    CLASSES
+}
+
+/// Plants all of them; the text that a patient wrote.
+pub(crate) fn plant(marks: &mut Marks) -> String {
+    let mut text = String::from("I am");
+    for (_, spellings) in classes(marks) {
+        for spelling in spellings {
             text.push_str("; ");
             text.push_str(spelling);
         }
     }
     text
+}
+
+#[test]
+fn no_identifier_may_turn_up_by_chance() {
+    for (class, spellings) in CLASSES {
+        let likely: Vec<&&str> = spellings.iter().filter(|spelling| !is_unlikely(spelling)).collect();
+        assert!(likely.is_empty() && !spellings.is_empty(), "{class}: {likely:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What people and hospitals are told, and whatever they answer, stays out of logs, figures and tables.
 
-use epro_proving::until;
+use epro_proving::{TraceReceiver, until};
 use serde_json::{Value, json};
 
 use super::echoes::Echo;
@@ -12,6 +12,21 @@ const STATUSES: [u16; 9] = [422, 503, 401, 200, 302, 429, 201, 400, 500];
 
 const ADDRESS: &str = "a recipient's address";
 
+/// What some patients are called.
+const NUMBER: &str = "MRN-00471193";
+const RISK: &str = "epro.risk";
+const EXPORTS: &str = "epro.exports";
+const QUERIES: [&str; 2] = ["epro.query.H001", "epro.query.H003"];
+const WAITS: [&str; 7] = [
+    "epro.wait.5s",
+    "epro.wait.30s",
+    "epro.wait.2m",
+    "epro.wait.10m",
+    "epro.wait.30m",
+    "epro.wait.2h",
+    "epro.wait.6h",
+];
+
 /// Every lane, and foreign systems that echo.
 struct Abroad {
     fhir: Echo,
@@ -19,6 +34,7 @@ struct Abroad {
     mllp: Echo,
     smtp: Echo,
     gateway: Echo,
+    risk: Echo,
 }
 
 impl Abroad {
@@ -29,6 +45,7 @@ impl Abroad {
             mllp: Echo::mllp().await,
             smtp: Echo::smtp().await,
             gateway: Echo::http(&[400, 503, 302, 401]).await,
+            risk: Echo::http(&[422, 200, 503, 302, 401]).await,
         }
     }
 
@@ -48,8 +65,10 @@ impl Abroad {
         };
         json!({
             "time_scale": 0.02,
-            "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts", "hospitals"]},
+            "worker": {"lanes": ["submissions", "dead", "relay", "commands", "alerts", "hospitals", "exports"]},
             "instruments": {"directory": folder},
+            "studies": {(STUDY): {"risk": {"url": http(&self.risk), "token": marks.make("the risk model's token"),
+                "attempts": 3, "breaker": {"sleep": "10s"}}}},
             "hospitals": {
                 "H001": hospital(json!({"protocol": "fhir", "url": http(&self.fhir), "auth":
                     {"kind": "basic", "user": "relay", "password": marks.make("a hospital's password")}})),
@@ -72,8 +91,14 @@ impl Abroad {
 
     /// Waits until each has said everything that it has to say.
     async fn have_answered(&self) {
-        let rounds =
-            [(&self.fhir, 10), (&self.issuer, 4), (&self.mllp, 5), (&self.smtp, 4), (&self.gateway, 5)];
+        let rounds = [
+            (&self.fhir, 10),
+            (&self.issuer, 4),
+            (&self.mllp, 5),
+            (&self.smtp, 4),
+            (&self.gateway, 5),
+            (&self.risk, 5),
+        ];
         until("everybody to have answered", BOUND, || async {
             Ok(rounds.iter().all(|(echo, least)| echo.answered() >= *least).then_some(()))
         })
@@ -82,32 +107,101 @@ impl Abroad {
     }
 }
 
+/// Puts six submissions a hospital into their queues, in a trace each.
+async fn put(hand: &Hand, marks: &mut Marks) {
+    for round in 0..6 {
+        for site in ["H001", "H002", "H003", "H004"] {
+            let mut submission = diary(marks, site);
+            submission["answers"]["d-2"] = json!(round % 2);
+            let queue = if round % 2 == 1 { URGENT } else { ROUTINE };
+            let who = if round < 2 { NUMBER.to_owned() } else { marks.make("a subject") };
+            let (trace, span) = (Uuid::new_v4().simple(), Uuid::new_v4().simple().to_string());
+            let place = format!("00-{trace}-{}-01", &span[..16]);
+            let letter = hand.letter(queue, &who, &submission).unwrap();
+            hand.publish(&letter.with("traceparent", json!(place))).await.unwrap();
+        }
+    }
+}
+
+/// Asks the door for a report of the patient by each hospital that can be asked, and for an export.
+async fn ask(caller: &Caller, stack: &Stack, marks: &mut Marks, places: &mut Places) {
+    let mut asked = Vec::new();
+    for site in ["H001", "H003"] {
+        let token = stack.minter().reporter(&marks.make("a reporter's sub"), &[STUDY], &[site]).unwrap();
+        let report = json!({"study_id": STUDY, "site_id": site, "subject_id": NUMBER, "within_seconds": 20});
+        asked.push(("/api/v1/reports", token, report));
+    }
+    let claims =
+        json!({"sub": marks.make("an analyst's sub"), "scope": "export", "study": STUDY, "site": "H004"});
+    let export = json!({"site_id": "H004", "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z",
+        "format": "csv"});
+    asked.push(("/api/v1/exports", stack.minter().token(&claims).unwrap(), export));
+    for (path, token, body) in asked {
+        let head = [("Authorization".to_owned(), format!("Bearer {token}"))];
+        let answer = caller.send("POST", path, &head, body.to_string().as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 202"), "{path}: {answer}");
+        places.add(format!("the answer of {path}"), answer);
+    }
+}
+
+/// Looks at what waits, once something does.
+async fn look_at_waits(places: &mut Places, hand: &Hand) {
+    let waiting = until("something to wait", BOUND, || async {
+        for queue in WAITS {
+            let letters = hand.lying(queue).await?;
+            if !letters.is_empty() {
+                return Ok(Some((queue, letters)));
+            }
+        }
+        Ok(None)
+    });
+    let (queue, letters) = waiting.await.unwrap();
+    add_letters(places, queue, &letters);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
     let folder = std::env::temp_dir().join(format!("epro-leaks-{}", Uuid::now_v7().simple()));
     write_instrument(&folder, "diary", DIARY);
     let (mut marks, mut places, abroad) = (Marks::default(), Places::default(), Abroad::open().await);
-    let stack = with(abroad.config(&mut marks, &folder)).await;
-    let hand = Hand::on(&stack).await.unwrap();
+    marks.plant("a medical record number as the subject", NUMBER);
+    let receiver = TraceReceiver::start().await.unwrap();
+    let mut config = abroad.config(&mut marks, &folder);
+    config["traces"] = json!({"endpoint": receiver.endpoint()});
+    let stack = with(config).await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let mut door = stack.spawn("epro-producer-api", &[TRACE]).unwrap();
+    door.ready().await.unwrap();
+    put(&hand, &mut marks).await;
+    let caller = Caller { from: FROM, to: door.listen().to_owned() };
+    ask(&caller, &stack, &mut marks, &mut places).await;
+    for (queue, least) in [(ROUTINE, 12), (URGENT, 12), (QUERIES[0], 1), (QUERIES[1], 1), (EXPORTS, 1)] {
+        assert!(look(&mut places, &hand, queue).await >= least, "{queue}");
+    }
     // For people; what it writes for machines about submissions is looked at beside.
     let mut worker = stack.spawn("epro-worker", &[TRACE]).unwrap();
     worker.ready().await.unwrap();
-    for round in 0..6 {
-        for site in ["H001", "H002", "H003", "H004"] {
-            let mut submission = diary(&mut marks, site);
-            submission["answers"]["d-2"] = json!(round % 2);
-            let queue = if round % 2 == 1 { URGENT } else { ROUTINE };
-            hand.put(queue, &marks.make("a subject"), &submission).await.unwrap();
-        }
-    }
+    look_at_waits(&mut places, &hand).await;
+    // Another one asks the risk model, once its questions were looked at.
+    counts(&link, STORED, 24).await;
+    until("questions for the risk model", BOUND, || async {
+        Ok((stack.vhost().ready(RISK).await? > 0).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert!(look(&mut places, &hand, RISK).await > 0);
+    let mut asking = stack.spawn("epro-worker", &[TRACE, ("EPRO__WORKER__LANES", "[risk]")]).unwrap();
+    asking.ready().await.unwrap();
     abroad.have_answered().await;
-    let link = link(&stack).await;
     let sets_aside = "SELECT count(*) FROM ops.dead_letter WHERE class = 'hospital_refused'";
     until("something to be set aside", BOUND, || async {
         Ok((link.count(sets_aside).await? > 0).then_some(()))
     })
     .await
     .unwrap();
+
+    counts(&link, "SELECT count(*) FROM ops.report WHERE finished_at IS NOT NULL", 2).await;
+    counts(&link, "SELECT count(*) FROM ops.export WHERE state = 'done'", 1).await;
 
     for line in [
         &["doctor"][..],
@@ -128,10 +222,28 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
         }
     }
     pages::look(&mut places, &stack, &link).await;
-    places.add("/metrics", worker.metrics().await.unwrap());
-    places.add("/readyz", worker.readyz().await.unwrap().1);
-    worker.drain(Duration::from_secs(25)).await.unwrap();
-    places.add("what the worker wrote", worker.output());
+    for service in [&mut door, &mut worker, &mut asking] {
+        let name = service.admin();
+        places.add(format!("/metrics of {name}"), service.metrics().await.unwrap());
+        places.add(format!("/readyz of {name}"), service.readyz().await.unwrap().1);
+        service.drain(Duration::from_secs(25)).await.unwrap();
+        places.add(format!("what was written at {name}"), service.output());
+    }
+    // Whatever still lies anywhere.
+    for queue in stack.vhost().queues().await.unwrap() {
+        look(&mut places, &hand, &queue).await;
+    }
+    for name in [
+        "POST /api/v1/reports",
+        "process epro.query.H001",
+        "call hospital fhir",
+        "process epro.alerts",
+        "process epro.risk",
+        "POST",
+    ] {
+        receiver.named(name, 1).await.unwrap();
+    }
+    places.add("spans", receiver.bodies());
     read_tables(&mut places, &stack, "'ops', 'audit', 'identified', 'research'").await;
 
     // What belongs there is found: each kind of answer left its code.
