@@ -2,6 +2,7 @@
 
 mod door;
 mod outside;
+mod services;
 
 use epro_proving::certificates::Authority;
 use epro_proving::client::phq9;
