@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -34,6 +37,8 @@ impl Authority {
     pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = OffsetDateTime::now_utc() - YEAR;
         let name = format!("an authority of a test {}", uuid::Uuid::now_v7());
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
@@ -151,9 +156,10 @@ impl Authority {
         };
         params.distinguished_name.push(DnType::CommonName, name);
         params.insert_extended_key_usage(usage);
+        // Some versions of Erlang take 1975, which rcgen would write as 75, for 2075: not valid yet.
+        params.not_before = until.unwrap_or_else(OffsetDateTime::now_utc) - YEAR;
         if let Some(until) = until {
             params.not_after = until;
-            params.not_before = until - YEAR;
         }
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.issuer)?, key))

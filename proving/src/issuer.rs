@@ -1,5 +1,6 @@
 //! An issuer of tokens that publishes its keys (JWKS, RFC 7517), or is away.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -9,9 +10,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
+use crate::foreign::{Door, Mannered, http_door};
 use crate::sample::{AUDIENCE, ISSUER, base64};
 use crate::token::Minter;
 
@@ -20,14 +21,22 @@ use crate::token::Minter;
 pub struct Issuer {
     url: String,
     keys: Arc<Mutex<Option<Value>>>,
-    _serving: JoinSet<()>,
+    _door: Door,
 }
 
 impl Issuer {
     /// One that is away: it answers 503.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/jwks.json", listener.local_addr()?);
+        Self::open(None).await
+    }
+
+    /// The same over TLS, at 127.0.0.1.
+    pub async fn secured(tls: TlsAcceptor) -> Result<Self> {
+        Self::open(Some(tls)).await
+    }
+
+    async fn open(tls: Option<TlsAcceptor>) -> Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let keys: Arc<Mutex<Option<Value>>> = Arc::default();
         let shown = Arc::clone(&keys);
         let answer = move || {
@@ -36,12 +45,10 @@ impl Issuer {
                 keys.map(|keys| json!({"keys": keys}).to_string()).ok_or(StatusCode::SERVICE_UNAVAILABLE)
             }
         };
-        let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            // It ends with its task.
-            let _ = axum::serve(listener, Router::new().route("/jwks.json", get(answer))).await;
-        });
-        Ok(Self { url, keys, _serving: serving })
+        let router = Router::new().route("/jwks.json", get(answer));
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let door = http_door::open(free, tls, &Mannered::default(), router).await?;
+        Ok(Self { url: format!("{scheme}://{}/jwks.json", door.address()), keys, _door: door })
     }
 
     /// What `auth.jwks.url` has to be.

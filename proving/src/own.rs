@@ -1,4 +1,4 @@
-//! A RabbitMQ or a PostgreSQL of one test's own, to be stopped and killed.
+//! A RabbitMQ or a PostgreSQL of one test's own, to be stopped and killed, or to speak TLS.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::services::{Services, var};
+use crate::certificates::Authority;
+use crate::services::{Services, host_port, var};
 
 mod cluster;
 
@@ -32,10 +33,30 @@ pub struct Own {
 impl Own {
     /// Starts one and waits until it answers.
     pub async fn start(kind: Kind) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("epro-own-{}", Uuid::now_v7().simple()));
-        let own = Self { kind, dev: var("EPRO_TEST_DEV")?, folder };
+        let own = Self::new(kind)?;
         own.again().await?;
         Ok(own)
+    }
+
+    /// The same, which speaks TLS itself as well: as `localhost`, for which `authority` vouches, with clients that
+    /// `clients` vouches for. From then on PostgreSQL has nobody but its superuser come in plain text.
+    pub async fn start_with_tls(kind: Kind, authority: &Authority, clients: &Authority) -> Result<Self> {
+        let own = Self::new(kind)?;
+        let given = own.folder.with_extension("tls");
+        std::fs::create_dir(&given)?;
+        authority.server_files(&given, "localhost")?;
+        std::fs::rename(clients.write(&given)?, given.join("clients.pem"))?;
+        let args = [Path::new(kind.command()), Path::new("start"), &own.folder, &given];
+        let started = run(&own.dev, args.into_iter()).await;
+        // The service has copies, which only its own user can read.
+        std::fs::remove_dir_all(&given)?;
+        started?;
+        Ok(own)
+    }
+
+    fn new(kind: Kind) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("epro-own-{}", Uuid::now_v7().simple()));
+        Ok(Self { kind, dev: var("EPRO_TEST_DEV")?, folder })
     }
 
     /// Starts it again, with its data and on its ports.
@@ -80,6 +101,17 @@ impl Own {
             },
             Kind::Postgres => Services { database: read(&self.folder, "EPRO_TEST_DATABASE_URL")?, ..usual },
         })
+    }
+
+    /// Where it speaks TLS, as `localhost:port`.
+    pub fn tls_address(&self) -> Result<String> {
+        match self.kind {
+            Kind::Broker => host_port(&read(&self.folder, "EPRO_TEST_AMQPS_URL")?),
+            Kind::Postgres => {
+                let plain = host_port(&read(&self.folder, "EPRO_TEST_DATABASE_URL")?)?;
+                Ok(plain.replace("127.0.0.1", "localhost"))
+            }
+        }
     }
 
     /// Runs `rabbitmqctl` on the node.

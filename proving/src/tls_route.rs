@@ -8,10 +8,10 @@ use crate::certificates::{Authority, Pair};
 use crate::services::{host_port, with_host_port};
 use crate::tls_front::Front;
 
-/// What a process is told of its two services, all through TLS; the relays in front of them end with this value.
+/// What a process is told of its two services, all through TLS; relays in front of them end with this value.
 #[derive(Debug)]
 pub struct TlsRoute {
-    _fronts: [Front; 2],
+    _fronts: Vec<Front>,
     urls: [String; 2],
     authority: String,
     own: Pair,
@@ -33,8 +33,31 @@ impl TlsRoute {
         let amqp = with_host_port(amqp, &format!("localhost:{}", broker.port()))?;
         let database = with_host_port(database, &format!("localhost:{}", postgres.port()))?;
         Ok(Self {
-            _fronts: [broker, postgres],
+            _fronts: vec![broker, postgres],
             urls: [amqp.replacen("amqp:", "amqps:", 1), format!("{database}?sslmode=verify-full")],
+            authority: authority.write(stack.folder())?.display().to_string(),
+            own: clients.client(stack.folder())?,
+        })
+    }
+
+    /// Without relays, to services that speak TLS themselves at these addresses (`host:port`), the broker's first, as
+    /// the users of `urls`, for a process that believes `authority` and is vouched for by `clients`. It signs in to the
+    /// database only where the login is bound to the very certificate that the database shows (SCRAM-SHA-256-PLUS).
+    pub fn straight(
+        stack: &Stack,
+        urls: [&str; 2],
+        addresses: [&str; 2],
+        authority: &Authority,
+        clients: &Authority,
+    ) -> Result<Self> {
+        let amqp = with_host_port(urls[0], addresses[0])?;
+        let database = with_host_port(urls[1], addresses[1])?;
+        Ok(Self {
+            _fronts: Vec::new(),
+            urls: [
+                amqp.replacen("amqp:", "amqps:", 1),
+                format!("{database}?sslmode=verify-full&channel_binding=require"),
+            ],
             authority: authority.write(stack.folder())?.display().to_string(),
             own: clients.client(stack.folder())?,
         })

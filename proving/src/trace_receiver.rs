@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio_rustls::TlsAcceptor;
 
 use crate::foreign::{Door, Mannered, http_door};
 use crate::until;
@@ -53,22 +54,33 @@ impl Span {
 #[derive(Debug)]
 pub struct TraceReceiver {
     kept: Kept,
+    scheme: &'static str,
     door: Door,
 }
 
 impl TraceReceiver {
     /// On a free loopback port.
     pub async fn start() -> Result<Self> {
+        Self::open(None).await
+    }
+
+    /// The same over TLS, at 127.0.0.1.
+    pub async fn secured(tls: TlsAcceptor) -> Result<Self> {
+        Self::open(Some(tls)).await
+    }
+
+    async fn open(tls: Option<TlsAcceptor>) -> Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let kept = Kept::default();
         let router = Router::new().route("/v1/traces", post(take)).with_state(kept.clone());
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let door = http_door::open(free, None, &Mannered::default(), router).await?;
-        Ok(Self { kept, door })
+        let door = http_door::open(free, tls, &Mannered::default(), router).await?;
+        Ok(Self { kept, scheme, door })
     }
 
     /// What `traces.endpoint` has to be.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.door.address())
+        format!("{}://{}", self.scheme, self.door.address())
     }
 
     /// Every span so far.

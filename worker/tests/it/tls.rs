@@ -1,6 +1,8 @@
 //! The whole route over TLS, and who is refused on it.
 
 mod door;
+mod outside;
+mod services;
 
 use epro_proving::certificates::Authority;
 use epro_proving::client::phq9;
@@ -8,9 +10,11 @@ use epro_proving::services::{Services, host_port, with_host_port};
 use epro_proving::tls_front::Front;
 use epro_proving::tls_route::TlsRoute;
 use epro_proving::{Stack, until};
+use serde_json::json;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{BOUND, SITE, STUDY, link};
+use crate::support::{BOUND, SITE, STORED, STUDY, counts, link};
+use outside::Outside;
 
 fn lent<'e>(environment: &'e [(&'static str, String)]) -> Vec<(&'e str, &'e str)> {
     environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
@@ -27,6 +31,7 @@ fn believing(file: &std::path::Path) -> reqwest::Client {
 async fn a_submission_goes_all_its_way_over_tls_and_a_new_certificate_needs_no_restart() {
     let stack = Stack::new().await.unwrap();
     let (ours, clients) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let outside = Outside::of(&stack, &ours, &clients).await;
     let tls = [0, 1].map(|_| ours.server("localhost", Some(&clients)).unwrap());
     let told = TlsRoute::of(&stack, &ours, &clients, tls).await.unwrap();
     let shown = ours.server_files(stack.folder(), "localhost").unwrap();
@@ -40,17 +45,22 @@ async fn a_submission_goes_all_its_way_over_tls_and_a_new_certificate_needs_no_r
 
     let port = api.listen().rsplit_once(':').unwrap().1.to_owned();
     let at = format!("https://localhost:{port}/api/v1/epro/submit");
-    let submission = phq9(STUDY, SITE);
-    let subject = stack.minter().patient("P-1", STUDY, SITE).unwrap();
+    let mut submission = phq9(STUDY, SITE);
+    submission["answers"]["44260-8"] = json!(2);
+    let subject = outside.minter().patient("P-1", STUDY, SITE).unwrap();
     let submit = async |client: reqwest::Client| {
         let sent = client.post(&at).bearer_auth(&subject).json(&submission).send().await;
         sent.map(|answer| answer.status().as_u16())
     };
     let old = ours.write(stack.folder()).unwrap();
-    assert_eq!(submit(believing(&old)).await.unwrap(), 202);
-    let stored = "SELECT count(*) FROM identified.submission";
-    let link = link(&stack).await;
-    until("the row", BOUND, || async { Ok((link.count(stored).await? == 1).then_some(())) }).await.unwrap();
+    // It may be ready before it has the issuer's keys.
+    until("the door to take it", BOUND, || async {
+        Ok((submit(believing(&old)).await? == 202).then_some(()))
+    })
+    .await
+    .unwrap();
+    counts(&link(&stack).await, STORED, 1).await;
+    outside.reached().await;
 
     // Somebody who isn't believed, and a door that is asked under another name.
     let other = Authority::new().unwrap();
