@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::audit::{Notes, Witness};
 use crate::certificate;
+use crate::open_files;
 use crate::quota::Quotas;
 use epro_process::auth::Verifier;
 
@@ -53,6 +54,7 @@ impl Setup {
     pub(crate) fn new((config, mut problems): (Config, Vec<Problem>)) -> Result<Self, Vec<Problem>> {
         let broker = note(broker_url(&config), &mut problems);
         let database = note(database_url(&config), &mut problems);
+        note(open_files::fit(config.intake.connections), &mut problems);
         let certificate = config.intake.tls.as_ref().map(certificate::read).transpose();
         let certificate = note(certificate, &mut problems);
         let verifier = note(Verifier::new(&config.auth), &mut problems);

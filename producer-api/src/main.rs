@@ -15,6 +15,7 @@ mod fault;
 mod fhir;
 mod intake;
 mod job_id;
+mod open_files;
 mod openapi;
 mod quota;
 mod readiness;

@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
+use epro_process::server::{Bounds, Server};
 use epro_process::shutdown::Shutdown;
 
+/// Whoever has a page open has one or two of them; the next one waits until one is closed.
+const CONNECTIONS: usize = 128;
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(5);
 /// How long a connection may stay open between requests.
@@ -22,15 +25,12 @@ pub(crate) fn bind(
     router: Router,
     shutdown: Shutdown,
 ) -> io::Result<(SocketAddr, impl Future<Output = io::Result<()>> + use<>)> {
-    let listener = TcpListener::bind(listen)?;
-    let address = listener.local_addr()?;
-    let mut server = axum_server::from_tcp(listener)?.http1_only().first_request_timeout(HEAD);
-    server.http_builder().http1().header_read_timeout(IDLE).max_buf_size(32 * 1024);
-    let handle = Handle::new();
-    let server = server.handle(handle.clone());
+    let bounds = Bounds { connections: CONNECTIONS, head: HEAD, idle: IDLE };
+    // Nobody collects metrics of a console.
+    let server = Server::bind(listen, bounds, metrics::Gauge::noop())?;
+    let (address, handle) = (server.address(), Handle::new());
+    let mut serving = server.serve(router, None, handle.clone());
     Ok((address, async move {
-        let mut serving =
-            std::pin::pin!(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()));
         tokio::select! {
             ended = &mut serving => return ended,
             () = shutdown.requested() => handle.graceful_shutdown(Some(DRAIN)),

@@ -3,6 +3,7 @@
 mod acts;
 mod away;
 mod browser;
+mod crowd;
 mod entrance;
 mod hospitals;
 mod roles;

@@ -9,8 +9,10 @@ use epro_proving::service::binary;
 use epro_proving::services::{Services, host_port, with_host_port};
 use epro_proving::{Hand, Proxy, Stack, until};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 const ROUTINE: &str = "epro.submissions.routine";
 const BOUND: Duration = Duration::from_secs(60);
@@ -204,4 +206,27 @@ async fn watching_looks_again_and_again_also_after_an_error_until_ctrl_c() {
     let signalled = Command::new("kill").args(["-INT", &watching.id().unwrap().to_string()]).status();
     assert!(signalled.await.unwrap().success());
     assert_eq!(watching.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_management_api_that_sends_us_elsewhere_is_not_followed() {
+    let stack = Stack::new().await.unwrap();
+    let (redirects, elsewhere) =
+        tokio::try_join!(TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")).unwrap();
+    let (here, there) = (redirects.local_addr().unwrap(), elsewhere.local_addr().unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        loop {
+            let (mut client, _) = redirects.accept().await.unwrap();
+            let _ = client.read(&mut [0; 4096]).await.unwrap();
+            let head = format!("HTTP/1.1 302 Found\r\nlocation: http://{there}/\r\ncontent-length: 0\r\n");
+            client.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        }
+    });
+    let url = format!("http://ann:s3cret@{here}");
+    let (_, out, err) =
+        stack.epro_with(&[("EPRO__BROKER__MANAGEMENT_URL", &url)], &["queues", "--json"]).await.unwrap();
+    assert!(err.contains("302"), "{out}{err}");
+    let followed = tokio::time::timeout(Duration::ZERO, elsewhere.accept()).await;
+    assert!(followed.is_err(), "the password went to who was named by another");
 }

@@ -94,7 +94,7 @@ impl IntakeConfig {
         }
         let limits = LimitsConfig::read(section.section("limits"));
         let serve = section.choices("serve", &Serve::CHOICES.map(|(_, serve)| serve), &Serve::CHOICES);
-        let connections = section.integer("connections", 1024, 1, 1_000_000);
+        let connections = section.integer("connections", 512, 1, 1_000_000);
         let outstanding = section.integer("outstanding", 160, 2, 10_000);
         let confirm_timeout = section.duration("confirm_timeout", millis(2500), millis(1));
         if confirm_timeout > LONGEST_CONFIRM {

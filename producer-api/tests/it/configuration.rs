@@ -47,3 +47,22 @@ fn a_wrong_configuration_ends_with_64_and_every_problem_at_once() -> Result<()> 
     assert!(!told.contains("s3cret"), "{told}");
     Ok(())
 }
+
+#[test]
+fn a_door_that_may_not_open_as_many_files_as_it_takes_connections_is_refused() -> Result<()> {
+    let told = |limit: u32| -> Result<String> {
+        let ran = Command::new("sh")
+            .args(["-c", "ulimit -n $1; exec \"$0\" --config /dev/null"])
+            .arg(binary("epro-producer-api")?)
+            .arg(limit.to_string())
+            .env("EPRO__INTAKE__CONNECTIONS", "500")
+            .output()?;
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned() + &String::from_utf8_lossy(&ran.stdout);
+        assert_eq!(ran.status.code(), Some(64), "{told}");
+        Ok(told)
+    };
+    let rule = "intake.connections: with 256 files";
+    assert!(told(755)?.contains(rule), "500 and 256 are one more");
+    assert!(!told(756)?.contains(rule));
+    Ok(())
+}

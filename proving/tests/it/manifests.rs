@@ -144,8 +144,8 @@ async fn a_pod_that_may_too_much_or_is_watched_wrongly_is_refused() {
         ("Deployment", INTAKE, may("capabilities/add"), json!(["NET_RAW"]), "has capabilities"),
         ("Deployment", INTAKE, may("allowPrivilegeEscalation"), json!(true), "may gain privileges"),
         ("Deployment", INTAKE, container("resources/limits/memory"), json!("1Gi"), "isn't its request"),
-        ("Deployment", INTAKE, container("resources/limits/memory"), json!("127Mi"), "hold 1024 connections"),
-        ("Deployment", INTAKE, container("resources/limits/memory"), json!("lots"), "hold 1024 connections"),
+        ("Deployment", INTAKE, container("resources/limits/memory"), json!("111Mi"), "hold 512 connections"),
+        ("Deployment", INTAKE, container("resources/limits/memory"), json!("lots"), "hold 512 connections"),
         ("Deployment", INTAKE, container("resources/limits/cpu"), json!("1"), "CPU is limited"),
     ])
     .await;
