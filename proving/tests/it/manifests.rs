@@ -302,12 +302,12 @@ async fn a_config_map_that_our_programs_refuse_or_that_outgrows_its_scaler_is_re
     assert!(found.is_empty(), "{found:#?}");
     refused(&policy::check(&outgrown, &settings, &readme()), "value 4608 is less than 3 x prefetch (1600)");
 
-    let wide = with(text.replace("\nintake:\n", "\nintake:\n  connections: 1025\n"));
+    let wide = with(text.replace("\nintake:\n", "\nintake:\n  connections: 683\n"));
     let (settings, found) = settings::of(&wide).await.unwrap();
     assert!(found.is_empty(), "{found:#?}");
     let found = policy::check(&wide, &settings, &readme());
-    refused(&found, "epro-api-intake: its memory doesn't hold 1025 connections: they may need 129 MiB");
-    refused(&found, "epro-api-jobs: its memory doesn't hold 1025 connections");
+    refused(&found, "epro-api-intake: its memory doesn't hold 683 connections: they may need 129 MiB");
+    refused(&found, "epro-api-jobs: its memory doesn't hold 683 connections");
 
     let slow = with(text.replace("drain: 25s", "drain: 100s"));
     let (settings, _) = settings::of(&slow).await.unwrap();
