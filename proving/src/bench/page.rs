@@ -79,7 +79,7 @@ fn recorded(docs: &Path, run: &str) -> Result<Option<Value>> {
 }
 
 fn speed(docs: &Path) -> Result<String> {
-    let mut out = format!("![ours beside its limit, figure by figure]({})\n", PLOTS[0].0);
+    let mut out = format!("![speed beside its limit, figure by figure]({})\n", PLOTS[0].0);
     for run in RUNS {
         let run = recorded(docs, run)?.with_context(|| format!("there is no {run}"))?;
         out.push_str(&table(&run).context("a recorded run lacks something")?);

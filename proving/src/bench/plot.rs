@@ -1,4 +1,4 @@
-//! Recorded runs as SVG: ours beside the limit, and how figures grow.
+//! Recorded runs as SVG: speed beside its limit, and how figures grow.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -14,13 +14,16 @@ const TOP: f64 = 36.0;
 const ROW: f64 = 44.0;
 const BAR: f64 = 14.0;
 
-/// Whatever has a limit: two bars, and a stroke where the goal is.
+/// Whatever is to reach a part of its limit: two bars, and a stroke where the goal is.
 pub(super) fn beside(run: &Value) -> Result<String> {
     let lines = run["lines"].as_array().context("a recorded run without lines")?;
-    let lines: Vec<_> = lines.iter().filter(|line| line["limit"].is_number()).collect();
+    let lines: Vec<_> = lines
+        .iter()
+        .filter(|line| line["limit"].is_number() && line["goal"]["at_least"].is_number())
+        .collect();
     let tall = TOP + ROW * lines.len() as f64 + 30.0;
     let mut sheet = Sheet::new(tall);
-    sheet.text((20.0, 22.0), Anchor::Start, "ink", "ours beside its limit, measured in the same rounds");
+    sheet.text((20.0, 22.0), Anchor::Start, "ink", "speed beside its limit, measured in the same rounds");
     for (place, line) in lines.iter().enumerate() {
         pair(&mut sheet, TOP + ROW * place as f64, line).context("a line lacks something")?;
     }
@@ -30,8 +33,8 @@ pub(super) fn beside(run: &Value) -> Result<String> {
 
 fn pair(sheet: &mut Sheet, y: f64, line: &Value) -> Option<()> {
     let (ours, limit, unit) = (line["ours"].as_f64()?, line["limit"].as_f64()?, line["unit"].as_str()?);
-    let goal = line["goal"]["at_least"].as_f64().or_else(|| line["goal"]["at_most"].as_f64());
-    let most = goal.map_or(0.0, |goal| goal * limit).max(ours).max(limit).max(f64::MIN_POSITIVE);
+    let goal = line["goal"]["at_least"].as_f64()?;
+    let most = (goal * limit).max(ours).max(limit).max(f64::MIN_POSITIVE);
     let long = |value: f64| (WIDTH - LEFT - RIGHT) * value / most;
     sheet.text((LEFT - 10.0, y + 20.0), Anchor::End, "ink", line["figure"].as_str()?);
     let compared = format!("compared {:.2}", line["measured"].as_f64()?);
@@ -39,12 +42,10 @@ fn pair(sheet: &mut Sheet, y: f64, line: &Value) -> Option<()> {
     for (class, value, y) in [("ours", ours, y + 6.0), ("limit", limit, y + 8.0 + BAR)] {
         sheet.bar((LEFT, y), (long(value), BAR), class);
         let text = format!("{} {unit}", number(value));
-        sheet.text((LEFT + long(value) + 6.0, y + 11.0), Anchor::Start, "ink", &text);
+        sheet.text((WIDTH - 10.0, y + 11.0), Anchor::End, "ink", &text);
     }
-    if let Some(goal) = goal {
-        let x = LEFT + long(goal * limit);
-        sheet.stroke((x, y + 3.0), (x, y + 9.0 + BAR), "mark");
-    }
+    let x = LEFT + long(goal * limit);
+    sheet.stroke((x, y + 3.0), (x, y + 9.0 + BAR), "mark");
     Some(())
 }
 
@@ -94,15 +95,17 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_figure_without_a_limit_has_no_bars() {
+    fn a_figure_without_a_limit_or_a_part_of_it_to_reach_has_no_bars() {
         let line = |figure: &str, limit: Option<f64>| {
             json!({"figure": figure, "ours": 80.0, "unit": "/s", "limit": limit, "measured": 0.8,
                    "goal": {"at_least": 0.9}})
         };
-        let run = json!({"lines": [line("drain", Some(100.0)), line("alone", None)]});
+        let mut memory = line("memory", Some(100.0));
+        memory["goal"] = json!({"at_most": 1.1});
+        let run = json!({"lines": [line("drain", Some(100.0)), line("alone", None), memory]});
         let drawn = beside(&run).unwrap();
         assert!(drawn.contains(">drain</text>") && drawn.contains(">80.00 /s</text>"), "{drawn}");
-        assert!(!drawn.contains("alone"));
+        assert!(!drawn.contains("alone") && !drawn.contains("memory"));
         assert_eq!(drawn.matches("class=\"mark\"").count(), 1);
     }
 
