@@ -28,9 +28,6 @@ use running::Running;
 /// Chunks of one lane that are under way at the same time: two commit while the next is made.
 pub(crate) const SLOTS: usize = 3;
 
-/// How often, while an unfilled chunk waits for more, the lane looks whether more came.
-const BREATHS: u32 = 4;
-
 /// How one lane consumes.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
@@ -42,7 +39,7 @@ pub(crate) struct Lane {
     pub prefetch: u16,
     /// Deliveries in a full chunk.
     pub chunk: usize,
-    /// How long after its first delivery an unfilled chunk starts.
+    /// How long after its first delivery a chunk starts of which there is little; one that fills waits longer.
     pub linger: Duration,
     /// Dead letters of one class in a row after which the lane pauses itself; `None`: never.
     pub streak: Option<u32>,
@@ -189,9 +186,10 @@ impl<'a, W: Work> Shift<'a, W> {
                         {
                             self.hand.take(delivery);
                         }
-                        // More is coming, and being woken for each costs more than taking them in together.
-                        breathing = self.hand.has_room(lane) && self.hand.lingers();
-                        breath.as_mut().reset(Instant::now() + lane.linger / BREATHS);
+                        if let Some(pause) = self.hand.breath(lane) {
+                            breathing = true;
+                            breath.as_mut().reset(Instant::now() + pause);
+                        }
                     }
                     None => return Left::Ended,
                 },

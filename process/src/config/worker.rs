@@ -88,7 +88,7 @@ pub struct WorkerConfig {
     pub lanes: Vec<Lane>,
     /// Most submissions in one transaction.
     pub chunk: usize,
-    /// How long a chunk that isn't full waits after its first submission.
+    /// How long a chunk waits after its first submission; one that fills, up to ten times as long.
     pub linger: Duration,
     /// Most unacked deliveries of a queue; at least two chunks.
     pub prefetch: u16,
@@ -107,7 +107,7 @@ impl WorkerConfig {
         let seconds = Duration::from_secs;
         let lanes = section.choices("lanes", &Lane::CHOICES.map(|(_, lane)| lane), &Lane::CHOICES);
         let chunk = section.integer("chunk", 256, 1, 10_000);
-        let linger = section.duration("linger", Duration::from_millis(10), Duration::ZERO);
+        let linger = section.duration("linger", Duration::from_millis(3), Duration::ZERO);
         let prefetch = section.integer("prefetch", 1536, 2, 60_000);
         if prefetch < 2 * chunk {
             section.problem(

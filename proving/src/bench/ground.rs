@@ -21,6 +21,7 @@ use crate::until;
 
 /// As documented in docs/config.yaml; both contenders work with these.
 pub(super) const CHUNK: usize = 256;
+/// Of the bare loop; what the worker waits grows with what is there.
 const LINGER: Duration = Duration::from_millis(10);
 pub(super) const PREFETCH: u16 = 1536;
 const FRAME_MAX: u32 = 16_384;
@@ -56,7 +57,7 @@ impl Ground {
     /// The same; its processes know the instruments in that folder, too.
     pub async fn with(instruments: Option<&Path>) -> Result<Self> {
         let config = json!({
-            "worker": {"chunk": CHUNK, "linger": "10ms", "prefetch": PREFETCH},
+            "worker": {"chunk": CHUNK, "linger": "3ms", "prefetch": PREFETCH},
             "broker": {"frame_max": FRAME_MAX},
             "instruments": {"directory": instruments.map(|folder| folder.display().to_string())},
         });

@@ -8,10 +8,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Chunk, Lane};
 
-/// A chunk fills fast if this part of it is there.
-const FAST: usize = 4;
-/// So many times as long one that fills fast waits.
-const LONGER: u32 = 3;
+/// The more of a chunk is there when it is due, the longer it is worth waiting for the rest: from this part of it on it
+/// waits so many times as long. Few submissions cost little and should be stored soon; of many, each transaction less
+/// is one that the others don't wait for.
+const PATIENCE: [(usize, u32); 2] = [(4, 10), (16, 3)];
+/// How often a chunk that waits looks whether more came.
+const BREATHS: u32 = 4;
 
 /// Fresh deliveries, which go in chunks, and those that come again, which go alone.
 #[derive(Default)]
@@ -35,9 +37,11 @@ impl Hand {
         self.fresh.len() < lane.chunk
     }
 
-    /// There is something that may wait for more.
-    pub(super) fn lingers(&self) -> bool {
-        self.first_at.is_some()
+    /// How long to let more come together before taking it in, if there is something that may wait for more: being
+    /// woken for each costs more.
+    pub(super) fn breath(&self, lane: &Lane) -> Option<Duration> {
+        let waits = self.first_at.is_some() && self.has_room(lane);
+        waits.then(|| linger(lane, self.fresh.len()).min(3 * lane.linger) / BREATHS)
     }
 
     pub(super) fn next_chunk(&mut self, lane: &Lane, suspect_runs: bool) -> Option<Chunk> {
@@ -60,7 +64,6 @@ impl Hand {
         }
     }
 
-    /// A chunk that fills fast is waited for: half as many transactions for the same submissions.
     fn due_at(&self, lane: &Lane) -> Option<Instant> {
         Some(self.first_at? + linger(lane, self.fresh.len()))
     }
@@ -72,7 +75,9 @@ impl Hand {
 }
 
 fn linger(lane: &Lane, there: usize) -> Duration {
-    lane.linger * if there >= lane.chunk / FAST { LONGER } else { 1 }
+    let times =
+        PATIENCE.iter().find(|(part, _)| there >= lane.chunk.div_ceil(*part)).map_or(1, |(_, times)| *times);
+    lane.linger * times
 }
 
 #[cfg(test)]
@@ -80,11 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunk_of_which_a_quarter_is_there_is_waited_for_three_times_as_long() {
+    fn the_more_of_a_chunk_is_there_the_longer_it_waits_for_the_rest() {
         let ms = Duration::from_millis;
         let (name, queue) = ("test", "test".into());
-        let lane = Lane { name, queue, prefetch: 512, chunk: 256, linger: ms(10), streak: None };
-        assert_eq!([0, 63, 64, 255].map(|there| linger(&lane, there)), [ms(10), ms(10), ms(30), ms(30)]);
+        let lane = Lane { name, queue, prefetch: 512, chunk: 256, linger: ms(3), streak: None };
+        let waits = [0, 1, 15, 16, 63, 64, 255].map(|there| linger(&lane, there));
+        assert_eq!(waits, [ms(3), ms(3), ms(3), ms(9), ms(9), ms(30), ms(30)]);
         let urgent = Lane { linger: Duration::ZERO, ..lane };
         assert_eq!(linger(&urgent, 64), Duration::ZERO);
     }
