@@ -20,6 +20,7 @@
 //! | [`growth`] | figures as workers, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
 //! | [`recorded`] | what a recorded run says of itself |
+//! | [`line`](mod@line), [`lines`] | which figures become which lines, and with which goals |
 //! | [`report`], [`page`], `plot` | table and JSON, and what docs/PROOF.md says and shows of recorded runs |
 
 mod backlog;
@@ -34,6 +35,8 @@ pub mod growth;
 pub mod idle;
 mod inserts;
 mod latency;
+pub mod line;
+pub mod lines;
 pub mod load;
 pub mod measure;
 pub mod messages;
