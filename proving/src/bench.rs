@@ -22,6 +22,7 @@
 //! | [`recorded`] | what a recorded run says of itself |
 //! | [`line`](mod@line), [`lines`] | which figures become which lines, and with which goals |
 //! | [`report`], [`page`], `plot` | table and JSON, and what docs/PROOF.md says and shows of recorded runs |
+//! | `foremost` | which of them README.md shows |
 
 mod backlog;
 pub mod bare_loop;
@@ -30,6 +31,7 @@ mod costs;
 pub mod depth;
 pub mod downloads;
 pub mod exports;
+mod foremost;
 pub mod ground;
 pub mod growth;
 pub mod idle;

@@ -40,7 +40,7 @@ struct Arguments {
     /// Write everything, round by round, to this file
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Measure nothing: write docs/PROOF.md anew of the runs that are recorded below this folder
+    /// Measure nothing: write docs/PROOF.md and README.md anew of the runs that are recorded below this folder
     #[arg(long, hide = true)]
     draw: Option<PathBuf>,
 }
