@@ -4,6 +4,7 @@
 //! server that is down makes no page wait. What is asked of PostgreSQL for one page has a second and a half.
 
 mod act;
+mod acting;
 mod alerts;
 mod attempts;
 mod audit;

@@ -20,7 +20,9 @@
 //! | [`growth`] | figures as workers, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
 //! | [`recorded`] | what a recorded run says of itself |
+//! | [`line`](mod@line), [`lines`] | which figures become which lines, and with which goals |
 //! | [`report`], [`page`], `plot` | table and JSON, and what docs/PROOF.md says and shows of recorded runs |
+//! | `foremost` | which of them README.md shows |
 
 mod backlog;
 pub mod bare_loop;
@@ -29,11 +31,14 @@ mod costs;
 pub mod depth;
 pub mod downloads;
 pub mod exports;
+mod foremost;
 pub mod ground;
 pub mod growth;
 pub mod idle;
 mod inserts;
 mod latency;
+pub mod line;
+pub mod lines;
 pub mod load;
 pub mod measure;
 pub mod messages;

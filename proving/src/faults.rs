@@ -10,7 +10,7 @@
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
 //! | `kept` | what is left of a run that failed, to look at |
 //! | [`run`] | one run from its seed to its verdict |
-//! | [`record`] | what runs came to, a line each, and the section and plot of docs/PROOF.md that are made of it |
+//! | [`record`] | what runs came to, a line each, and what docs/PROOF.md and README.md say and show of it |
 //!
 //! Everything is on loopback; the services are private ones that end with the run.
 

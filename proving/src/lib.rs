@@ -32,6 +32,7 @@ pub mod own;
 pub mod pages;
 pub mod proxy;
 pub mod raw_http;
+mod readme;
 pub mod risk_model;
 pub mod sample;
 pub mod sample_hospital;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::act::Form;
+use super::acting::{self, Acting};
 use super::desk::{Desk, done};
 use super::frame::{Frame, page};
 use super::live_page::{self, Still};
@@ -134,10 +135,8 @@ pub(crate) async fn close(
     Path(id): Path<String>,
     form: Form,
 ) -> Result<Response, Refused> {
-    form.visitor.needs_operator()?;
+    let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
     let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
-    let (who, reason) = (form.by(), form.reason()?);
-    let mut chain = desk.chain().await?;
     match done(desk.store().close_alert(&mut chain, id, who, reason)).await? {
         Ended::Now => Ok(Redirect::to(&format!("/alerts/{id}?told=closed")).into_response()),
         Ended::Already => Ok(Redirect::to(&format!("/alerts/{id}?told=done_before")).into_response()),

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use epro_store::dead_letters::DeadLetterRow;
 
 use super::act::Form;
+use super::acting::{self, Acting};
 use super::dead_letters::{Row, row};
 use super::desk::{Desk, done};
 use super::frame::{Frame, page};
@@ -50,11 +51,9 @@ pub(crate) async fn reveal(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response, Refused> {
-    form.visitor.needs_steward()?;
-    let (who, reason) = (form.by(), form.reason()?);
+    let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_steward).await?;
     // Before anything is noted: without the keys nobody sees anything.
     let ring = desk.config.keys.ring().map_err(|_| Refused::down("The console has no keys of seals."))?;
-    let mut chain = desk.chain().await?;
     let found = done(desk.store().reveal(&mut chain, id, who, reason)).await?;
     let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
     let opened = serde_json::to_string_pretty(&reveal::opened(&ring, &found)).unwrap_or_default();
@@ -67,9 +66,7 @@ pub(crate) async fn discard(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response, Refused> {
-    form.visitor.needs_operator()?;
-    let (who, reason) = (form.by(), form.reason()?);
-    let mut chain = desk.chain().await?;
+    let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
     let discarded = done(desk.store().discard(&mut chain, &[id], who, reason)).await?;
     let told = if discarded.now.is_empty() { "done_before" } else { "discarded" };
     Ok(Redirect::to(&format!("/dead-letters/{id}?told={told}")).into_response())

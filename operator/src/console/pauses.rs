@@ -9,6 +9,7 @@ use epro_store::pause::Pause;
 use serde::Deserialize;
 
 use super::act::Form;
+use super::acting::{self, Acting};
 use super::desk::{Desk, done};
 use super::frame::{Frame, page};
 use super::refused::Refused;
@@ -86,11 +87,9 @@ pub(crate) async fn resume(State(desk): State<Arc<Desk>>, form: Form) -> Result<
 }
 
 async fn change(desk: &Desk, form: &Form, pauses: bool) -> Result<Response, Refused> {
-    form.visitor.needs_operator()?;
+    let Acting { who, reason, mut chain } = acting::begin(desk, form, Visitor::needs_operator).await?;
     let what = form.field("what").ok_or_else(|| Refused::invalid("Choose a lane or a hospital."))?;
     let kind = pause::kind(&desk.outside(), what).map_err(|error| Refused::invalid(error.to_string()))?;
-    let (who, reason) = (form.by(), form.reason()?);
-    let mut chain = desk.chain().await?;
     let changed = if pauses {
         done(desk.store().pause(&mut chain, kind, what, who, reason)).await?
     } else {

@@ -14,6 +14,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 
 use super::act::Form;
+use super::acting::{self, Acting};
 use super::desk::{Desk, done};
 use super::frame::{Frame, banner, page};
 use super::live::{event, over};
@@ -82,9 +83,7 @@ pub(crate) async fn cancel(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response, Refused> {
-    form.visitor.needs_operator()?;
-    let (who, reason) = (form.by(), form.reason()?);
-    let mut chain = desk.chain().await?;
+    let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
     let changed = done(desk.store().cancel_redrive(&mut chain, id, (&who, reason))).await?;
     let told = if changed { "cancelled" } else { "done_before" };
     Ok(Redirect::to(&format!("/redrives/{id}?told={told}")).into_response())

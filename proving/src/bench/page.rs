@@ -1,13 +1,13 @@
-//! The sections of docs/PROOF.md on speed and memory with their plots, made of recorded runs and of nothing else.
+//! The sections of docs/PROOF.md on speed and memory with their plots, and that of README.md, made of recorded runs and
+//! of nothing else.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{growth, plot};
-use crate::{section, soak};
+use super::{foremost, growth, plot};
+use crate::{readme, section, soak};
 
 /// Recorded runs, below the folder of the documentation.
 const RUNS: [&str; 2] = ["proof/bench.json", "proof/bench-million.json"];
@@ -21,6 +21,7 @@ const PLOTS: [(&str, &str, Draw); 3] = [
     ("proof/soak.svg", SOAK, soak::plot),
 ];
 const NOTHING: &str = "No run is recorded yet.\n";
+pub(super) const HEADER: &str = "| figure | ours | limit | compared | goal | |\n|---|---|---|---|---|---|\n";
 
 type Draw = fn(&Value) -> Result<String>;
 
@@ -42,6 +43,18 @@ pub fn drawn(docs: &Path) -> Result<String> {
     section::replaced(&page, "soak", &soaked(docs)?)
 }
 
+/// README.md as the recorded runs want it.
+///
+/// # Errors
+/// As [`drawn`].
+pub fn in_readme(docs: &Path) -> Result<String> {
+    let section = match recorded(docs, RUNS[0])? {
+        Some(run) => foremost::section(&run)?,
+        None => NOTHING.to_owned(),
+    };
+    readme::with(docs, "speed", &section)
+}
+
 /// Each plot by its path below the folder, as the recorded runs want it; none of a run that isn't recorded.
 ///
 /// # Errors
@@ -54,12 +67,13 @@ pub fn plots(docs: &Path) -> Result<Vec<(&'static str, Option<String>)>> {
     PLOTS.into_iter().map(plot).collect()
 }
 
-/// Writes that page and those plots.
+/// Writes those pages and plots.
 ///
 /// # Errors
 /// As [`drawn`].
 pub fn draw(docs: &Path) -> Result<()> {
     std::fs::write(docs.join(PAGE), drawn(docs)?)?;
+    std::fs::write(readme::path(docs), in_readme(docs)?)?;
     for (plot, drawn) in plots(docs)? {
         if let Some(drawn) = drawn {
             std::fs::write(docs.join(plot), drawn)?;
@@ -101,7 +115,7 @@ fn soaked(docs: &Path) -> Result<String> {
 }
 
 /// By which command, when, of which commit, on what.
-fn head(run: &Value) -> Option<String> {
+pub(super) fn head(run: &Value) -> Option<String> {
     let machine = &run["machine"];
     Some(format!(
         "`{}`, {}, commit {}, {} cores ({}), RabbitMQ {}, PostgreSQL {}",
@@ -117,33 +131,34 @@ fn head(run: &Value) -> Option<String> {
 
 fn table(run: &Value) -> Option<String> {
     let lines = run["lines"].as_array()?;
-    let mut out = format!("\n{}:\n\n", head(run)?);
-    out.push_str("| figure | ours | limit | compared | goal | |\n|---|---|---|---|---|---|\n");
+    let mut out = format!("\n{}:\n\n{HEADER}", head(run)?);
     for line in lines {
-        let unit = line["unit"].as_str()?;
-        let ours = number(line["ours"].as_f64()?);
-        let limit = line["limit"].as_f64().map(|limit| format!("{} {unit}", number(limit)));
-        let compared = limit
-            .as_ref()
-            .map(|_| line["measured"].as_f64())
-            .map(|ratio| format!("{:.2}", ratio.unwrap_or(0.0)));
-        let (least, most) = (line["goal"]["at_least"].as_f64(), line["goal"]["at_most"].as_f64());
-        let goal = least.map(|least| format!("≥ {least}")).or(most.map(|most| format!("≤ {most}")));
-        let ok = line["ok"].as_bool().map(|ok| if ok { "ok" } else { "**short**" });
-        let _ = writeln!(
-            out,
-            "| {} | {ours} {unit} | {} | {} | {} | {} |",
-            line["figure"].as_str()?,
-            limit.unwrap_or_default(),
-            compared.unwrap_or_default(),
-            goal.unwrap_or_default(),
-            ok.unwrap_or_default(),
-        );
+        out.push_str(&row(line)?);
     }
     if lines.iter().any(|line| line["figure"].as_str().is_some_and(|figure| figure.starts_with(AUDIT))) {
         out.push_str(BESIDE_AUDIT);
     }
     Some(out)
+}
+
+/// One line of a recorded run.
+pub(super) fn row(line: &Value) -> Option<String> {
+    let unit = line["unit"].as_str()?;
+    let ours = number(line["ours"].as_f64()?);
+    let limit = line["limit"].as_f64().map(|limit| format!("{} {unit}", number(limit)));
+    let compared =
+        limit.as_ref().map(|_| line["measured"].as_f64()).map(|ratio| format!("{:.2}", ratio.unwrap_or(0.0)));
+    let (least, most) = (line["goal"]["at_least"].as_f64(), line["goal"]["at_most"].as_f64());
+    let goal = least.map(|least| format!("≥ {least}")).or(most.map(|most| format!("≤ {most}")));
+    let ok = line["ok"].as_bool().map(|ok| if ok { "ok" } else { "**short**" });
+    Some(format!(
+        "| {} | {ours} {unit} | {} | {} | {} | {} |\n",
+        line["figure"].as_str()?,
+        limit.unwrap_or_default(),
+        compared.unwrap_or_default(),
+        goal.unwrap_or_default(),
+        ok.unwrap_or_default(),
+    ))
 }
 
 pub(super) fn number(value: f64) -> String {

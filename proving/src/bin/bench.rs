@@ -11,7 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
 use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
-use epro_proving::bench::{depth, exports, growth, idle, load, page, report, trail};
+use epro_proving::bench::{depth, exports, growth, idle, lines, load, page, report, trail};
 
 #[derive(Parser)]
 #[command(about = "Measures worker, API and the whole beside their limits")]
@@ -40,7 +40,7 @@ struct Arguments {
     /// Write everything, round by round, to this file
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Measure nothing: write docs/PROOF.md anew of the runs that are recorded below this folder
+    /// Measure nothing: write docs/PROOF.md and README.md anew of the runs that are recorded below this folder
     #[arg(long, hide = true)]
     draw: Option<PathBuf>,
 }
@@ -140,20 +140,20 @@ async fn main() -> Result<ExitCode> {
             Some(exports::measure(&ground, rows).await?)
         }
     };
-    let mut lines = report::lines(&figures, depth.as_ref())?;
+    let mut lines = lines::of_figures(&figures, depth.as_ref())?;
     if wanted(Once::Trail) {
         eprintln!("a copy of the audit trail");
-        lines.extend(report::of_trail(&trail::measure(&ground, &supplies.plain).await?)?);
+        lines.extend(lines::of_trail(&trail::measure(&ground, &supplies.plain).await?)?);
     }
     if wanted(Once::Idle) {
         eprintln!("10,000 idle connections");
         match idle::measure(&ground, &supplies.closed, supplies.plain.site).await? {
-            Some(idle) => lines.extend(report::of_idle(&idle)),
+            Some(idle) => lines.extend(lines::of_idle(&idle)),
             None => eprintln!("NOT MEASURED: a process may open too few files here (ulimit -n)"),
         }
     }
     if let Some(exported) = &exported {
-        lines.extend(report::of_exports(exported)?);
+        lines.extend(lines::of_exports(exported)?);
     }
     println!("{}", report::table(&lines));
     if let Some(file) = &arguments.json {

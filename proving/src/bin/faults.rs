@@ -27,7 +27,7 @@ struct Arguments {
     /// Appends what each run came to, a line of JSON each
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Only makes PROOF.md's section and plot of what is recorded in that folder
+    /// Only makes PROOF.md's section and plot, and README.md's, of what is recorded in that folder
     #[arg(long, value_name = "FOLDER")]
     draw: Option<PathBuf>,
 }

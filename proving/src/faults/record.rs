@@ -1,4 +1,4 @@
-//! What runs came to, a line of JSON each; and what docs/PROOF.md says of them, made of nothing else.
+//! What runs came to, a line of JSON each; and what docs/PROOF.md and README.md say of them, made of nothing else.
 
 mod page;
 mod plot;
@@ -17,7 +17,7 @@ use super::in_use::Memory;
 use super::judge::Account;
 use super::plan::Need;
 use super::run::Verdict;
-use crate::section;
+use crate::{readme, section};
 
 /// Where runs are recorded and drawn, below the folder of the documentation.
 const RUNS: &str = "proof/faults.jsonl";
@@ -110,10 +110,16 @@ pub fn drawn(docs: &Path) -> Result<(String, Option<String>)> {
     Ok((page, (!records.is_empty()).then(|| plot::svg(&records))))
 }
 
-/// Writes both.
+/// What README.md has to be by the same.
+pub fn in_readme(docs: &Path) -> Result<String> {
+    readme::with(docs, "faults", &page::in_short(&read(&docs.join(RUNS))?))
+}
+
+/// Writes all of them.
 pub fn draw(docs: &Path) -> Result<()> {
     let (page, plot) = drawn(docs)?;
     std::fs::write(docs.join(PAGE), page)?;
+    std::fs::write(readme::path(docs), in_readme(docs)?)?;
     if let Some(plot) = plot {
         std::fs::write(docs.join(PLOT), plot)?;
     }

@@ -30,6 +30,14 @@ fn what_the_page_says_of_speed_and_memory_is_made_of_the_recorded_runs() {
 }
 
 #[test]
+fn the_readme_shows_of_faults_and_speed_what_the_recorded_runs_say() {
+    let docs = root().join("docs");
+    let kept = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(kept == record::in_readme(&docs).unwrap(), "drifted: ./dev faults --draw");
+    assert!(kept == page::in_readme(&docs).unwrap(), "drifted: ./dev bench --draw");
+}
+
+#[test]
 fn every_plot_of_speed_and_memory_is_what_the_recorded_runs_draw_and_there_is_none_of_others() {
     let docs = root().join("docs");
     for (plot, drawn) in page::plots(&docs).unwrap() {

@@ -1,4 +1,4 @@
-//! The section of docs/PROOF.md.
+//! The section of docs/PROOF.md, and what README.md has of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use super::{Record, by_kind};
 use crate::faults::judge::Account;
 
+const NOTHING: &str = "No run is recorded yet.\n";
+
 /// What the runs came to.
 pub(super) fn section(records: &[Record], plot: &str) -> String {
     if records.is_empty() {
-        return "No run is recorded yet.\n".to_owned();
+        return NOTHING.to_owned();
     }
     let mut out = summary(records);
     let _ = write!(out, "\n{}\n![faults by kind]({plot})\n\n{}", by_version(records), counted(records));
@@ -30,10 +32,45 @@ pub(super) fn section(records: &[Record], plot: &str) -> String {
     out
 }
 
+/// The same in a few words, for README.md. Whether anything was lost is known of the runs that were as promised.
+pub(super) fn in_short(records: &[Record]) -> String {
+    if records.is_empty() {
+        return NOTHING.to_owned();
+    }
+    let (runs, well, faults) = (records.len(), as_promised(records), struck(records));
+    let mut out = format!("{faults} faults in {runs} runs: **{well} of {runs} as promised**.");
+    if well > 0 {
+        let accepted = sum(records, |account| account.accepted);
+        let these = if well == runs { "" } else { " in these" };
+        let _ = write!(
+            out,
+            " Of {accepted} submissions that were answered 202{these} **none was lost**: each is stored once, byte for \
+             byte, or set aside for a human.",
+        );
+    }
+    if well < runs {
+        let _ = write!(out, " What was wrong in {}: [PROOF](docs/PROOF.md#faults).", runs - well);
+    }
+    out.push('\n');
+    out
+}
+
+fn struck(records: &[Record]) -> usize {
+    records.iter().flat_map(|record| record.faults.values()).sum()
+}
+
+fn as_promised(records: &[Record]) -> usize {
+    records.iter().filter(|record| record.wrong.is_none()).count()
+}
+
+/// Over the runs that were as promised.
+fn sum(records: &[Record], of: fn(&Account) -> usize) -> usize {
+    records.iter().filter_map(|record| record.account.as_ref()).map(of).sum()
+}
+
 fn summary(records: &[Record]) -> String {
-    let faults: usize = records.iter().flat_map(|record| record.faults.values()).sum();
+    let (faults, well) = (struck(records), as_promised(records));
     let minutes = records.iter().map(|record| record.seconds).sum::<f64>() / 60.0;
-    let well = records.iter().filter(|record| record.wrong.is_none()).count();
     let days = |record: &Record| record.at.get(..10).unwrap_or_default().to_owned();
     let (first, last) = (records.first().map(days), records.last().map(days));
     let on = |of: fn(&Record) -> &str| records.iter().map(of).collect::<BTreeSet<_>>();
@@ -73,9 +110,7 @@ fn by_version(records: &[Record]) -> String {
 
 /// What the judge counted, in the runs that were as promised.
 fn counted(records: &[Record]) -> String {
-    let sum = |of: fn(&Account) -> usize| {
-        records.iter().filter_map(|one| one.account.as_ref()).map(of).sum::<usize>()
-    };
+    let sum = |of: fn(&Account) -> usize| sum(records, of);
     let figures: [(&str, usize); 12] = [
         ("answered 202, by id and bytes", sum(|account| account.accepted)),
         ("stored once, byte for byte", sum(|account| account.stored)),

@@ -60,6 +60,19 @@ fn the_section_counts_every_fault_and_hides_no_run_that_failed() {
 }
 
 #[test]
+fn in_short_nothing_is_said_to_be_lost_or_kept_of_runs_that_failed() {
+    let short = page::in_short(&two());
+    for words in
+        ["8 faults in 2 runs: **1 of 2 as promised**", "Of 7 submissions", "What was wrong in 1: [PROOF]"]
+    {
+        assert!(short.contains(words), "{words:?} is not in {short}");
+    }
+    assert!(!page::in_short(&two()[..1]).contains("wrong"), "all of them were as promised");
+    assert!(!page::in_short(&two()[1..]).contains("lost"), "none of them was");
+    assert_eq!(page::in_short(&[]), "No run is recorded yet.\n");
+}
+
+#[test]
 fn the_section_tells_one_version_of_rabbitmq_from_the_other() {
     let mut records = two();
     records.push(record(3, &[("hop cut", 2)], None));

@@ -137,7 +137,8 @@ mod tests {
             "issue": [
                 {"severity": "error", "code": "required", "diagnostics": "Marta Planted has no date of birth",
                  "details": {"text": "Marta Planted"}, "location": ["Marta"],
-                 "expression": ["Bundle.entry[0].resource.item[12].answer[0].valueCoding", "Patient.name.where(family='Planted')"]},
+                 "expression": ["Bundle.entry[0].resource.item[12].answer[0].valueCoding",
+                                "Patient.name.where(family='Planted')"]},
                 {"code": "Marta-Planted", "expression": ["QuestionnaireResponse.Marta", "item[Marta]", 7]},
             ],
         });

@@ -136,7 +136,8 @@ mod tests {
             r#"{"resourceType":"Bundle","type":"searchset",
             "link":[{"relation":"self","url":"x"},{"relation":"next","url":"pages/2"}],
             "entry":[
-                {"resource":{"resourceType":"Observation","subject":{"reference":"Patient/1"},"valueQuantity":{"value":37.10}},"search":{"mode":"match"}},
+                {"resource":{"resourceType":"Observation","subject":{"reference":"Patient/1"},
+                    "valueQuantity":{"value":37.10}},"search":{"mode":"match"}},
                 {"resource":{"resourceType":"Patient"},"search":{"mode":"include"}},
                 {"resource":{"resourceType":"OperationOutcome"},"search":{"mode":"outcome"}}]}"#,
         )
