@@ -18,6 +18,7 @@ mod quotas;
 mod reading;
 mod refusing;
 mod reports;
+mod reports_withheld;
 mod roles;
 mod slow_clients;
 mod support;
