@@ -11,6 +11,7 @@ mod fhir_published;
 mod fhir_reading;
 mod fhir_refusing;
 mod hostile;
+mod key_texts;
 mod leaving;
 mod outages;
 mod panics;
