@@ -16,6 +16,7 @@
 //! | `costs` | what TLS and the audit trail cost the whole route |
 //! | [`trail`] | how fast a copy of the trail is checked |
 //! | [`idle`] | memory beside ten thousand idle connections |
+//! | [`handshakes`] | memory beside TLS handshakes that never end |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
 //! | [`growth`] | figures as workers, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
@@ -34,6 +35,7 @@ pub mod exports;
 mod foremost;
 pub mod ground;
 pub mod growth;
+pub mod handshakes;
 pub mod idle;
 mod inserts;
 mod latency;

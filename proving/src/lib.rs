@@ -28,6 +28,7 @@ pub mod http;
 pub mod inbox;
 pub mod issuer;
 pub mod k8s;
+pub mod memory;
 pub mod own;
 pub mod pages;
 pub mod proxy;

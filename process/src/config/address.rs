@@ -62,10 +62,20 @@ pub(super) fn read(
 
 /// Looks at an address, if it is one. What it is parsed into holds a password, too, and is wiped.
 fn parsed<T>(text: &str, look: impl FnOnce(&Url) -> T) -> Option<T> {
-    let url = Url::parse(text).ok()?;
+    let url = Url::parse(&with_room(text)).ok()?;
     let seen = look(&url);
     drop(Zeroizing::new(String::from(url)));
     Some(seen)
+}
+
+/// An address and blanks, which the parser overlooks. It writes into as much room as it is given bytes, and what grows
+/// beyond that moves and leaves a copy behind: a byte may become three (`%5E`), and a path is added.
+fn with_room(text: &str) -> Zeroizing<String> {
+    let room = 3 * text.len() + 16;
+    let mut roomy = Zeroizing::new(String::with_capacity(room));
+    roomy.push_str(text);
+    roomy.extend(std::iter::repeat_n(' ', room - text.len()));
+    roomy
 }
 
 /// The rule that an address breaks.

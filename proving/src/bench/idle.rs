@@ -10,11 +10,11 @@ use super::load::{self, Requests};
 /// Connections that say nothing.
 const MANY: usize = 10_000;
 /// What a process opens besides.
-const BESIDES: usize = 500;
+pub(super) const BESIDES: usize = 500;
 /// Longer than all of it takes: none is to be closed meanwhile.
-const LONG: &str = "300s";
+pub(super) const LONG: &str = "300s";
 /// So many that they aren't scarce beside [`MANY`]: a door that has few left ends each connection with its answer.
-const PLACES: &str = "20000";
+const PLACES: usize = 20_000;
 /// Nearly as much as a head may have.
 const HEAD: usize = 15 * 1024;
 
@@ -40,7 +40,8 @@ impl Idle {
 /// Opens them and goes on to submit beside them. `None`: this machine lets a process open fewer files
 /// (`ulimit -n`), and both ends are on it.
 pub async fn measure(ground: &Ground, requests: &Requests, site: &str) -> Result<Option<Idle>> {
-    if open_files()? < MANY + BESIDES {
+    // A door that may not open as many as it has places for doesn't start.
+    if !may_open(PLACES + BESIDES)? {
         return Ok(None);
     }
     let (before, beside) = peaks(ground, requests, "").await?;
@@ -53,7 +54,8 @@ pub async fn measure(ground: &Ground, requests: &Requests, site: &str) -> Result
 
 /// The peak of a process of its own before and beside so many connections that send this and nothing more.
 async fn peaks(ground: &Ground, requests: &Requests, begun: &str) -> Result<(f64, f64)> {
-    let patient = [("EPRO__INTAKE__HEADER_TIMEOUT", LONG), ("EPRO__INTAKE__CONNECTIONS", PLACES)];
+    let places = PLACES.to_string();
+    let patient = [("EPRO__INTAKE__HEADER_TIMEOUT", LONG), ("EPRO__INTAKE__CONNECTIONS", places.as_str())];
     let mut api = ground.stack.spawn("epro-producer-api", &patient)?;
     api.ready().await?;
     load::closed(api.listen(), requests, 64).await?;
@@ -69,11 +71,11 @@ async fn peaks(ground: &Ground, requests: &Requests, begun: &str) -> Result<(f64
     Ok((before, api.peak_rss_mib()?))
 }
 
-/// How many files this process, and each that it starts, may have open.
-fn open_files() -> Result<usize> {
+/// Whether this process, and each that it starts, may have so many files open.
+pub(super) fn may_open(files: usize) -> Result<bool> {
     let limits = std::fs::read_to_string("/proc/self/limits")?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next()).context("no limit of open files")?;
     // No number: there is no limit.
-    Ok(soft.parse().unwrap_or(usize::MAX))
+    Ok(soft.parse().unwrap_or(usize::MAX) >= files)
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::depth::Depth;
 use super::exports::Exports;
+use super::handshakes::Handshakes;
 use super::idle::Idle;
 use super::line::Goal::{self, AtLeast, AtMost};
 use super::line::Line;
@@ -273,13 +274,6 @@ pub fn of_trail(trail: &Trail) -> Result<Vec<Line>> {
 /// The lines of ten thousand idle connections: their sum, and the cost of one, by which the pods' memory is measured.
 pub fn of_idle(idle: &Idle) -> Vec<Line> {
     let (silent, half) = idle.each_kib();
-    let each = |figure, kib, most: u64| Line {
-        figure,
-        ours: (kib, "KiB"),
-        limit: None,
-        measured: kib,
-        goal: Some(AtMost(most as f64)),
-    };
     vec![
         Line {
             figure: "API: peak RSS beside 10,000 idle connections, and without",
@@ -291,6 +285,21 @@ pub fn of_idle(idle: &Idle) -> Vec<Line> {
         each("  one of them", silent, SILENT_KIB),
         each("  one that has sent 15 KiB of a head", half, CONNECTION_KIB),
     ]
+}
+
+/// The lines of TLS handshakes that never end: the cost of one, by which the pods' memory is measured.
+pub fn of_handshakes(handshakes: &Handshakes) -> Vec<Line> {
+    let Handshakes { silent, answered, long } = *handshakes;
+    vec![
+        each("API: peak RSS for one of 2,000 TLS handshakes, nothing sent yet", silent, CONNECTION_KIB),
+        each("  one whose ClientHello is answered, and nothing more sent", answered, CONNECTION_KIB),
+        each("  one that has sent 60 KiB of a ClientHello", long, CONNECTION_KIB),
+    ]
+}
+
+/// What one connection costs.
+fn each(figure: &'static str, kib: f64, most: u64) -> Line {
+    Line { figure, ours: (kib, "KiB"), limit: None, measured: kib, goal: Some(AtMost(most as f64)) }
 }
 
 fn pair(
@@ -322,6 +331,12 @@ fn alone(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handshake_may_cost_what_the_memory_of_the_pods_has_for_a_connection() {
+        let lines = of_handshakes(&Handshakes { silent: 12.0, answered: 96.0, long: 96.1 });
+        assert_eq!(lines.iter().map(Line::ok).collect::<Vec<_>>(), [Some(true), Some(true), Some(false)]);
+    }
 
     #[test]
     fn a_ratio_is_that_of_neighbours_and_not_of_medians() {

@@ -11,7 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
 use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
-use epro_proving::bench::{depth, exports, growth, idle, lines, load, page, report, trail};
+use epro_proving::bench::{depth, exports, growth, handshakes, idle, lines, load, page, report, trail};
 
 #[derive(Parser)]
 #[command(about = "Measures worker, API and the whole beside their limits")]
@@ -81,7 +81,12 @@ enum Once {
     Trail,
     /// Memory beside ten thousand idle connections.
     Idle,
+    /// Memory beside TLS handshakes that never end.
+    Handshakes,
 }
+
+/// What is said instead of a figure.
+const TOO_FEW_FILES: &str = "NOT MEASURED: a process may open too few files here (ulimit -n)";
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
@@ -149,7 +154,14 @@ async fn main() -> Result<ExitCode> {
         eprintln!("10,000 idle connections");
         match idle::measure(&ground, &supplies.closed, supplies.plain.site).await? {
             Some(idle) => lines.extend(lines::of_idle(&idle)),
-            None => eprintln!("NOT MEASURED: a process may open too few files here (ulimit -n)"),
+            None => eprintln!("{TOO_FEW_FILES}"),
+        }
+    }
+    if wanted(Once::Handshakes) {
+        eprintln!("2,000 TLS handshakes that never end");
+        match handshakes::measure(&ground, &supplies.closed, supplies.plain.site).await? {
+            Some(handshakes) => lines.extend(lines::of_handshakes(&handshakes)),
+            None => eprintln!("{TOO_FEW_FILES}"),
         }
     }
     if let Some(exported) = &exported {
