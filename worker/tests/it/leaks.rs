@@ -9,6 +9,7 @@ mod classes;
 mod echoes;
 mod fhir;
 pub(crate) mod identifiers;
+mod mail;
 pub(crate) mod marks;
 mod outward;
 mod pages;
