@@ -5,6 +5,7 @@
 //! everything they can, and whatever they wrote, answered, counted or stored in the clear is searched for
 //! each mark, as text, in hexadecimal, as a list of bytes and in Base64.
 
+mod charts;
 mod classes;
 mod echoes;
 mod fhir;
@@ -13,6 +14,7 @@ mod mail;
 pub(crate) mod marks;
 mod outward;
 mod pages;
+mod reported;
 mod wire;
 
 use std::time::Duration;

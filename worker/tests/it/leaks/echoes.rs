@@ -76,15 +76,26 @@ impl Echo {
 
     /// An HTTP service that answers with these statuses in turn.
     pub(crate) async fn http(statuses: &'static [u16]) -> Self {
-        Self::open(move |mut line, kept| async move {
-            loop {
-                let request = http_request(&mut line).await?;
-                kept.hears(&request);
-                let status = statuses[kept.answered() % statuses.len()];
-                let answer = http_answer(status, &String::from_utf8_lossy(&request));
-                line.write_all(answer.as_bytes()).await.ok()?;
-                line.flush().await.ok()?;
-                kept.answers();
+        Self::answering(move |turn, request| {
+            refusal(statuses[turn % statuses.len()], &mark(request), request)
+        })
+        .await
+    }
+
+    /// An HTTP service whose answers are made of how many it has given, and of the request.
+    pub(crate) async fn answering(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
+        Self::open(move |mut line, kept| {
+            let answer = Arc::clone(&answer);
+            async move {
+                loop {
+                    let request = http_request(&mut line).await?;
+                    kept.hears(&request);
+                    let words = answer(kept.answered(), &String::from_utf8_lossy(&request));
+                    line.write_all(words.as_bytes()).await.ok()?;
+                    line.flush().await.ok()?;
+                    kept.answers();
+                }
             }
         })
         .await
@@ -185,15 +196,20 @@ async fn http_request(line: &mut Line) -> Option<Vec<u8>> {
     Some(head)
 }
 
-fn http_answer(status: u16, request: &str) -> String {
-    let mark = mark(request);
+/// An answer that says these words wherever an outcome, or an issuer's refusal, has room for them, and the mark
+/// wherever there is room for one word only.
+pub(super) fn refusal(status: u16, mark: &str, words: &str) -> String {
     let issue = json!({"severity": "error", "code": mark, "expression": [mark], "location": [mark],
-        "diagnostics": request, "details": {"text": request, "coding": [{"system": mark, "code": mark}]}});
+        "diagnostics": words, "details": {"text": words, "coding": [{"system": mark, "code": mark}]}});
     let body = json!({"resourceType": "OperationOutcome", "id": mark, "issue": [issue],
-        "error": mark, "error_description": request, "access_token": mark, "token_type": mark})
-    .to_string();
-    let headers = ["Retry-After", "Date", "Location", "WWW-Authenticate", "Set-Cookie", "X-Words", &mark];
-    let headers: String = headers.iter().map(|name| format!("{name}: {mark}\r\n")).collect();
+        "error": mark, "error_description": words, "access_token": mark, "token_type": mark});
+    http_answer(status, mark, &["Retry-After", "Date"], &body.to_string())
+}
+
+/// An answer with a mark in each header that may hold words, and in these.
+pub(super) fn http_answer(status: u16, mark: &str, also: &[&str], body: &str) -> String {
+    let headers = ["Location", "WWW-Authenticate", "Set-Cookie", "ETag", "X-Words", mark];
+    let headers: String = headers.iter().chain(also).map(|name| format!("{name}: {mark}\r\n")).collect();
     let length = body.len();
     format!(
         "HTTP/1.1 {status} {mark}\r\nContent-Type: application/fhir+json\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
