@@ -8,6 +8,7 @@
 mod charts;
 mod classes;
 mod echoes;
+mod exported;
 mod fhir;
 pub(crate) mod identifiers;
 mod mail;

@@ -240,6 +240,8 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
 
     counts(&link, "SELECT count(*) FROM ops.report WHERE finished_at IS NOT NULL", 2).await;
     counts(&link, "SELECT count(*) FROM ops.export WHERE state = 'done'", 1).await;
+    // What was asked for before is of what was stored by then; this is of all six.
+    exported::look(&mut places, &stack, &door, 6).await;
 
     for line in [
         &["doctor"][..],
