@@ -37,9 +37,9 @@ async fn stack(change: Value) -> Stack {
 }
 
 /// Somebody who may export that site.
-struct Analyst {
+pub(crate) struct Analyst {
     client: Client,
-    _api: Service,
+    _api: Option<Service>,
     api: String,
     token: String,
 }
@@ -47,10 +47,16 @@ struct Analyst {
 impl Analyst {
     async fn of(stack: &Stack, scope: &str) -> Self {
         let api = stack.api().await.unwrap();
-        let client = stack.client(&api).unwrap();
+        let there = Self::at(stack, &api, scope);
+        Self { _api: Some(api), ..there }
+    }
+
+    /// The same at a door that is there already.
+    pub(crate) fn at(stack: &Stack, door: &Service, scope: &str) -> Self {
+        let client = stack.client(door).unwrap();
         let claims = json!({"sub": "ana", "scope": scope, "study": [STUDY, "PSY-12"], "site": [SITE]});
         let token = stack.minter().token(&claims).unwrap();
-        Self { client, api: api.url(), _api: api, token }
+        Self { client, api: door.url(), _api: None, token }
     }
 
     /// Asks for an export of the whole year with that laid over it.
@@ -65,14 +71,14 @@ impl Analyst {
     }
 
     /// Where an export's status is, once it is asked for.
-    async fn export(&self, change: Value) -> String {
+    pub(crate) async fn export(&self, change: Value) -> String {
         let reply = self.asks(change).await;
         assert_eq!(reply.status, 202, "{}", reply.body);
         reply.header("location").unwrap().to_owned()
     }
 
     /// The status, once it is in that state.
-    async fn is(&self, place: &str, state: &str) -> Value {
+    pub(crate) async fn is(&self, place: &str, state: &str) -> Value {
         let what = format!("{place} to be {state}");
         let found = until(&what, BOUND, || async {
             let reply = self.client.get(place, &self.token).await?;
@@ -110,8 +116,15 @@ impl Analyst {
         }
     }
 
-    /// The files of an export that is done, but for its manifest; each is what the status says of it.
+    /// The files of an export that is done, but for its manifest.
     async fn files(&self, status: &Value) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.all_files(status).await;
+        assert_eq!(files.remove(0).0, "manifest.json");
+        files
+    }
+
+    /// All of them, the manifest first; each is what the status says of it.
+    pub(crate) async fn all_files(&self, status: &Value) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         for file in status["files"].as_array().unwrap() {
             let got = self.call("GET", file["href"].as_str().unwrap(), &[]).await;
@@ -120,7 +133,6 @@ impl Analyst {
             assert_eq!(json!(hex(&got.body)), file["sha256"], "{file}");
             files.push((file["name"].as_str().unwrap().to_owned(), got.body));
         }
-        assert_eq!(files.remove(0).0, "manifest.json");
         files
     }
 

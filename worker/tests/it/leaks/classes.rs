@@ -1,5 +1,6 @@
 //! Each of the 18 classes of identifiers at the door: as what the patient is called there, as an answer in words, as
-//! the author of a response in FHIR, as why something was amended, and in what is set aside.
+//! the author of a response in FHIR, as why something was amended, and in what is set aside. What researchers may fetch
+//! of all that is looked at, too.
 
 use epro_proving::TraceReceiver;
 
@@ -142,6 +143,7 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     counts(&link, DEAD, 2).await;
     counts(&link, &format!("{DEAD} AND class = 'quarantined'"), 1).await;
     look_at_dead_letters(&mut places, &stack, &link).await;
+    exported::look(&mut places, &stack, &door, 54).await;
     pages::look(&mut places, &stack, &link).await;
     for service in [&door, &worker] {
         places.add(format!("/metrics of {}", service.admin()), service.metrics().await.unwrap());

@@ -2,6 +2,11 @@
 
 use uuid::Uuid;
 
+use super::spellings::{self, Kind, Spelling};
+
+/// A value of fewer characters is no mark.
+const LEAST: usize = 8;
+
 /// All marks with what they stand for.
 #[derive(Default)]
 pub(crate) struct Marks(Vec<(String, String)>);
@@ -16,7 +21,7 @@ impl Marks {
 
     /// A value that stands for itself.
     pub(crate) fn plant(&mut self, what: &str, value: &str) {
-        assert!(is_unlikely(value), "{what} may turn up by chance");
+        assert!(value.chars().count() >= LEAST, "{what} may turn up by chance");
         self.0.push((what.to_owned(), value.to_owned()));
     }
 
@@ -25,39 +30,77 @@ impl Marks {
     }
 }
 
-/// Whether nobody writes that by chance: not in an id, which is of hexadecimal digits, and not in few characters.
+/// Whether nobody writes that by chance, in whatever else: ids and times hold any few of their digits in a row, and ids
+/// the letters from a to f. All else is searched for as a word of its own.
 pub(crate) fn is_unlikely(value: &str) -> bool {
-    value.chars().count() >= 8 && !value.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let count = |is: fn(&char) -> bool| value.chars().filter(is).count();
+    let letters = count(|char| char.is_alphabetic() && !char.is_ascii_hexdigit());
+    let digits = count(char::is_ascii_digit);
+    let separators = count(|char| !char.is_alphanumeric());
+    let in_a_row = value.split(|char: char| !char.is_ascii_digit()).map(str::len).max();
+    let by_digits = in_a_row.is_some_and(|most| most >= 10) || (digits >= 8 && separators >= 2);
+    value.chars().count() >= LEAST && (letters > 0 || by_digits)
 }
 
-/// What was written, answered, counted or stored, as it was, by where it was.
+/// What was written, answered, counted or stored, by where it was.
 #[derive(Default)]
-pub(crate) struct Places(Vec<(String, String)>);
+pub(crate) struct Places(Vec<Place>);
+
+#[derive(Clone)]
+struct Place {
+    name: String,
+    /// As it was.
+    text: String,
+    lower: String,
+}
+
+impl Place {
+    fn holds(&self, spelling: &Spelling, bare: bool) -> bool {
+        let wanted = spelling.written.as_str();
+        match spelling.kind {
+            Kind::Base64 => self.text.contains(wanted),
+            Kind::Bytes => self.lower.contains(wanted),
+            Kind::Text => self.lower.contains(wanted) && (bare || has_word(&self.lower, wanted)),
+        }
+    }
+}
+
+/// Whether it stands there with nothing beside it that goes on with an id or a number.
+fn has_word(text: &str, word: &str) -> bool {
+    let goes_on = |char: char| char.is_alphanumeric() || "-_".contains(char);
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + word.len()..].chars().next();
+        !before.is_some_and(|char| goes_on(char) || char == '.') && !behind.is_some_and(goes_on)
+    })
+}
 
 impl Places {
     pub(crate) fn add(&mut self, place: impl Into<String>, what: impl Into<Vec<u8>>) {
         // Whatever is a text in it stays one, and the search in texts is the standard library's own, which is fast
         // also where tests are compiled as they are.
-        self.0.push((place.into(), String::from_utf8_lossy(&what.into()).into_owned()));
+        let text = String::from_utf8_lossy(&what.into()).into_owned();
+        let lower = text.to_lowercase();
+        self.0.push(Place { name: place.into(), text, lower });
     }
 
     /// All but some.
     pub(crate) fn but_for(&self, places: &[&str]) -> Self {
-        let rest = self.0.iter().filter(|(place, _)| !places.contains(&place.as_str()));
+        let rest = self.0.iter().filter(|place| !places.contains(&place.name.as_str()));
         Self(rest.cloned().collect())
     }
 
     /// The places that hold these words as they stand.
     pub(crate) fn with(&self, words: &str) -> Vec<&str> {
-        let holding = self.0.iter().filter(|(_, text)| text.contains(words));
-        holding.map(|(place, _)| place.as_str()).collect()
+        let holding = self.0.iter().filter(|place| place.text.contains(words));
+        holding.map(|place| place.name.as_str()).collect()
     }
 
     /// A line that says where a value was found, in which form.
     pub(crate) fn found(&self, what: &str, value: &str) -> Option<String> {
-        let forms = forms(value);
-        let form = |text: &str| forms.iter().find(|(_, form)| text.contains(&**form)).map(|(name, _)| *name);
-        let hits = self.0.iter().filter_map(|(place, text)| Some(format!("{place} ({})", form(text)?)));
+        let (spellings, bare) = (spellings::of(value), is_unlikely(value));
+        let form = |place: &Place| spellings.iter().find(|spelling| place.holds(spelling, bare));
+        let hits = self.0.iter().filter_map(|place| Some(format!("{} ({})", place.name, form(place)?.name)));
         let mut hits: Vec<String> = hits.collect();
         hits.sort();
         hits.dedup();
@@ -65,89 +108,11 @@ impl Places {
     }
 }
 
-/// As text in either case, in hexadecimal, as a list of bytes, in Base64 at each of its three places, and as JSON, HTML
-/// and URLs escape it. A value in which nothing is to be escaped has no such form of its own.
-fn forms(value: &str) -> Vec<(&'static str, String)> {
-    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    // The end of a list is enough, and of all that is looked for the short is found fastest.
-    let end = &value.as_bytes()[value.len().saturating_sub(6)..];
-    let bytes = end.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-    let mut forms = vec![
-        ("text", value.to_owned()),
-        ("upper case", value.to_ascii_uppercase()),
-        ("lower case", value.to_ascii_lowercase()),
-        ("hex", hex),
-        ("bytes", bytes),
-    ];
-    for before in 0..3 {
-        let mut padded = vec![0; before];
-        padded.extend(value.as_bytes());
-        let text = epro_proving::sample::base64(&padded);
-        // The first and last characters also depend on the neighbours.
-        let middle = text.trim_end_matches('=');
-        forms.push(("Base64", middle[before + 1..middle.len() - 2].to_owned()));
-    }
-    forms.extend(json_escapes(value).map(|form| ("JSON", form)));
-    forms.extend(html_escapes(value).map(|form| ("HTML", form)));
-    forms.extend(url_escapes(value).map(|form| ("URL", form)));
-    let mut seen = std::collections::HashSet::new();
-    forms.retain(|(_, form)| seen.insert(form.clone()));
-    forms
-}
-
-/// Each character as it is, or as `escape` writes it.
-fn escaped(value: &str, escape: impl Fn(char) -> Option<String>) -> String {
-    value.chars().map(|char| escape(char).unwrap_or_else(|| char.to_string())).collect()
-}
-
-/// As a string within JSON: with what must be escaped, and with all that isn't ASCII.
-fn json_escapes(value: &str) -> [String; 3] {
-    let must = |char: char| ['"', '\\'].contains(&char).then(|| format!("\\{char}"));
-    let units = |char: char| (!char.is_ascii()).then(|| char.encode_utf16(&mut [0; 2]).to_vec());
-    let lower = |units: Vec<u16>| units.iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-    let upper = |units: Vec<u16>| units.iter().map(|unit| format!("\\u{unit:04X}")).collect::<String>();
-    [
-        escaped(value, must),
-        escaped(value, |char| must(char).or_else(|| units(char).map(lower))),
-        escaped(value, |char| must(char).or_else(|| units(char).map(upper))),
-    ]
-}
-
-/// As text or an attribute within HTML, by name or by number.
-fn html_escapes(value: &str) -> [String; 6] {
-    let is_special = |char: char| ['&', '<', '>', '"', '\''].contains(&char);
-    let decimal = |char: char| format!("&#{};", u32::from(char));
-    let hexadecimal = |char: char| format!("&#x{:x};", u32::from(char));
-    let named = |char: char, quote: &str| match char {
-        '&' => Some("&amp;".to_owned()),
-        '<' => Some("&lt;".to_owned()),
-        '>' => Some("&gt;".to_owned()),
-        '"' => Some("&quot;".to_owned()),
-        '\'' => Some(quote.to_owned()),
-        _ => None,
-    };
-    [
-        escaped(value, |char| named(char, "&#39;")),
-        escaped(value, |char| named(char, "&#x27;")),
-        escaped(value, |char| is_special(char).then(|| decimal(char))),
-        escaped(value, |char| is_special(char).then(|| hexadecimal(char))),
-        escaped(value, |char| (is_special(char) || !char.is_ascii()).then(|| decimal(char))),
-        escaped(value, |char| (is_special(char) || !char.is_ascii()).then(|| hexadecimal(char))),
-    ]
-}
-
-/// As a part of a URL: all but the unreserved with either digits, as a form sends it, and no more than a path needs.
-fn url_escapes(value: &str) -> [String; 4] {
-    let upper = |char: char| char.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-    let lower = |char: char| char.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
-    let keeps = |char: char, marks: &str| char.is_ascii_alphanumeric() || marks.contains(char);
-    let sent = |char: char| if char == ' ' { "+".to_owned() } else { upper(char) };
-    [
-        escaped(value, |char| (!keeps(char, "-._~")).then(|| upper(char))),
-        escaped(value, |char| (!keeps(char, "-._~")).then(|| lower(char))),
-        escaped(value, |char| (!keeps(char, "*-._")).then(|| sent(char))),
-        escaped(value, |char| (!char.is_ascii() || " \"<>".contains(char)).then(|| upper(char))),
-    ]
+/// Whether a value is found where that is written.
+fn finds(value: &str, written: &str) -> bool {
+    let mut places = Places::default();
+    places.add("here", format!("before {written} behind"));
+    places.found("x", value).is_some()
 }
 
 #[test]
@@ -155,15 +120,13 @@ fn a_mark_is_found_in_every_form() {
     let mut marks = Marks::default();
     let mark = marks.make("x");
     let hex: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let bytes = format!("{:?}", mark.as_bytes());
-    let mut forms = vec![format!("a {mark} b"), mark.to_uppercase(), hex, bytes];
+    let (listed, json) = (format!("{:?}", mark.as_bytes()), serde_json::to_string(mark.as_bytes()).unwrap());
+    let mut forms = vec![mark.clone(), mark.to_uppercase(), hex.to_uppercase(), hex, listed, json];
     forms.extend(
         (0..3).map(|n| epro_proving::sample::base64(format!("{}{mark}yz", "x".repeat(n)).as_bytes())),
     );
     for form in forms {
-        let mut places = Places::default();
-        places.add("here", form.clone());
-        assert!(places.found("x", &mark).is_some(), "{form}");
+        assert!(finds(&mark, &form), "{form}");
     }
     assert_eq!(Places::default().found("x", &mark), None);
 }
@@ -175,6 +138,8 @@ fn a_value_with_signs_and_accents_is_found_however_it_is_escaped() {
         r#"Márta's <\"Q\"> & co/x"#,
         r#"M\u00e1rta's <\"Q\"> & co/x"#,
         r#"M\u00E1rta's <\"Q\"> & co/x"#,
+        r#"M\u00C1RTA'S <\"Q\"> & CO/X"#,
+        r#"M\\u00e1rta's <\\\"Q\\\"> & co/x"#,
         "Márta&#39;s &lt;&quot;Q&quot;&gt; &amp; co/x",
         "Márta&#x27;s &lt;&quot;Q&quot;&gt; &amp; co/x",
         "Márta&#39;s &#60;&#34;Q&#34;&#62; &#38; co/x",
@@ -187,17 +152,49 @@ fn a_value_with_signs_and_accents_is_found_however_it_is_escaped() {
         "M%C3%A1rta's%20%3C%22Q%22%3E%20&%20co/x",
         "márta's <\"q\"> & co/x",
     ] {
-        let mut places = Places::default();
-        places.add("here", format!("before {form} behind"));
-        assert!(places.found("x", value).is_some(), "{form}");
+        assert!(finds(value, form), "{form}");
     }
 }
 
 #[test]
-fn what_an_id_or_a_few_characters_may_hold_by_chance_is_no_mark() {
+fn a_value_is_found_in_every_case_however_it_is_composed_and_as_rust_writes_it() {
+    let value = "Weißquillon's Işıl, İpek Á";
+    let decomposed = "Weißquillon's Is\u{327}ıl, I\u{307}pek A\u{301}";
+    for text in [value, decomposed] {
+        let debug = format!("{:?}", bytes::Bytes::copy_from_slice(text.as_bytes()));
+        for form in [
+            text.to_owned(),
+            text.to_uppercase(),
+            text.to_lowercase(),
+            text.replace("Weiß", "Weiss").replace('ı', "i"),
+            format!("{:?}", text.as_bytes()),
+            text.as_bytes().escape_ascii().to_string(),
+            text.escape_default().to_string(),
+            serde_json::to_string(&debug).unwrap(),
+            debug,
+        ] {
+            assert!(finds(value, &form) && finds(decomposed, &form), "{form}");
+        }
+    }
+}
+
+#[test]
+fn what_an_id_may_hold_by_chance_is_found_only_as_a_word_of_its_own() {
     let mut marks = Marks::default();
-    assert!(is_unlikely(&marks.make("x")) && is_unlikely("078-05-1120"));
-    for likely in ["8025550147", "DE89370400440532013000", "face", "M. Q."] {
+    assert!(is_unlikely(&marks.make("x")));
+    for unlikely in ["078-05-1120", "1931-03-14", "8025550147", "DE89370400440532013000"] {
+        assert!(is_unlikely(unlikely), "{unlikely}");
+    }
+    for likely in ["face", "M. Q.", "44260-8", "078051120", "001B44113AB7", "deadbeef-0047"] {
         assert!(!is_unlikely(likely), "{likely}");
+    }
+    let mark = "001B44113AB7";
+    for written in
+        [mark, "\"001b44113ab7\"", "mac=001B44113AB7;", "%{001B44113AB7}", "303031423434313133414237"]
+    {
+        assert!(finds(mark, written), "{written}");
+    }
+    for chance in ["0198f2b0-5c1e-7d7a-9f0e-001b44113ab7", "001b44113ab7ff00", "0.001b44113ab7"] {
+        assert!(!finds(mark, chance), "{chance}");
     }
 }

@@ -1,4 +1,5 @@
-//! What people and hospitals are told, and whatever they answer, stays out of logs, figures and tables.
+//! What people and hospitals are told, and whatever they answer, stays out of logs, figures and tables. People and the
+//! risk model are told nothing that identifies a patient; a hospital, whose patient it is, is.
 
 use epro_proving::{TraceReceiver, until};
 use serde_json::{Value, json};
@@ -12,8 +13,14 @@ const STATUSES: [u16; 9] = [422, 503, 401, 200, 302, 429, 201, 400, 500];
 
 const ADDRESS: &str = "a recipient's address";
 
-/// What some patients are called.
+/// What some patients are called, of the class of medical record numbers.
 const NUMBER: &str = "MRN-00471193";
+/// Those who are told of a patient without knowing whom, and what is looked at of theirs.
+const MAILS: &str = "what the mail server was told";
+const READ: &str = "a mail, as it is read";
+const RULE: &str = "rule       worse";
+const MESSAGES: &str = "what the gateway for text messages was told";
+const QUESTIONS: &str = "what the risk model was told";
 const RISK: &str = "epro.risk";
 const EXPORTS: &str = "epro.exports";
 const QUERIES: [&str; 2] = ["epro.query.H001", "epro.query.H003"];
@@ -91,6 +98,12 @@ impl Abroad {
 
     /// Waits until each has said everything that it has to say.
     async fn have_answered(&self) {
+        until("mails, one of them about an alert", BOUND, || async {
+            let told = self.told();
+            Ok((self.smtp.mails().len() >= 3 && !told.with(RULE).is_empty()).then_some(()))
+        })
+        .await
+        .unwrap();
         let rounds = [
             (&self.fhir, 10),
             (&self.issuer, 4),
@@ -105,16 +118,40 @@ impl Abroad {
         .await
         .unwrap_or_else(|error| panic!("{error:#}: {:?}", rounds.map(|(echo, _)| echo.answered())));
     }
+
+    /// All that people and the risk model were told, as it came, and mails as they are read, too.
+    fn told(&self) -> Places {
+        let mut told = Places::default();
+        for (who, echo) in [(MAILS, &self.smtp), (MESSAGES, &self.gateway), (QUESTIONS, &self.risk)] {
+            for words in echo.told() {
+                told.add(who, words);
+            }
+        }
+        for words in self.smtp.mails() {
+            told.add(READ, mail::decoded(&words));
+        }
+        told
+    }
 }
 
-/// Puts six submissions a hospital into their queues, in a trace each.
+/// Puts six submissions a site into their queues, in a trace each. Those for hospitals are by a patient of each class
+/// of identifiers, in words that hold all its spellings; those for the site without one hold all spellings there are.
 async fn put(hand: &Hand, marks: &mut Marks) {
+    let classes = identifiers::classes(marks);
+    let all = classes.map(|(_, spellings)| spellings.join("; ")).join("; ");
+    let mut of_hospitals = classes.iter();
     for round in 0..6 {
         for site in ["H001", "H002", "H003", "H004"] {
+            let class = if site == "H004" { None } else { of_hospitals.next() };
+            let (who, words) = match class {
+                Some((_, spellings)) => (spellings[0].to_owned(), spellings.join("; ")),
+                None if round < 2 => (NUMBER.to_owned(), all.clone()),
+                None => (marks.make("a subject"), all.clone()),
+            };
             let mut submission = diary(marks, site);
+            submission["answers"]["d-1"] = json!(format!("{}; {words}", marks.make("words to a hospital")));
             submission["answers"]["d-2"] = json!(round % 2);
             let queue = if round % 2 == 1 { URGENT } else { ROUTINE };
-            let who = if round < 2 { NUMBER.to_owned() } else { marks.make("a subject") };
             let (trace, span) = (Uuid::new_v4().simple(), Uuid::new_v4().simple().to_string());
             let place = format!("00-{trace}-{}-01", &span[..16]);
             let letter = hand.letter(queue, &who, &submission).unwrap();
@@ -164,9 +201,10 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
     let folder = std::env::temp_dir().join(format!("epro-leaks-{}", Uuid::now_v7().simple()));
     write_instrument(&folder, "diary", DIARY);
     let (mut marks, mut places, abroad) = (Marks::default(), Places::default(), Abroad::open().await);
-    marks.plant("a medical record number as the subject", NUMBER);
+    // Of the configuration: whoever is called is told its secret and the recipient's address.
+    let mut secrets = Marks::default();
     let receiver = TraceReceiver::start().await.unwrap();
-    let mut config = abroad.config(&mut marks, &folder);
+    let mut config = abroad.config(&mut secrets, &folder);
     config["traces"] = json!({"endpoint": receiver.endpoint()});
     let stack = with(config).await;
     let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
@@ -202,6 +240,8 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
 
     counts(&link, "SELECT count(*) FROM ops.report WHERE finished_at IS NOT NULL", 2).await;
     counts(&link, "SELECT count(*) FROM ops.export WHERE state = 'done'", 1).await;
+    // What was asked for before is of what was stored by then; this is of all six.
+    exported::look(&mut places, &stack, &door, 6).await;
 
     for line in [
         &["doctor"][..],
@@ -254,11 +294,27 @@ async fn what_hospitals_and_channels_are_told_and_echo_is_found_nowhere() {
     }
     // Whom the configuration names, it shows to who may read it; its secrets it doesn't.
     let shown = places.but_for(&[r#"epro ["config", "check"]"#, r#"epro ["config", "check", "--json"]"#]);
-    let found = marks.all().filter_map(|(what, mark)| match what {
+    let found = marks.all().chain(secrets.all()).filter_map(|(what, mark)| match what {
         ADDRESS => shown.found(what, mark),
         _ => places.found(what, mark),
     });
     let found: Vec<String> = found.collect();
     assert!(found.is_empty(), "{} planted values were found:\n{}", found.len(), found.join("\n"));
+
+    // A notice names rule, site and study, a question the study and what researchers may see; neither a patient.
+    let told = abroad.told();
+    for (who, words) in [
+        (MAILS, "\r\n.\r\n"),
+        (READ, RULE),
+        (READ, "study      ONC-301"),
+        (MESSAGES, "critical: worse at H00"),
+        (QUESTIONS, "\"pseudonym\":"),
+        (QUESTIONS, "LA656"),
+    ] {
+        assert!(told.with(words).contains(&who), "{who}: {words:?}");
+    }
+    assert!(marks.all().any(|(_, mark)| mark == NUMBER));
+    let found: Vec<String> = marks.all().filter_map(|(what, mark)| told.found(what, mark)).collect();
+    assert!(found.is_empty(), "{} values of patients were told:\n{}", found.len(), found.join("\n"));
     std::fs::remove_dir_all(folder).unwrap();
 }
