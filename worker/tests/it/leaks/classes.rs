@@ -97,6 +97,7 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     let receiver = TraceReceiver::start().await.unwrap();
     let stack = with(json!({
         "time_scale": 0.02,
+        "worker": {"lanes": ["submissions", "dead", "relay", "commands", "exports"]},
         "instruments": {"directory": folder},
         "traces": {"endpoint": receiver.endpoint()},
     }))
