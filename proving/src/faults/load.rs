@@ -71,7 +71,7 @@ impl Load {
 
 /// A parcel begins its way when its time is. Where all apps are busy it is left out, and nobody makes up for it.
 async fn beat(app: App, seed: u64) -> Result<Vec<Accepted>> {
-    let (mut sending, mut accepted) = (JoinSet::new(), Vec::new());
+    let (mut sending, mut accepted) = (JoinSet::<Result<Vec<Accepted>>>::new(), Vec::new());
     let (mut beats, mut begun) = (0, 0_u64);
     let mut beat = interval(Duration::from_secs(1) / BEATS as u32);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
