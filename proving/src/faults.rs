@@ -6,6 +6,9 @@
 //! | [`field`] | everything that runs: services of its own, doors, workers, a hospital, a mail server, hops between them |
 //! | `strike` | one fault: done, and undone |
 //! | `patients` | who sends meanwhile, as an app does |
+//! | `load` | and at a steady rate, through every door |
+//! | `logins` | the users that doors and workers are at the services |
+//! | `warm_up` | everything is used before anything is measured |
 //! | `in_use` | channels, sessions and memory, which must be afterwards what they were before |
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
 //! | `kept` | what is left of a run that failed, to look at |
@@ -19,8 +22,11 @@ pub mod field;
 pub(crate) mod in_use;
 mod judge;
 mod kept;
+mod load;
+mod logins;
 mod patients;
 pub mod plan;
 pub mod record;
 pub mod run;
 mod strike;
+mod warm_up;

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use epro_proving::faults::field::Ground;
 use epro_proving::faults::record::{self, Record, Setting};
-use epro_proving::faults::run::{Verdict, run};
+use epro_proving::faults::run::{LONGEST, Verdict, run};
 
 #[derive(Parser)]
 #[command(about = "Strikes a running epro-relay at random, and judges what became of what it accepted")]
@@ -48,6 +48,7 @@ async fn main() -> Result<ExitCode> {
         record::draw(docs)?;
         return Ok(ExitCode::SUCCESS);
     }
+    ensure!(arguments.seconds <= LONGEST, "a run is of {LONGEST} seconds at most: make more of them");
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let first = arguments.seed.unwrap_or_else(now);
     eprintln!("starting a RabbitMQ and a PostgreSQL that may be killed");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::process::Command;
 
+use super::logins::Logins;
 use super::plan::{HOPS, Hop, Need, Whom};
 use crate::database::Link;
 use crate::own::{Kind, Own};
@@ -108,6 +109,7 @@ pub(super) struct World<'g> {
     hops: Vec<Proxy>,
     /// From when to when a hop held back what passed it, in Unix seconds.
     held_back: Mutex<Vec<(Hop, f64, f64)>>,
+    logins: Logins,
 }
 
 /// Our processes.
@@ -136,7 +138,8 @@ impl<'g> World<'g> {
         }
         let config = config(&hospital, &inbox, &hops)?;
         let stack = Stack::on(services, Plan { config, ..Plan::default() }).await?;
-        Ok(Self { ground, stack, hospital, inbox, hops, held_back: Mutex::default() })
+        let logins = Logins::on(&stack).await.context("users for doors and workers")?;
+        Ok(Self { ground, stack, hospital, inbox, hops, held_back: Mutex::default(), logins })
     }
 
     pub(super) fn hop(&self, hop: Hop) -> &Proxy {
@@ -166,8 +169,9 @@ impl<'g> World<'g> {
             Whom::Door(_) => ("epro-producer-api", Hop::DoorBroker, Hop::DoorPostgres),
             Whom::Worker(_) => ("epro-worker", Hop::WorkerBroker, Hop::WorkerPostgres),
         };
-        let broker = self.hop(broker).lead(self.stack.vhost().url())?;
-        let postgres = self.hop(postgres).lead(self.stack.database().url())?;
+        let login = self.logins.of(whom);
+        let broker = self.hop(broker).lead(login.broker.url())?;
+        let postgres = self.hop(postgres).lead(login.postgres.url())?;
         let mut env = vec![
             ("EPRO__BROKER__URL", broker.as_str()),
             ("EPRO__POSTGRES__URL", postgres.as_str()),

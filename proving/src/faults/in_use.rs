@@ -42,12 +42,12 @@ impl InUse {
     }
 }
 
-/// Resident memory in MiB: that of the larger one of each two processes.
+/// Resident memory in MiB: that of the first door and the first worker, which live through the whole run.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Memory {
-    /// Doors.
+    /// The first door.
     pub door: f64,
-    /// Workers.
+    /// The first worker.
     pub worker: f64,
 }
 
@@ -57,14 +57,19 @@ impl Memory {
         Self::of(crew, Service::rss_mib)
     }
 
-    /// Since they were started, at its highest.
+    /// At its highest since they were started, or since that was forgotten.
     pub(super) fn peak(crew: &Crew) -> Result<Self> {
         Self::of(crew, Service::peak_rss_mib)
     }
 
+    /// From now on the highest is that of what follows.
+    pub(super) fn forget_peak(crew: &Crew) -> Result<()> {
+        crew.doors[0].forget_peak_rss()?;
+        crew.workers[0].forget_peak_rss()
+    }
+
     fn of(crew: &Crew, look: fn(&Service) -> Result<f64>) -> Result<Self> {
-        let larger = |two: &[Service; 2]| Ok::<_, anyhow::Error>(look(&two[0])?.max(look(&two[1])?));
-        Ok(Self { door: larger(&crew.doors)?, worker: larger(&crew.workers)? })
+        Ok(Self { door: look(&crew.doors[0])?, worker: look(&crew.workers[0])? })
     }
 
     pub(super) fn is_within(self, before: Self, growth: f64) -> bool {

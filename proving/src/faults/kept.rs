@@ -33,7 +33,7 @@ async fn written(world: &World<'_>, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A table of a run: some thousand rows.
+/// A table of a run: some ten thousand rows.
 async fn csv(link: &Link, table: &str) -> Result<Vec<u8>> {
     let copy = format!("COPY (SELECT * FROM {table}) TO STDOUT (FORMAT csv, HEADER)");
     let parts: Vec<bytes::Bytes> = link.client.copy_out(copy.as_str()).await?.try_collect().await?;

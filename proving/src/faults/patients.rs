@@ -18,9 +18,9 @@ const PATIENTS: usize = 6;
 /// How long an app waits before it sends the same again, and a patient before the next answers.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long an app waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 /// Within this a patient must have been told 202 once nothing is struck any more.
-const BOUND: Duration = Duration::from_secs(120);
+pub(super) const BOUND: Duration = Duration::from_secs(120);
 pub(super) const STUDY: &str = "ONC-301";
 /// The first has a FHIR service, the second an interface engine, the last nothing.
 const SITES: [&str; 3] = ["H001", "H002", "H004"];
@@ -95,7 +95,7 @@ impl Patient {
     }
 
     async fn until_accepted(&mut self, mut submission: Value) -> Result<()> {
-        let mut going = self.going.clone();
+        let going = self.going.clone();
         let trying = async {
             loop {
                 submission["sent_at"] = json!(OffsetDateTime::now_utc().format(&Rfc3339)?);
@@ -110,14 +110,15 @@ impl Patient {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        let too_late = async {
-            // Faults are no excuse any more once the run is over.
-            let _ = going.wait_for(|going| !going).await;
-            tokio::time::sleep(BOUND).await;
-        };
         tokio::select! {
             told = trying => told,
-            () = too_late => bail!("a patient was never told 202, {BOUND:?} after the last fault"),
+            () = too_late(going) => bail!("a patient was never told 202, {BOUND:?} after the last fault"),
         }
     }
+}
+
+/// Ends when faults are no excuse any more: the run has been over for that long.
+pub(super) async fn too_late(mut going: watch::Receiver<bool>) {
+    let _ = going.wait_for(|going| !going).await;
+    tokio::time::sleep(BOUND).await;
 }

@@ -56,6 +56,9 @@ pub struct Record {
     pub wrong: Option<String>,
     /// Memory before the first fault, at its highest.
     pub warm: Memory,
+    /// Memory since then, at its highest; in records of before it was looked at, nothing.
+    #[serde(default)]
+    pub peak: Memory,
     /// Memory at the end.
     pub memory: Memory,
 }
@@ -84,6 +87,7 @@ impl Record {
             account: verdict.outcome.as_ref().ok().cloned(),
             wrong: verdict.outcome.as_ref().err().cloned(),
             warm: verdict.warm,
+            peak: verdict.peak,
             memory: verdict.memory,
         })
     }

@@ -11,25 +11,24 @@ use super::field::{Crew, Ground, World};
 use super::in_use::{InUse, Memory};
 use super::judge::{self, Account};
 use super::kept;
-use super::patients::Patients;
+use super::load::{self, Load};
+use super::patients::{Accepted, Patients};
 use super::plan::{Plan, Planned};
 use super::strike;
+use super::warm_up;
 use crate::Client;
 
-/// Lanes that have been through a backlog before anything is measured: a pool that has grown stays so while PostgreSQL
-/// is well, and the backlog behind the last fault is not to be the first.
-const BEHIND: [&str; 2] = ["submissions", "hospitals"];
-/// For how long each stands still for that: every replica obeys within two seconds.
-const BACKLOG: Duration = Duration::from_secs(5);
-/// For how long RabbitMQ and PostgreSQL each stand still for that, too: a door holds what it took, a worker what it has.
-const STANDSTILL: Duration = Duration::from_secs(4);
-/// How long everything is used before the first fault, in looks at what is in use then.
-const WARM: Duration = Duration::from_secs(1);
-const LOOKS: usize = 8;
 /// PostgreSQL and RabbitMQ count what has just ended for a while; memory is given back by and by.
 const SETTLED: Duration = Duration::from_secs(60);
 /// A process may have so much of the memory that it had when it was warm.
 const GROWTH: f64 = 1.1;
+/// So much of what the open load would have sent, had nothing been struck, has to be taken before the last fault is
+/// undone. Nobody makes up for what could not be sent, so that doors that were dead most of the time fail a run. A slow
+/// machine doesn't: the rate is a small part of what one can do. Nor does a seed: on the average faults stop both doors
+/// for a fifth of the time, and whenever they come back, all apps that wait are taken at once.
+const TAKEN: f64 = 0.25;
+/// The longest run, in seconds: what the open load stores has to find room on the small disk, and be held in memory.
+pub const LONGEST: f64 = 150.0;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -44,6 +43,8 @@ pub struct Verdict {
     pub outcome: Result<Account, String>,
     /// Memory before the first fault, at its highest.
     pub warm: Memory,
+    /// Memory since then, at its highest.
+    pub peak: Memory,
     /// Memory at the end.
     pub memory: Memory,
     /// Where its logs and tables are, if it failed.
@@ -58,6 +59,7 @@ impl Verdict {
             took: Duration::ZERO,
             outcome: Err("it was not run".to_owned()),
             warm: Memory::default(),
+            peak: Memory::default(),
             memory: Memory::default(),
             kept: None,
         }
@@ -94,36 +96,63 @@ async fn under_fire(world: &World<'_>, seconds: f64, verdict: &mut Verdict) -> R
     let mut crew = Crew::start(world).await?;
     let client = world.stack.client(&crew.doors[0])?;
     // However this ends, they end with it.
-    let patients = Patients::begin(&client, &world.doors(), verdict.seed)?;
-    let before = warmed_up(world).await?;
+    let mut senders = Senders::begin(&client, &world.doors(), verdict.seed)?;
+    let before = warm_up::warm(world, &mut crew).await?;
     verdict.warm = Memory::peak(&crew)?;
+    Memory::forget_peak(&crew)?;
+    senders.come_under_fire();
     let account = match struck(world, &mut crew, seconds, verdict).await {
         Ok(()) => {
+            senders.are_out_of_it(verdict.took);
             let lost = verdict.faults.keys().any(|kind| kind.ends_with("queue lost"));
-            settled(world, &mut crew, &client, patients, lost, (before, verdict.warm)).await
+            settled(world, &mut crew, &client, senders, lost, (before, verdict.warm)).await
         }
         Err(error) => Err(error),
     };
+    verdict.peak = Memory::peak(&crew).unwrap_or_default();
     verdict.memory = Memory::now(&crew).unwrap_or_default();
     account
 }
 
-/// What is in use once everything was: under the usual load, behind a backlog, and while neither service answered.
-async fn warmed_up(world: &World<'_>) -> Result<InUse> {
-    for lane in BEHIND {
-        world.stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
-        sleep(BACKLOG).await;
-        world.stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
+/// Everybody who sends, and how much of the open load was taken while faults were struck.
+struct Senders {
+    patients: Patients,
+    load: Load,
+    /// Before the first fault.
+    before: usize,
+    /// Under fire, and what had to be at least.
+    taken: usize,
+    least: usize,
+}
+
+impl Senders {
+    fn begin(client: &Client, doors: &[String; 2], seed: u64) -> Result<Self> {
+        let (patients, load) =
+            (Patients::begin(client, doors, seed)?, Load::begin(client, doors, seed.wrapping_add(1 << 32))?);
+        Ok(Self { patients, load, before: 0, taken: 0, least: 0 })
     }
-    for service in [&world.ground.broker, &world.ground.postgres] {
-        strike::stands_still(service, STANDSTILL).await?;
+
+    fn come_under_fire(&mut self) {
+        self.before = self.load.taken();
     }
-    let mut before = InUse::default();
-    for _ in 0..LOOKS {
-        sleep(WARM).await;
-        before = before.or_more(InUse::of(world).await?);
+
+    fn are_out_of_it(&mut self, took: Duration) {
+        self.taken = self.load.taken() - self.before;
+        self.least = (TAKEN * load::RATE * took.as_secs_f64()) as usize;
     }
-    Ok(before)
+
+    /// What they were told 202 for.
+    async fn end(self) -> Result<Vec<Accepted>> {
+        let Self { patients, load, taken, least, .. } = self;
+        let (mut accepted, mut more) = tokio::try_join!(patients.end(), load.end())?;
+        ensure!(!accepted.is_empty(), "no patient was ever told 202");
+        ensure!(
+            taken >= least,
+            "only {taken} submissions of the open load were taken under fire, not {least}"
+        );
+        accepted.append(&mut more);
+        Ok(accepted)
+    }
 }
 
 /// Both sequences, each to its end or to its first error: a fault of the other one is undone all the same.
@@ -198,13 +227,12 @@ async fn settled(
     world: &World<'_>,
     crew: &mut Crew,
     client: &Client,
-    patients: Patients,
+    senders: Senders,
     lost: bool,
     (before, warm): (InUse, Memory),
 ) -> Result<Account> {
     crew.ready().await?;
-    let accepted = patients.end().await?;
-    ensure!(!accepted.is_empty(), "nobody was ever told 202");
+    let accepted = senders.end().await?;
     if lost {
         strike::redrive(world).await?;
     }

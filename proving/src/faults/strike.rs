@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 
 use super::field::{Crew, World, last_lines, unix_seconds};
-use super::plan::{Hop, How, Planned, Strike, Whom};
+use super::plan::{GOING, Hop, How, Planned, Strike, Whom};
 use crate::Service;
 use crate::proxy::Mode;
 pub(super) use lost::{redrive, redrive_deliveries};
@@ -24,8 +24,6 @@ const DRAIN: Duration = Duration::from_secs(60);
 const TERMINATED: i32 = 143;
 /// How long a new process may take until it is ready, for the same reasons.
 const READY: Duration = Duration::from_secs(60);
-/// In this order a rollout replaces them.
-const ROLLOUT: [Whom; 4] = [Whom::Door(0), Whom::Worker(0), Whom::Door(1), Whom::Worker(1)];
 
 /// At one of our processes.
 pub(super) async fn process(world: &World<'_>, crew: &mut Crew, planned: &Planned) -> Result<()> {
@@ -61,7 +59,7 @@ async fn again(world: &World<'_>, crew: &mut Crew, whom: Whom, held: Duration) -
 
 /// As Kubernetes does it: the new one is ready before the old one is told.
 async fn roll(world: &World<'_>, crew: &mut Crew) -> Result<()> {
-    for whom in ROLLOUT {
+    for whom in GOING {
         let mut new = world.start(whom)?;
         new.ready_is(true, READY).await.context("a new process of a rollout")?;
         let mut old = crew.put(whom, new, world);
@@ -71,7 +69,7 @@ async fn roll(world: &World<'_>, crew: &mut Crew) -> Result<()> {
 }
 
 /// SIGTERM, and its end, which has to be one in order.
-async fn leaves(process: &mut Service) -> Result<()> {
+pub(super) async fn leaves(process: &mut Service) -> Result<()> {
     let answers = process.readyz().await.is_ok();
     let code = process.drain(DRAIN).await?;
     ensure!(in_order(code, answers), "it left with {code}:\n{}", last_lines(&process.output()));

@@ -121,7 +121,7 @@ pub enum Strike {
     Freeze(Whom),
     /// SIGTERM, its drain, and a new one.
     Replace(Whom),
-    /// Each of them, one after the other, as a rollout does: the new one is ready before the old one is told to leave.
+    /// Each that goes, one after the other, as a rollout does: the new one is ready before the old one is told to leave.
     Rollout,
     /// Its clock jumps by so many seconds, and back.
     Clock(Whom, i32),

@@ -16,6 +16,7 @@ fn record(seed: u64, faults: &[(&str, usize)], wrong: Option<&str>) -> Record {
         account: wrong.is_none().then(|| Account { accepted: 7, ..Account::default() }),
         wrong: wrong.map(str::to_owned),
         warm: Memory { door: 20.0, worker: 20.0 },
+        peak: Memory { door: 25.0, worker: 22.0 },
         memory: Memory { door: 20.0, worker: 21.0 },
     }
 }
@@ -51,6 +52,7 @@ fn the_section_counts_every_fault_and_hides_no_run_that_failed() {
         "| disk full | 5 |",
         "| answered 202, by id and bytes | 7 |",
         "1.00, 1.05 |",
+        "1.25, 1.10 |",
         "Left out in some runs: a clock.",
         "**Not as promised**, seed 2: 1 answered 202 and nowhere\n",
     ] {
@@ -90,6 +92,7 @@ fn a_record_without_what_is_counted_since_is_read_as_none_of_it() {
     for since in ["redriven", "repeated", "paced", "unpaced"] {
         assert!(account.remove(since).is_some(), "{since}");
     }
+    assert!(line.as_object_mut().unwrap().remove("peak").is_some());
     let read: Record = serde_json::from_value(line).unwrap();
     assert_eq!(
         read.account.map(|account| (account.accepted, account.redriven, account.unpaced)),
