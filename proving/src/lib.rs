@@ -27,6 +27,7 @@ pub mod hand;
 pub mod http;
 pub mod inbox;
 pub mod issuer;
+mod journal;
 pub mod k8s;
 pub mod memory;
 pub mod own;
