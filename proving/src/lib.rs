@@ -13,6 +13,7 @@
 //! - [`mod@conservation`]: what was accepted is stored or set aside, byte for byte.
 
 pub mod bench;
+pub mod brokers;
 pub mod certificates;
 pub mod client;
 pub mod command_line;

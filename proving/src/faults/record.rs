@@ -16,7 +16,7 @@ use super::judge::Account;
 use super::plan::Need;
 use super::run::Verdict;
 use crate::services::Services;
-use crate::{journal, readme, section};
+use crate::{brokers, journal, readme, section};
 
 /// Where runs are recorded and drawn, below the folder of the documentation.
 const RUNS: &str = "proof/faults.jsonl";
@@ -104,6 +104,7 @@ pub fn drawn(docs: &Path) -> Result<(String, Option<String>)> {
     let records = read(&docs.join(RUNS))?;
     let page = std::fs::read_to_string(docs.join(PAGE)).context("docs/PROOF.md")?;
     let page = section::replaced(&page, "faults", &page::section(&records, PLOT))?;
+    let page = section::replaced(&page, "brokers", &brokers::section(docs)?)?;
     let page = section::replaced(&page, "cluster", &cluster::section(&read(&docs.join(CLUSTER))?))?;
     Ok((page, (!records.is_empty()).then(|| plot::svg(&records))))
 }
