@@ -13,10 +13,12 @@
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
 //! | `kept` | what is left of a run that failed, to look at |
 //! | [`run`] | one run from its seed to its verdict |
+//! | [`cluster`] | another one, on a RabbitMQ of three nodes: the one that leads is killed, then cut off |
 //! | [`record`] | what runs came to, a line each, and what docs/PROOF.md and README.md say and show of it |
 //!
 //! Everything is on loopback; the services are private ones that end with the run.
 
+pub mod cluster;
 mod dice;
 pub mod field;
 pub(crate) mod in_use;

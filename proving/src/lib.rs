@@ -13,6 +13,7 @@
 //! - [`mod@conservation`]: what was accepted is stored or set aside, byte for byte.
 
 pub mod bench;
+pub mod brokers;
 pub mod certificates;
 pub mod client;
 pub mod command_line;
@@ -27,6 +28,7 @@ pub mod hand;
 pub mod http;
 pub mod inbox;
 pub mod issuer;
+mod journal;
 pub mod k8s;
 pub mod memory;
 pub mod own;

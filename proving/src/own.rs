@@ -11,7 +11,7 @@ use crate::services::{Services, host_port, var};
 
 mod cluster;
 
-pub use cluster::{Cluster, Look};
+pub use cluster::{Cluster, Look, NODES};
 
 /// Which service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

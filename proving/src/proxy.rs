@@ -81,7 +81,12 @@ impl Proxy {
 
     /// New connections are led to another `host:port` from now on; those that are open stay where they are.
     pub fn turn_to(&self, target: &str) {
-        self.shared.targets.send_replace(vec![target.to_owned()]);
+        self.turn_to_first_of(vec![target.to_owned()]);
+    }
+
+    /// The same with the first of these that takes them.
+    pub fn turn_to_first_of(&self, targets: Vec<String>) {
+        self.shared.targets.send_replace(targets);
     }
 
     /// Changes what happens, for all connections, at once.

@@ -2,6 +2,9 @@
 
 use anyhow::{Context, Result};
 
+use crate::database::Link;
+use crate::vhost::Management;
+
 /// The services that tests run on, from `EPRO_TEST_*`.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -21,6 +24,14 @@ impl Services {
             management: var("EPRO_TEST_MANAGEMENT_URL")?.trim_end_matches('/').to_owned(),
             database: var("EPRO_TEST_DATABASE_URL")?,
         })
+    }
+
+    /// Versions of RabbitMQ and of PostgreSQL, as they say them.
+    pub async fn versions(&self) -> Result<(String, String)> {
+        let overview = Management::new(&self.management)?.get("/api/overview").await?;
+        let broker = overview["rabbitmq_version"].as_str().context("RabbitMQ's version")?.to_owned();
+        let row = Link::open(&self.database).await?.client.query_one("SHOW server_version", &[]).await?;
+        Ok((broker, row.get(0)))
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{foremost, growth, plot};
+use crate::journal::NOTHING;
 use crate::{readme, section, soak};
 
 /// Recorded runs, below the folder of the documentation.
@@ -20,7 +21,6 @@ const PLOTS: [(&str, &str, Draw); 3] = [
     ("proof/growth.svg", GROWTH, plot::growing),
     ("proof/soak.svg", SOAK, soak::plot),
 ];
-const NOTHING: &str = "No run is recorded yet.\n";
 pub(super) const HEADER: &str = "| figure | ours | limit | compared | goal | |\n|---|---|---|---|---|---|\n";
 
 type Draw = fn(&Value) -> Result<String>;

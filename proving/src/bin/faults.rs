@@ -8,19 +8,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use epro_proving::faults::cluster;
 use epro_proving::faults::field::Ground;
 use epro_proving::faults::record::{self, Record, Setting};
 use epro_proving::faults::run::{LONGEST, Verdict, run};
+use epro_proving::own::{Cluster, NODES};
 
 #[derive(Parser)]
 #[command(about = "Strikes a running epro-relay at random, and judges what became of what it accepted")]
 struct Arguments {
-    /// Runs, each on an epro-relay of its own
-    #[arg(long, default_value_t = 5)]
-    runs: u64,
+    /// Runs, each on an epro-relay of its own: 5, or 1 on a cluster
+    #[arg(long)]
+    runs: Option<u64>,
     /// Seconds of faults in a run
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 60.0, conflicts_with = "cluster")]
     seconds: f64,
+    /// On a RabbitMQ of three nodes instead: the one that leads is killed, and then one that leads is cut off
+    #[arg(long)]
+    cluster: bool,
     /// The seed of the first run; each further run has the next one
     #[arg(long)]
     seed: Option<u64>,
@@ -51,9 +56,9 @@ async fn main() -> Result<ExitCode> {
     ensure!(arguments.seconds <= LONGEST, "a run is of {LONGEST} seconds at most: make more of them");
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let first = arguments.seed.unwrap_or_else(now);
-    eprintln!("starting a RabbitMQ and a PostgreSQL that may be killed");
-    let ground = Ground::start().await?;
-    let setting = Setting::of(&ground).await?;
+    let runs = arguments.runs.unwrap_or(if arguments.cluster { 1 } else { 5 });
+    let below = Below::start(arguments.cluster).await?;
+    let setting = below.setting().await?;
     for left_out in &setting.left_out {
         eprintln!("LEFT OUT: {left_out}");
     }
@@ -62,30 +67,66 @@ async fn main() -> Result<ExitCode> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut total = Total::default();
-    for seed in first..first + arguments.runs {
-        let verdict = run(&ground, seed, arguments.seconds).await;
+    for seed in first..first + runs {
+        let verdict = below.run(seed, arguments.seconds).await;
         println!("{}", line(&verdict));
         if let Some(file) = &arguments.record {
             Record::of(&verdict, &setting)?.append(file)?;
         }
         if let Err(why) = &verdict.outcome {
-            let (broker, seconds) = (other_broker(), arguments.seconds);
-            eprintln!(
-                "seed {seed}: {why}\nagain: ./dev faults{broker} --runs 1 --seed {seed} --seconds {seconds}"
-            );
+            eprintln!("seed {seed}: {why}\nagain: {} --runs 1 --seed {seed}", arguments.command());
         }
         if let Some(kept) = &verdict.kept {
             eprintln!("its logs and tables: {}", kept.display());
         }
         total.add(&verdict);
     }
-    total.tell(arguments.runs);
+    total.tell(runs);
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// How `./dev` was told of a RabbitMQ that isn't the system's.
-fn other_broker() -> String {
-    std::env::var("EPRO_DEV_BROKER").map(|version| format!(" --broker {version}")).unwrap_or_default()
+impl Arguments {
+    /// How the same is struck again.
+    fn command(&self) -> String {
+        let broker = std::env::var("EPRO_DEV_BROKER").map(|version| format!(" --broker {version}"));
+        let broker = broker.unwrap_or_default();
+        if self.cluster {
+            format!("./dev faults --cluster{broker}")
+        } else {
+            format!("./dev faults{broker} --seconds {}", self.seconds)
+        }
+    }
+}
+
+/// What all runs are on.
+enum Below {
+    Ground(Ground),
+    Cluster(Cluster),
+}
+
+impl Below {
+    async fn start(cluster: bool) -> Result<Self> {
+        if cluster {
+            eprintln!("starting {} nodes of RabbitMQ that may be killed", NODES.len());
+            return Ok(Self::Cluster(Cluster::start().await?));
+        }
+        eprintln!("starting a RabbitMQ and a PostgreSQL that may be killed");
+        Ok(Self::Ground(Ground::start().await?))
+    }
+
+    async fn setting(&self) -> Result<Setting> {
+        match self {
+            Self::Ground(ground) => Setting::of(ground).await,
+            Self::Cluster(cluster) => Setting::on(&cluster.services(NODES[0])?).await,
+        }
+    }
+
+    async fn run(&self, seed: u64, seconds: f64) -> Verdict {
+        match self {
+            Self::Ground(ground) => run(ground, seed, seconds).await,
+            Self::Cluster(cluster) => cluster::run(cluster, seed).await,
+        }
+    }
 }
 
 impl Total {

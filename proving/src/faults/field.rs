@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::process::Command;
 
+use super::judge::Seen;
 use super::logins::Logins;
 use super::plan::{HOPS, Hop, Need, Whom};
 use crate::database::Link;
@@ -24,7 +25,7 @@ pub(super) const PACE: f64 = 10.0;
 const FLUSH: f64 = 1.0;
 /// Waits of seconds take tenths of it: a run is short.
 const TIME_SCALE: f64 = 0.1;
-const LANES: &str = "[submissions, dead, relay, commands, hospitals, alerts]";
+pub(super) const LANES: &str = "[submissions, dead, relay, commands, hospitals, alerts]";
 /// Nobody is there: a door's hop before there is a door.
 const NOWHERE: &str = "127.0.0.1:9";
 
@@ -54,16 +55,7 @@ impl Ground {
         }
     }
 
-    /// Versions of both, as they say them.
-    pub async fn versions(&self) -> Result<(String, String)> {
-        let services = self.services()?;
-        let overview = crate::vhost::Management::new(&services.management)?.get("/api/overview").await?;
-        let broker = overview["rabbitmq_version"].as_str().context("RabbitMQ's version")?.to_owned();
-        let row = Link::open(&services.database).await?.client.query_one("SHOW server_version", &[]).await?;
-        Ok((broker, row.get(0)))
-    }
-
-    fn services(&self) -> Result<Services> {
+    pub(super) fn services(&self) -> Result<Services> {
         Ok(Services { database: self.postgres.services()?.database, ..self.broker.services()? })
     }
 }
@@ -136,7 +128,7 @@ impl<'g> World<'g> {
             };
             hops.push(Proxy::to(&target).await?);
         }
-        let config = config(&hospital, &inbox, &hops)?;
+        let config = config(&hospital, &inbox, |hop| Some(hops[hop as usize].address()))?;
         let stack = Stack::on(services, Plan { config, ..Plan::default() }).await?;
         let logins = Logins::on(&stack).await.context("users for doors and workers")?;
         Ok(Self { ground, stack, hospital, inbox, hops, held_back: Mutex::default(), logins })
@@ -152,10 +144,10 @@ impl<'g> World<'g> {
         held_back.push((hop, since, unix_seconds() + FLUSH));
     }
 
-    /// When that hop held back, or let go of what it had.
-    pub(super) fn held_back(&self, hop: Hop) -> Vec<(f64, f64)> {
-        let held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
-        held_back.iter().filter(|(held, ..)| *held == hop).map(|(_, from, to)| (*from, *to)).collect()
+    /// What the judge looks at.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        let held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Seen { stack: &self.stack, hospital: &self.hospital, inbox: &self.inbox, held_back }
     }
 
     /// Where apps find the doors.
@@ -272,18 +264,26 @@ pub(super) fn last_lines(text: &str) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-fn config(hospital: &SampleHospital, inbox: &Inbox, hops: &[Proxy]) -> Result<Value> {
-    let at = |hop: Hop| hops[hop as usize].address();
+/// Two hospitals with doors of their own, and whom to tell. Each is where it is, unless a hop leads there.
+pub(super) fn config(
+    hospital: &SampleHospital,
+    inbox: &Inbox,
+    led: impl Fn(Hop) -> Option<String>,
+) -> Result<Value> {
     let through = |mut entry: Value, hop: Hop| -> Result<Value> {
-        let url = entry["url"].as_str().context("a hospital's URL")?;
-        entry["url"] = json!(crate::services::with_host_port(url, &at(hop))?);
+        if let Some(at) = led(hop) {
+            let url = entry["url"].as_str().context("a hospital's URL")?;
+            entry["url"] = json!(crate::services::with_host_port(url, &at)?);
+        }
         entry["calls_per_second"] = json!(PACE);
         entry["timeout"] = json!("2s");
         Ok(entry)
     };
     let mut smtp = inbox.config();
-    let port = at(Hop::Mail).rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
-    smtp["port"] = json!(port.context("a port")?);
+    if let Some(at) = led(Hop::Mail) {
+        let port = at.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        smtp["port"] = json!(port.context("a port")?);
+    }
     let somebody = |site: &str| json!([{"name": format!("lee.{site}"), "role": "investigator", "email": "lee@epro.example"}]);
     let recipients: serde_json::Map<_, _> =
         crate::sample::SITES.iter().map(|site| ((*site).to_owned(), somebody(site))).collect();

@@ -10,13 +10,12 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::field::World;
 use super::patients::Accepted;
+use super::plan::Hop;
 use crate::client::Client;
-use crate::conservation;
 use crate::database::Link;
-use crate::until;
 use crate::vhost::{Vhost, ready};
+use crate::{Inbox, SampleHospital, Stack, conservation, until};
 
 /// How long what was accepted may take to have all its consequences, once nothing is struck any more.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -58,16 +57,33 @@ pub struct Account {
     pub audited: usize,
 }
 
+/// What it looks at, whatever was struck there.
+pub(super) struct Seen<'s> {
+    pub(super) stack: &'s Stack,
+    pub(super) hospital: &'s SampleHospital,
+    pub(super) inbox: &'s Inbox,
+    /// From when to when a hop held calls back, or let go of them, in Unix seconds.
+    pub(super) held_back: Vec<(Hop, f64, f64)>,
+}
+
+impl Seen<'_> {
+    /// When that hop did.
+    fn held_back(&self, hop: Hop) -> Vec<(f64, f64)> {
+        let held_back = self.held_back.iter().filter(|(held, ..)| *held == hop);
+        held_back.map(|(_, from, to)| (*from, *to)).collect()
+    }
+}
+
 /// Everything that is wrong, in words.
 type Wrong = Vec<String>;
 
 /// Everything at once; an error names all that is wrong.
-pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accepted]) -> Result<Account> {
+pub(super) async fn judge(world: &Seen<'_>, client: &Client, accepted: &[Accepted]) -> Result<Account> {
     let link = world.stack.database().connect().await?;
     let mut wrong = Wrong::new();
     told::check(world, &link, accepted, &mut wrong).await?;
     hospital::settled(world, &link, &mut wrong).await?;
-    let kept = conservation::within(PATIENCE, &world.stack, &client.log()).await.unwrap_or_else(|error| {
+    let kept = conservation::within(PATIENCE, world.stack, &client.log()).await.unwrap_or_else(|error| {
         wrong.push(format!("{error:#}"));
         conservation::Account::default()
     });

@@ -7,6 +7,7 @@ use anyhow::Result;
 use futures_util::TryStreamExt as _;
 
 use super::field::World;
+use super::judge::Seen;
 use crate::database::Link;
 
 const TABLES: &str = "SELECT schemaname || '.' || tablename FROM pg_tables
@@ -15,17 +16,22 @@ const TABLES: &str = "SELECT schemaname || '.' || tablename FROM pg_tables
 /// Its folder: configuration, keys and logs, every table as CSV, and the hospital's log. Where it is.
 pub(super) async fn keep(world: &mut World<'_>) -> PathBuf {
     world.stack.keep_folder();
-    let folder = world.stack.folder().to_owned();
+    beside_logs(&world.seen()).await
+}
+
+/// The tables and the hospital's log, in the folder of the logs.
+pub(super) async fn beside_logs(seen: &Seen<'_>) -> PathBuf {
+    let folder = seen.stack.folder().to_owned();
     // As much as can be had: PostgreSQL may be what failed, and the logs are there in any case.
-    if let Err(error) = written(world, &folder).await {
+    if let Err(error) = written(seen, &folder).await {
         let _ = std::fs::write(folder.join("not-kept"), format!("{error:#}\n"));
     }
     folder
 }
 
-async fn written(world: &World<'_>, folder: &Path) -> Result<()> {
-    std::fs::write(folder.join("hospital-calls.json"), serde_json::to_string(&world.hospital.calls())?)?;
-    let link = world.stack.database().connect().await?;
+async fn written(seen: &Seen<'_>, folder: &Path) -> Result<()> {
+    std::fs::write(folder.join("hospital-calls.json"), serde_json::to_string(&seen.hospital.calls())?)?;
+    let link = seen.stack.database().connect().await?;
     for row in link.client.query(TABLES, &[]).await? {
         let table: String = row.get(0);
         std::fs::write(folder.join(format!("{table}.csv")), csv(&link, &table).await?)?;

@@ -1,26 +1,26 @@
 //! What runs came to, a line of JSON each; and what docs/PROOF.md and README.md say of them, made of nothing else.
 
+mod cluster;
 mod page;
 mod plot;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::field::Ground;
 use super::in_use::Memory;
 use super::judge::Account;
 use super::plan::Need;
 use super::run::Verdict;
-use crate::{readme, section};
+use crate::services::Services;
+use crate::{brokers, journal, readme, section};
 
 /// Where runs are recorded and drawn, below the folder of the documentation.
 const RUNS: &str = "proof/faults.jsonl";
+const CLUSTER: &str = "proof/cluster.jsonl";
 const PLOT: &str = "proof/faults.svg";
 const PAGE: &str = "PROOF.md";
 
@@ -66,11 +66,15 @@ pub struct Record {
 impl Setting {
     /// What a ground says of itself.
     pub async fn of(ground: &Ground) -> Result<Self> {
-        let (rabbitmq, postgresql) = ground.versions().await?;
-        let commit = std::env::var("EPRO_TEST_COMMIT").ok().filter(|commit| !commit.is_empty());
         let left_out = Need::ALL.into_iter().filter(|need| !ground.has(*need));
         let left_out = left_out.map(|need| need.left_out().to_owned()).collect();
-        Ok(Self { commit, rabbitmq, postgresql, left_out })
+        Ok(Self { left_out, ..Self::on(&ground.services()?).await? })
+    }
+
+    /// What services say of themselves, where nothing is left out.
+    pub async fn on(services: &Services) -> Result<Self> {
+        let (rabbitmq, postgresql) = services.versions().await?;
+        Ok(Self { commit: journal::commit(), rabbitmq, postgresql, left_out: Vec::new() })
     }
 }
 
@@ -79,7 +83,7 @@ impl Record {
     pub fn of(verdict: &Verdict, setting: &Setting) -> Result<Self> {
         let faults = verdict.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
         Ok(Self {
-            at: OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?,
+            at: journal::now()?,
             seed: verdict.seed,
             seconds: (verdict.took.as_secs_f64() * 10.0).round() / 10.0,
             setting: setting.clone(),
@@ -94,14 +98,7 @@ impl Record {
 
     /// Adds it to a file, as its last line.
     pub fn append(&self, file: &Path) -> Result<()> {
-        let mut line = serde_json::to_string(self)?;
-        line.push('\n');
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
-        let mut opened = opened.with_context(|| format!("open {}", file.display()))?;
-        Ok(opened.write_all(line.as_bytes())?)
+        journal::append(file, self)
     }
 }
 
@@ -111,6 +108,8 @@ pub fn drawn(docs: &Path) -> Result<(String, Option<String>)> {
     let records = read(&docs.join(RUNS))?;
     let page = std::fs::read_to_string(docs.join(PAGE)).context("docs/PROOF.md")?;
     let page = section::replaced(&page, "faults", &page::section(&records, PLOT))?;
+    let page = section::replaced(&page, "brokers", &brokers::section(docs)?)?;
+    let page = section::replaced(&page, "cluster", &cluster::section(&read(&docs.join(CLUSTER))?))?;
     Ok((page, (!records.is_empty()).then(|| plot::svg(&records))))
 }
 
@@ -137,14 +136,7 @@ pub fn plotted(docs: &Path) -> Option<String> {
 
 /// No file: no run.
 fn read(file: &Path) -> Result<Vec<Record>> {
-    if !file.exists() {
-        return Ok(Vec::new());
-    }
-    let text = std::fs::read_to_string(file)?;
-    let line = |line: &str| {
-        serde_json::from_str::<Record>(line).with_context(|| format!("a line of {}", file.display()))
-    };
-    text.lines().map(line).collect()
+    journal::read(file)
 }
 
 /// Faults by kind over all runs, the most frequent first.

@@ -52,7 +52,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn of(seed: u64) -> Self {
+    pub(super) fn of(seed: u64) -> Self {
         Self {
             seed,
             faults: BTreeMap::new(),
@@ -172,7 +172,7 @@ async fn struck(world: &World<'_>, crew: &mut Crew, seconds: f64, verdict: &mut 
 }
 
 /// The errors of both, if both failed.
-fn both<T>(one: Result<T>, other: Result<T>) -> Result<T> {
+pub(super) fn both<T>(one: Result<T>, other: Result<T>) -> Result<T> {
     match (one, other) {
         (Err(one), Err(other)) => Err(anyhow!("{one:#}\n{other:#}")),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
@@ -236,7 +236,7 @@ async fn settled(
     if lost {
         strike::redrive(world).await?;
     }
-    let account = judge::judge(world, client, &accepted).await?;
+    let account = judge::judge(&world.seen(), client, &accepted).await?;
     crew.all_run()?;
     let back = crate::until("channels and sessions to be as before", SETTLED, || async {
         Ok(InUse::of(world).await?.is_back_at(before).then_some(()))

@@ -10,8 +10,10 @@ use super::{read, run};
 use crate::services::{Services, var};
 use crate::vhost::Management;
 
-/// A cluster started by `./dev` for one test; ended and forgotten with this value, also on panic. Its nodes are 1, 2
-/// and 3.
+/// Its nodes.
+pub const NODES: [u8; 3] = [1, 2, 3];
+
+/// A cluster started by `./dev` for one test; ended and forgotten with this value, also on panic.
 #[derive(Debug)]
 pub struct Cluster {
     dev: String,
@@ -64,6 +66,18 @@ impl Cluster {
         Ok(Look { admin, path: format!("/api/queues/{vhost}/{queue}") })
     }
 
+    /// Who is connected to a vhost, by that node's word: with which node, and under what name.
+    pub async fn connections(&self, node: u8, vhost: &str) -> Result<Vec<(u8, String)>> {
+        let admin = Management::new(&self.services(node)?.management)?;
+        let found = admin.get(&format!("/api/vhosts/{vhost}/connections")).await?;
+        let found = found.as_array().context("a list of connections")?;
+        let of = |one: &Value| {
+            let name = one["client_properties"]["connection_name"].as_str()?;
+            Some((number(one["node"].as_str()?)?, name.to_owned()))
+        };
+        Ok(found.iter().filter_map(of).collect())
+    }
+
     fn node(&self, node: u8) -> PathBuf {
         self.folder.join(node.to_string())
     }
@@ -88,6 +102,11 @@ impl Drop for Cluster {
     }
 }
 
+/// Of a node by its name.
+fn number(name: &str) -> Option<u8> {
+    name.strip_prefix("epro-")?.strip_suffix("@localhost")?.parse().ok()
+}
+
 /// What one node knows of a quorum queue.
 #[derive(Debug)]
 pub struct Look {
@@ -100,8 +119,7 @@ impl Look {
     pub async fn leader(&self) -> Result<u8> {
         let found = self.found().await?;
         let name = found["leader"].as_str().context("a queue that nobody leads")?;
-        let number = name.strip_prefix("epro-").and_then(|rest| rest.strip_suffix("@localhost"));
-        number.and_then(|number| number.parse().ok()).with_context(|| format!("a node called {name}"))
+        number(name).with_context(|| format!("a node called {name}"))
     }
 
     /// How many nodes that keep it are there.

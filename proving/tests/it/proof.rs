@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use epro_proving::bench::page;
+use epro_proving::brokers::RETURNED;
 use epro_proving::faults::record;
 
 use crate::documents::{document, named, root, rows, sources};
@@ -17,6 +18,12 @@ fn what_the_page_says_of_the_faults_is_made_of_the_recorded_runs() {
     let drifted = "drifted: ./dev faults --draw";
     assert!(std::fs::read_to_string(docs.join("PROOF.md")).unwrap() == page, "{drifted}");
     assert!(record::plotted(&docs) == plot, "{drifted}");
+}
+
+#[test]
+fn each_test_that_a_suite_is_searched_for_is_there() {
+    let quoted: String = RETURNED.iter().map(|test| format!("`{test}` ")).collect();
+    assert_eq!(named(&quoted), (RETURNED.len(), 0));
 }
 
 #[test]

@@ -10,9 +10,9 @@ use tokio::time::sleep;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{LOOK, PATIENCE, Wrong};
+use super::{LOOK, PATIENCE, Seen, Wrong};
 use crate::database::Link;
-use crate::faults::field::{PACE, World};
+use crate::faults::field::PACE;
 use crate::faults::patients::{Accepted, STUDY};
 use crate::faults::plan::Hop;
 use crate::faults::strike;
@@ -40,10 +40,10 @@ const AGAIN: &str = "SELECT count(*) FROM (
     GROUP BY submission_id, pseudonym HAVING count(*) > 1) again";
 
 /// Nothing waits for a hospital any more, once an operator has sent again what was quarantined on its way there.
-pub(super) async fn settled(world: &World<'_>, link: &Link, wrong: &mut Wrong) -> Result<()> {
+pub(super) async fn settled(world: &Seen<'_>, link: &Link, wrong: &mut Wrong) -> Result<()> {
     let waited = until("every delivery to be done", PATIENCE, || async {
         if link.count(QUARANTINED).await? > 0 {
-            strike::redrive_deliveries(world).await?;
+            strike::redrive_deliveries(world.stack).await?;
         }
         if link.count(OPEN).await? == 0 {
             return Ok(Some(()));
@@ -69,7 +69,7 @@ pub(super) async fn redriven(link: &Link, wrong: &mut Wrong) -> Result<usize> {
 /// The hospital has what is stored for it, nothing else, and each once. How much that is, and how much of it a redrive
 /// has written once more in the same words.
 pub(super) async fn has_each_once(
-    world: &World<'_>,
+    world: &Seen<'_>,
     link: &Link,
     accepted: &[Accepted],
     wrong: &mut Wrong,
@@ -134,7 +134,7 @@ fn in_the_same_words(versions: &[Value], generations: Option<&usize>) -> bool {
 
 /// By the hospital's own log, no second saw more calls than it allows. Seconds in which a hop held calls back, or let
 /// go of them, are left out: how many were judged, and how many were not.
-pub(super) fn pace(world: &World<'_>, wrong: &mut Wrong) -> (usize, usize) {
+pub(super) fn pace(world: &Seen<'_>, wrong: &mut Wrong) -> (usize, usize) {
     let calls = world.hospital.calls();
     let (mut judged, mut left_out) = (0, 0);
     for (site, _, kind, hop) in DOORS {
@@ -189,7 +189,7 @@ const CHARGED: &str = "
 
 /// No outage is charged to a delivery: where a failed try was, the hospital's own log has to show that it took others
 /// since the try before, so that it was not away. How many were charged.
-pub(super) async fn charges(world: &World<'_>, link: &Link, wrong: &mut Wrong) -> Result<usize> {
+pub(super) async fn charges(world: &Seen<'_>, link: &Link, wrong: &mut Wrong) -> Result<usize> {
     let calls = world.hospital.calls();
     let rows = link.client.query(CHARGED, &[]).await?;
     for row in &rows {

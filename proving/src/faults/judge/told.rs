@@ -8,14 +8,13 @@ use anyhow::Result;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{LOOK, PATIENCE, Wrong};
+use super::{LOOK, PATIENCE, Seen, Wrong};
 use crate::database::Link;
-use crate::faults::field::World;
 use crate::faults::patients::Accepted;
 use crate::{inbox, until};
 
 pub(super) async fn check(
-    world: &World<'_>,
+    world: &Seen<'_>,
     link: &Link,
     accepted: &[Accepted],
     wrong: &mut Wrong,

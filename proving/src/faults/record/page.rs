@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Record, by_kind};
 use crate::faults::judge::Account;
-
-const NOTHING: &str = "No run is recorded yet.\n";
+use crate::journal::NOTHING;
 
 /// What the runs came to.
 pub(super) fn section(records: &[Record], plot: &str) -> String {

@@ -86,6 +86,24 @@ fn the_section_tells_one_version_of_rabbitmq_from_the_other() {
 }
 
 #[test]
+fn a_run_on_a_cluster_is_a_row_and_one_that_failed_says_of_what() {
+    let mut records = vec![
+        record(1, &[("kill -9 leader", 1), ("leader cut off", 1)], None),
+        record(2, &[("kill -9 leader", 1)], Some("1 answered 202 and nowhere\nand more")),
+    ];
+    records[0].setting.rabbitmq = "4.0.5".into();
+    let section = cluster::section(&records);
+    for words in [
+        "| 4.0.5 | 15 | 2026-11-28 | abc | kill -9 leader, leader cut off | 7 | 0 | 0 | 0 | 0 | 0 | 60 | ok |\n",
+        "| 3.10.8 | 15 | 2026-11-28 | abc | kill -9 leader |  | | | | |  | 60 | **not as promised** |\n",
+        "**Not as promised**, seed 2: 1 answered 202 and nowhere\n",
+    ] {
+        assert!(section.contains(words), "{words:?} is not in\n{section}");
+    }
+    assert!(cluster::section(&[]).starts_with("No run"));
+}
+
+#[test]
 fn a_record_without_what_is_counted_since_is_read_as_none_of_it() {
     let mut line = serde_json::to_value(&two()[0]).unwrap();
     let account = line["account"].as_object_mut().unwrap();

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::faults::field::World;
 use crate::faults::plan::Queue;
-use crate::until;
+use crate::{Stack, until};
 
 /// A quorum queue is not crash-safe in its first second: nothing else is struck meanwhile.
 const CRASH_SAFE: Duration = Duration::from_secs(2);
@@ -65,8 +65,8 @@ pub(in crate::faults) async fn redrive(world: &World<'_>) -> Result<()> {
 
 /// A delivery that was in hand whenever a process was killed is quarantined, as a submission is: an operator sends it
 /// again.
-pub(in crate::faults) async fn redrive_deliveries(world: &World<'_>) -> Result<()> {
+pub(in crate::faults) async fn redrive_deliveries(stack: &Stack) -> Result<()> {
     let why = "the processes that ended were killed";
     let redrive = ["dead-letters", "redrive", "--lane", "hospitals", "--class", "quarantined", "--yes"];
-    world.stack.epro(&[&redrive[..], &["--reason", why]].concat()).await.map(drop)
+    stack.epro(&[&redrive[..], &["--reason", why]].concat()).await.map(drop)
 }
