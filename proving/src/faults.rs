@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`plan`] | what is struck when: made of a seed alone, so that it can be struck again |
 //! | [`field`] | everything that runs: services of its own, doors, workers, a hospital, a mail server, hops between them |
-//! | `strike` | one fault: done, and undone |
+//! | `strike` | one fault: done, shown to have struck, and undone |
+//! | [`struck`] | what was struck in a run, and what of it nothing shows |
 //! | `patients` | who sends meanwhile, as an app does |
 //! | `in_use` | channels, sessions and memory, which must be afterwards what they were before |
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
@@ -24,3 +25,4 @@ pub mod plan;
 pub mod record;
 pub mod run;
 mod strike;
+pub mod struck;
