@@ -27,8 +27,8 @@ pub enum Mode {
     Stall,
     /// At most this many bytes a second, each way, per connection.
     Slow(u32),
-    /// That side's bytes pass, the other's don't: of [`Side::Client`], questions without an answer; of [`Side::Server`],
-    /// nobody hears a question.
+    /// That side's bytes pass, the other's don't. With [`Side::Client`] no question is answered, with [`Side::Server`]
+    /// none is heard.
     HalfOpen(Side),
 }
 
@@ -47,6 +47,7 @@ struct Shared {
     /// Goes up with every cut, so that none is missed however soon it passes again.
     cuts: watch::Sender<u64>,
     in_the_way: AtomicU64,
+    led_to_nobody: AtomicU64,
     trip: Mutex<Option<trip::Armed>>,
 }
 
@@ -66,6 +67,7 @@ impl Proxy {
             mode: watch::channel(Mode::Pass).0,
             cuts: watch::channel(0).0,
             in_the_way: AtomicU64::new(0),
+            led_to_nobody: AtomicU64::new(0),
             trip: Mutex::new(None),
         });
         let mut accept = JoinSet::new();
@@ -127,9 +129,14 @@ impl Proxy {
         *lock(&self.shared.trip) = None;
     }
 
-    /// How often it was in somebody's way so far: a connection was cut, refused or led to nobody, or bytes had to wait.
+    /// How often it was in somebody's way so far: a connection was cut or refused, or bytes had to wait.
     pub fn in_the_way(&self) -> u64 {
         self.shared.in_the_way.load(Ordering::Relaxed)
+    }
+
+    /// How often it passed and nobody took the connection at its other end.
+    pub fn led_to_nobody(&self) -> u64 {
+        self.shared.led_to_nobody.load(Ordering::Relaxed)
     }
 }
 
@@ -181,7 +188,9 @@ async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
         return Ok(());
     }
     let targets = shared.targets.borrow().clone();
-    let server = connect(&targets).await.inspect_err(|_| shared.was_in_the_way());
+    let server = connect(&targets).await.inspect_err(|_| {
+        shared.led_to_nobody.fetch_add(1, Ordering::Relaxed);
+    });
     let server = server.context("the service behind the proxy")?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;

@@ -141,6 +141,10 @@ async fn a_hop_was_in_the_way_only_of_bytes_that_had_to_wait_and_of_connections_
     was(2).await;
     assert!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap(), b"3").await.is_none());
     was(3).await;
+    proxy.pass();
+    proxy.turn_to("127.0.0.1:9");
+    assert!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap(), b"4").await.is_none());
+    assert_eq!((proxy.in_the_way(), proxy.led_to_nobody()), (3, 1), "it passes, and nobody is there");
 }
 
 #[tokio::test]

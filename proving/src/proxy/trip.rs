@@ -56,8 +56,8 @@ impl Trigger {
         Self::Pattern(vec![0, 60, 0, 40])
     }
 
-    /// RabbitMQ waits for an ack no longer: it closes the channel, or, since 4.3, cancels the consumer (class 60, method
-    /// 30), under the tag of 31 characters that it has made up itself.
+    /// RabbitMQ waits for an ack no longer: it closes the channel, or, since 4.3, cancels the consumer (class 60,
+    /// method 30), under the tag of 31 characters that it has made up itself.
     pub fn waits_for_acks_no_longer() -> Self {
         let closes = b"PRECONDITION_FAILED - delivery acknowledgement on channel".to_vec();
         let cancels = [&[0, 60, 0, 30, 31][..], &b"amq.ctag-"[..]].concat();

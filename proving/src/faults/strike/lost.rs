@@ -46,7 +46,7 @@ async fn waiting(world: &World<'_>, queue: Queue) -> Option<u32> {
         Ok(waits.then_some(found.message_count()))
     });
     let messages = messages.await.ok();
-    // What it is closed over no more was looked at all the same.
+    // Closed in order or not: everything was looked at.
     let _ = connection.close(200, "looked".into()).await;
     messages
 }

@@ -115,8 +115,8 @@ pub(in crate::faults) async fn put_right(ground: &Ground) -> Result<()> {
 }
 
 /// What is in hand can't be committed, and RabbitMQ waits for its ack no longer: it ends the channel or the consumer,
-/// which is seen on its way. A channel keeps the patience that it was opened with, so that all are made anew, before and
-/// after.
+/// which is seen on its way. A channel keeps the patience that it was opened with, so that all are made anew, before
+/// and after.
 pub(super) async fn ack_timeout(world: &World<'_>, held: Duration) -> Result<Effect> {
     waits_for_acks(world.ground, IMPATIENT).await?;
     let hop = world.hop(Hop::WorkerPostgres);
