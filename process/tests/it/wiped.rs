@@ -105,7 +105,8 @@ fn read(way: &str, file: &Path) {
         "address kept" => kept = Some(Box::new(config())),
         _ => panic!("{way}"),
     }
-    writeln!(std::io::stdout(), "{READ}").unwrap();
+    let mut said = std::io::stdout();
+    writeln!(said, "{READ}").unwrap();
     let _ = std::io::stdin().read(&mut [0]);
     drop((pieces, kept));
 }
