@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`plan`] | what is struck when: made of a seed alone, so that it can be struck again |
 //! | [`field`] | everything that runs: services of its own, doors, workers, a hospital, a mail server, hops between them |
-//! | `strike` | one fault: done, and undone |
+//! | `strike` | one fault: done, shown to have struck, and undone |
+//! | [`struck`] | what was struck in a run, and what of it nothing shows |
 //! | `patients` | who sends meanwhile, as an app does |
 //! | `load` | and at a steady rate, through every door |
 //! | `logins` | the users that doors and workers are at the services |
@@ -31,4 +32,5 @@ pub mod plan;
 pub mod record;
 pub mod run;
 mod strike;
+pub mod struck;
 mod warm_up;

@@ -3,6 +3,7 @@
 mod trip;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,8 +27,9 @@ pub enum Mode {
     Stall,
     /// At most this many bytes a second, each way, per connection.
     Slow(u32),
-    /// The client's bytes pass, the server's don't: the answer never comes.
-    HalfOpen,
+    /// That side's bytes pass, the other's don't. With [`Side::Client`] no question is answered, with [`Side::Server`]
+    /// none is heard.
+    HalfOpen(Side),
 }
 
 /// A relay on a free loopback port; ends with this value.
@@ -44,6 +46,8 @@ struct Shared {
     mode: watch::Sender<Mode>,
     /// Goes up with every cut, so that none is missed however soon it passes again.
     cuts: watch::Sender<u64>,
+    in_the_way: AtomicU64,
+    led_to_nobody: AtomicU64,
     trip: Mutex<Option<trip::Armed>>,
 }
 
@@ -62,6 +66,8 @@ impl Proxy {
             targets: watch::channel(targets).0,
             mode: watch::channel(Mode::Pass).0,
             cuts: watch::channel(0).0,
+            in_the_way: AtomicU64::new(0),
+            led_to_nobody: AtomicU64::new(0),
             trip: Mutex::new(None),
         });
         let mut accept = JoinSet::new();
@@ -122,6 +128,21 @@ impl Proxy {
         *lock(&self.shared.trip) = Some(armed);
         trip
     }
+
+    /// Nothing makes it trip any more.
+    pub fn disarm(&self) {
+        *lock(&self.shared.trip) = None;
+    }
+
+    /// How often it was in somebody's way so far: a connection was cut or refused, or bytes had to wait.
+    pub fn in_the_way(&self) -> u64 {
+        self.shared.in_the_way.load(Ordering::Relaxed)
+    }
+
+    /// How often it passed and nobody took the connection at its other end.
+    pub fn led_to_nobody(&self) -> u64 {
+        self.shared.led_to_nobody.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Proxy {
@@ -136,6 +157,10 @@ impl Shared {
         if mode == Mode::Cut {
             self.cuts.send_modify(|cuts| *cuts += 1);
         }
+    }
+
+    fn was_in_the_way(&self) {
+        self.in_the_way.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -164,10 +189,14 @@ async fn relay(client: TcpStream, shared: Arc<Shared>) {
 async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     let mut cut = shared.cuts.subscribe();
     if *shared.mode.borrow() == Mode::Cut {
+        shared.was_in_the_way();
         return Ok(());
     }
     let targets = shared.targets.borrow().clone();
-    let server = connect(&targets).await.context("the service behind the proxy")?;
+    let server = connect(&targets).await.inspect_err(|_| {
+        shared.led_to_nobody.fetch_add(1, Ordering::Relaxed);
+    });
+    let server = server.context("the service behind the proxy")?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (client_reads, client_writes) = client.into_split();
@@ -175,7 +204,10 @@ async fn relay_both(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     tokio::select! {
         biased;
         // First of all, so that a cut lets nothing more out, however soon the hop passes again.
-        _ = cut.changed() => Ok(()),
+        _ = cut.changed() => {
+            shared.was_in_the_way();
+            Ok(())
+        }
         // Either end closing closes the other: half-closed TCP is not used by these protocols.
         done = copy(Side::Client, client_reads, server_writes, Arc::clone(&shared)) => done,
         done = copy(Side::Server, server_reads, client_writes, Arc::clone(&shared)) => done,
@@ -197,6 +229,15 @@ async fn connect(targets: &[String]) -> Result<TcpStream> {
 const BEAT: Duration = Duration::from_millis(50);
 
 impl Mode {
+    /// Whether bytes of that side pass. What was held back when the hop is cut stays back.
+    fn passes(self, from: Side) -> bool {
+        match self {
+            Self::Stall | Self::Cut => false,
+            Self::HalfOpen(heard) => from == heard,
+            Self::Pass | Self::Slow(_) => true,
+        }
+    }
+
     /// The most that passes at once.
     fn at_once(self, all: usize) -> usize {
         match self {
@@ -213,6 +254,35 @@ impl Mode {
     }
 }
 
+/// Waits until that side's bytes pass, and notes whether there were any that had to wait.
+async fn lets_pass(
+    from: Side,
+    mode: &mut watch::Receiver<Mode>,
+    reads: &mut OwnedReadHalf,
+    shared: &Shared,
+) -> Result<Mode> {
+    let now = *mode.borrow_and_update();
+    if now.passes(from) {
+        return Ok(now);
+    }
+    let passing = async {
+        let now = *mode.wait_for(|mode| mode.passes(from)).await?;
+        Ok::<Mode, anyhow::Error>(now)
+    };
+    tokio::pin!(passing);
+    let mut first = [0; 1];
+    tokio::select! {
+        biased;
+        now = &mut passing => return now,
+        peeked = reads.peek(&mut first) => {
+            if peeked.is_ok_and(|bytes| bytes > 0) {
+                shared.was_in_the_way();
+            }
+        }
+    }
+    passing.await
+}
+
 async fn copy(
     from: Side,
     mut reads: OwnedReadHalf,
@@ -223,20 +293,19 @@ async fn copy(
     let mut watcher = trip::Watcher::default();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let passes = |mode: &Mode| match mode {
-            // What was held back when the hop is cut stays back.
-            Mode::Stall | Mode::Cut => false,
-            Mode::HalfOpen => from == Side::Client,
-            Mode::Pass | Mode::Slow(_) => true,
-        };
-        let now = *mode.wait_for(passes).await?;
+        let now = lets_pass(from, &mut mode, &mut reads, &shared).await?;
         let most = now.at_once(buffer.len());
         let read = tokio::select! {
-            read = reads.read(&mut buffer[..most]) => read?,
+            biased;
+            // First, so that nothing that is sent after a change is treated as before it.
             _ = mode.changed() => continue,
+            read = reads.read(&mut buffer[..most]) => read?,
         };
         if read == 0 {
             return Ok(());
+        }
+        if matches!(now, Mode::Slow(_)) {
+            shared.was_in_the_way();
         }
         let bytes = &buffer[..read];
         let tripped = lock(&shared.trip).as_mut().and_then(|armed| watcher.look(armed, from, bytes));
@@ -255,7 +324,7 @@ async fn copy(
                     return Ok(());
                 }
                 // What was held back still passes if the mode goes back to passing.
-                let now = *mode.wait_for(passes).await?;
+                let now = *mode.wait_for(|mode| mode.passes(from)).await?;
                 for part in bytes[at.forward..].chunks(now.at_once(bytes.len())) {
                     now.beat().await;
                     writes.write_all(part).await?;

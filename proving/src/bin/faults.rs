@@ -12,6 +12,7 @@ use epro_proving::faults::cluster;
 use epro_proving::faults::field::Ground;
 use epro_proving::faults::record::{self, Record, Setting};
 use epro_proving::faults::run::{LONGEST, Verdict, run};
+use epro_proving::faults::struck::Struck;
 use epro_proving::own::{Cluster, NODES};
 
 #[derive(Parser)]
@@ -40,7 +41,7 @@ struct Arguments {
 /// What all runs came to.
 #[derive(Default)]
 struct Total {
-    faults: BTreeMap<&'static str, usize>,
+    struck: Struck,
     failed: usize,
     /// Accepted, stored, duplicates, dangerous answers, deliveries.
     figures: [usize; 5],
@@ -131,9 +132,7 @@ impl Below {
 
 impl Total {
     fn add(&mut self, verdict: &Verdict) {
-        for (kind, count) in &verdict.faults {
-            *self.faults.entry(*kind).or_insert(0) += count;
-        }
+        self.struck.add(&verdict.struck);
         let Ok(account) = &verdict.outcome else {
             self.failed += 1;
             return;
@@ -144,9 +143,15 @@ impl Total {
     }
 
     fn tell(&self, runs: u64) {
-        let struck: usize = self.faults.values().sum();
-        let kinds: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        println!("\n{struck} faults in {runs} runs: {}.", kinds.join(", "));
+        let struck = &self.struck;
+        println!("\n{} faults in {runs} runs: {}.", struck.count(), list(&struck.faults));
+        if !struck.void.is_empty() {
+            println!("Void, nothing shows that they struck: {}.", list(&struck.void));
+        }
+        println!(
+            "{} hops broke after a silence, {} silences of 12 s and more, {} messages lost with their queues.",
+            struck.broken, struck.long, struck.lost
+        );
         let [accepted, stored, duplicates, alerts, deliveries] = self.figures;
         println!(
             "{accepted} accepted, {stored} stored, {duplicates} duplicates, {alerts} dangerous answers told, {deliveries} delivered once."
@@ -155,8 +160,12 @@ impl Total {
     }
 }
 
+fn list(counts: &BTreeMap<String, usize>) -> String {
+    counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
+}
+
 fn line(verdict: &Verdict) -> String {
-    let faults: usize = verdict.faults.values().sum();
+    let faults = verdict.struck.count();
     let (warm, now) = (verdict.warm, verdict.memory);
     let memory = format!("{:.0} > {:.0}, {:.0} > {:.0}", warm.door, now.door, warm.worker, now.worker);
     let counted = match &verdict.outcome {

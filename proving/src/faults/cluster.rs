@@ -104,7 +104,7 @@ async fn under_load(place: &Place<'_>, verdict: &mut Verdict) -> Result<Account>
     let began = Instant::now();
     for fate in [Fate::Killed, Fate::CutOff] {
         befalls(fate, place, &mut crew, &client).await.context(fate.kind())?;
-        verdict.faults.insert(fate.kind(), 1);
+        verdict.struck.once(fate.kind());
         verdict.took = began.elapsed();
     }
     let account = settled(place, &mut crew, &client, patients, before).await;

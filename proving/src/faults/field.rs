@@ -23,6 +23,8 @@ use crate::{Inbox, Proxy, SampleHospital, Service};
 pub(super) const PACE: f64 = 10.0;
 /// What a hop held back passes in this many seconds once it goes on.
 const FLUSH: f64 = 1.0;
+/// Of ours with RabbitMQ, in seconds: a silence of the longer ones of a run is noticed at both ends.
+const HEARTBEAT: u16 = 2;
 /// Waits of seconds take tenths of it: a run is short.
 const TIME_SCALE: f64 = 0.1;
 pub(super) const LANES: &str = "[submissions, dead, relay, commands, hospitals, alerts]";
@@ -162,7 +164,7 @@ impl<'g> World<'g> {
             Whom::Worker(_) => ("epro-worker", Hop::WorkerBroker, Hop::WorkerPostgres),
         };
         let login = self.logins.of(whom);
-        let broker = self.hop(broker).lead(login.broker.url())?;
+        let broker = format!("{}?heartbeat={HEARTBEAT}", self.hop(broker).lead(login.broker.url())?);
         let postgres = self.hop(postgres).lead(login.postgres.url())?;
         let mut env = vec![
             ("EPRO__BROKER__URL", broker.as_str()),
@@ -191,6 +193,13 @@ impl<'g> World<'g> {
         // Whoever reads it meanwhile must not find half of it.
         std::fs::write(&new, format!("{seconds:+}\n"))?;
         Ok(std::fs::rename(&new, &file)?)
+    }
+
+    /// Whether it has looked at its clock since that was set: nobody else reads that file. A file system keeps the time
+    /// of a first look even where it keeps no others (`relatime`); without that either, nothing shows it.
+    pub(super) fn goes_by_its_clock(&self, whom: Whom) -> Result<bool> {
+        let file = std::fs::metadata(self.clock(whom))?;
+        Ok(file.accessed()? > file.modified()?)
     }
 
     fn clock(&self, whom: Whom) -> PathBuf {

@@ -3,7 +3,14 @@
 mod strikes;
 
 use super::dice::Dice;
-pub use strikes::{HOPS, Hop, How, Need, Queue, Strike, Whom};
+pub use strikes::{End, HOPS, HOW, Hop, How, Need, Queue, Strike, Whom};
+
+/// A silence of so many seconds is long: whoever waits has given up by then. RabbitMQ misses the runs' heartbeats after
+/// six, a statement or an answer of PostgreSQL's may take ten or fifteen.
+pub const LONG: f64 = 12.0;
+const LONGEST: f64 = 20.0;
+/// In a run that is shorter than this no silence is long.
+const ROOM: f64 = 30.0;
 
 /// The two processes that are killed, restarted and rolled out. The first door and the first worker live through a
 /// whole run, with every other fault: whether a process keeps memory shows in one that stays.
@@ -32,23 +39,53 @@ pub struct Plan {
 impl Plan {
     /// Those of a seed, for a run of so many seconds.
     pub fn of(seed: u64, seconds: f64) -> Self {
-        let mut dice = Dice::new(seed);
+        let (mut dice, mut deck) = (Dice::new(seed), Deck::of(seed));
         Self {
             processes: sequence(&mut dice, seconds, at_processes),
-            world: sequence(&mut dice, seconds, at_the_world),
+            world: sequence(&mut dice, seconds, |dice| at_the_world(dice, &mut deck)),
         }
     }
 }
 
-fn sequence(dice: &mut Dice, seconds: f64, roll: fn(&mut Dice) -> (Strike, f64)) -> Vec<Planned> {
+/// In every second one a single silence is long, the first that begins after a time that is drawn, too.
+fn sequence(dice: &mut Dice, seconds: f64, mut roll: impl FnMut(&mut Dice) -> (Strike, f64)) -> Vec<Planned> {
     let (mut planned, mut now) = (Vec::new(), 0.0);
+    let mut long = (seconds >= ROOM && dice.below(2) == 0).then(|| dice.between(LONG, LONGEST));
+    let not_before = dice.between(0.0, seconds / 2.0);
     while now < seconds {
         let after = dice.between(0.2, 2.0);
-        let (strike, held) = roll(dice);
+        let (strike, mut held) = roll(dice);
+        if now >= not_before && strike.is_silence() {
+            held = long.take().unwrap_or(held);
+        }
         now += after + held;
         planned.push(Planned { after, strike, held });
     }
     planned
+}
+
+/// Every hop with everything that it can do.
+const PAIRS: usize = HOPS.len() * HOW.len();
+/// So far is one pair from the next, which has another hop and another failure. It shares no factor with their number,
+/// so that all come before any comes again.
+const STRIDE: usize = 25;
+/// So many pairs lie between where a seed begins and where the next one does. It shares none either: of as many seeds
+/// as there are pairs, in a row, each begins with another one.
+const DEAL: usize = 5;
+
+/// Which hop fails how, in turn: what is left to chance leaves out some pair of any sixty runs.
+struct Deck(usize);
+
+impl Deck {
+    fn of(seed: u64) -> Self {
+        Self((seed % PAIRS as u64) as usize * DEAL)
+    }
+
+    fn deal(&mut self) -> (Hop, How) {
+        let pair = self.0 * STRIDE % PAIRS;
+        self.0 += 1;
+        (HOPS[pair % HOPS.len()], HOW[pair / HOPS.len()])
+    }
 }
 
 fn at_processes(dice: &mut Dice) -> (Strike, f64) {
@@ -77,9 +114,9 @@ fn jump(whom: Whom, dice: &mut Dice) -> i32 {
     }
 }
 
-fn at_the_world(dice: &mut Dice) -> (Strike, f64) {
+fn at_the_world(dice: &mut Dice, deck: &mut Deck) -> (Strike, f64) {
     match dice.below(46) {
-        0..=17 => at_a_hop(dice),
+        0..=17 => at_a_hop(dice, deck),
         18..=24 => at_the_broker(dice),
         25..=33 => at_postgres(dice),
         34..=36 => (
@@ -91,9 +128,11 @@ fn at_the_world(dice: &mut Dice) -> (Strike, f64) {
     }
 }
 
-fn at_a_hop(dice: &mut Dice) -> (Strike, f64) {
-    const HOW: [How; 5] = [How::CutOnce, How::Cut, How::Stall, How::Slow, How::HalfOpen];
-    (Strike::Hop(dice.one_of(&HOPS), dice.one_of(&HOW)), dice.between(0.1, 4.0))
+fn at_a_hop(dice: &mut Dice, deck: &mut Deck) -> (Strike, f64) {
+    let (hop, how) = deck.deal();
+    let breaks = how.is_silence() && dice.below(2) == 0;
+    let end = if breaks { End::Breaks } else { End::Passes };
+    (Strike::Hop(hop, how, end), dice.between(0.1, 4.0))
 }
 
 fn at_the_broker(dice: &mut Dice) -> (Strike, f64) {
@@ -164,6 +203,63 @@ mod tests {
             let plan = Plan::of(seed, 60.0);
             kinds.extend(plan.processes.iter().chain(&plan.world).map(|planned| planned.strike.kind()));
         }
-        assert_eq!(kinds.len(), 32, "{kinds:?}");
+        assert_eq!(kinds.len(), 34, "{kinds:?}");
+    }
+
+    #[test]
+    fn every_hop_fails_in_every_way_within_sixty_runs_wherever_these_begin() {
+        for first in [0, 7, 1_764_000_000] {
+            let mut pairs = std::collections::BTreeSet::new();
+            for seed in first..first + 60 {
+                // Its first alone: how far a run comes in its time is not the plan's to say.
+                let plan = Plan::of(seed, 60.0);
+                pairs.extend(plan.world.iter().find_map(|planned| match planned.strike {
+                    Strike::Hop(hop, how, _) => Some((hop.name(), how.name())),
+                    _ => None,
+                }));
+            }
+            assert_eq!(pairs.len(), PAIRS, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn no_pair_of_hop_and_failure_is_dealt_again_before_every_other_one_was() {
+        let mut deck = Deck::of(3);
+        let pairs: std::collections::BTreeSet<_> = (0..PAIRS)
+            .map(|_| {
+                let (hop, how) = deck.deal();
+                (hop.name(), how.name())
+            })
+            .collect();
+        assert_eq!(pairs.len(), PAIRS, "{pairs:?}");
+    }
+
+    #[test]
+    fn some_silences_are_long_at_most_two_a_run_and_nothing_else_is() {
+        let mut long = 0;
+        for seed in 0..60 {
+            let plan = Plan::of(seed, 60.0);
+            for sequence in [&plan.processes, &plan.world] {
+                let these: Vec<_> = sequence.iter().filter(|planned| planned.held >= LONG).collect();
+                assert!(these.len() <= 1, "{these:?}");
+                assert!(these.iter().all(|one| one.strike.is_silence() && one.held <= LONGEST), "{these:?}");
+                long += these.len();
+            }
+        }
+        assert!((30..=90).contains(&long), "{long}");
+    }
+
+    #[test]
+    fn about_half_of_the_hops_that_fell_silent_break_in_the_end_and_no_other_does() {
+        let (mut silent, mut broken) = (0, 0);
+        for seed in 0..60 {
+            for planned in Plan::of(seed, 60.0).world {
+                let Strike::Hop(_, how, end) = planned.strike else { continue };
+                silent += usize::from(how.is_silence());
+                broken += usize::from(end == End::Breaks);
+                assert!(how.is_silence() || end == End::Passes, "{planned:?}");
+            }
+        }
+        assert!(3 * broken > silent && 3 * broken < 2 * silent, "{broken} of {silent}");
     }
 }

@@ -15,6 +15,7 @@ use super::in_use::Memory;
 use super::judge::Account;
 use super::plan::Need;
 use super::run::Verdict;
+use super::struck::Struck;
 use crate::services::Services;
 use crate::{brokers, journal, readme, section};
 
@@ -48,8 +49,8 @@ pub struct Record {
     pub seconds: f64,
     /// On what.
     pub setting: Setting,
-    /// Faults by kind.
-    pub faults: BTreeMap<String, usize>,
+    /// Its faults.
+    pub struck: Struck,
     /// What was counted, if all was as promised.
     pub account: Option<Account>,
     /// What was not.
@@ -81,13 +82,12 @@ impl Setting {
 impl Record {
     /// What a verdict says, now.
     pub fn of(verdict: &Verdict, setting: &Setting) -> Result<Self> {
-        let faults = verdict.faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
         Ok(Self {
             at: journal::now()?,
             seed: verdict.seed,
             seconds: (verdict.took.as_secs_f64() * 10.0).round() / 10.0,
             setting: setting.clone(),
-            faults,
+            struck: verdict.struck.clone(),
             account: verdict.outcome.as_ref().ok().cloned(),
             wrong: verdict.outcome.as_ref().err().cloned(),
             warm: verdict.warm,
@@ -139,15 +139,18 @@ fn read(file: &Path) -> Result<Vec<Record>> {
     journal::read(file)
 }
 
-/// Faults by kind over all runs, the most frequent first.
-fn by_kind(records: &[Record]) -> Vec<(&str, usize)> {
-    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
-    for (kind, count) in records.iter().flat_map(|record| &record.faults) {
-        *all.entry(kind).or_default() += count;
-    }
-    let mut all: Vec<_> = all.into_iter().collect();
-    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+/// What was struck in all of them.
+fn in_all(records: &[Record]) -> Struck {
+    let mut all = Struck::default();
+    records.iter().for_each(|record| all.add(&record.struck));
     all
+}
+
+/// Kinds with how often each was, the most frequent first.
+fn sorted(counts: &BTreeMap<String, usize>) -> Vec<(&str, usize)> {
+    let mut sorted: Vec<_> = counts.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    sorted
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! One run, from its seed to its verdict.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::load::{self, Load};
 use super::patients::{Accepted, Patients};
 use super::plan::{Plan, Planned};
 use super::strike;
+use super::struck::{Effect, Struck};
 use super::warm_up;
 use crate::Client;
 
@@ -35,8 +35,8 @@ pub const LONGEST: f64 = 150.0;
 pub struct Verdict {
     /// What it can be run again with.
     pub seed: u64,
-    /// Faults by kind.
-    pub faults: BTreeMap<&'static str, usize>,
+    /// Its faults.
+    pub struck: Struck,
     /// From the first fault to the last.
     pub took: Duration,
     /// What was counted; an error says what is wrong, or what kept it from being run to its end.
@@ -55,7 +55,7 @@ impl Verdict {
     pub(super) fn of(seed: u64) -> Self {
         Self {
             seed,
-            faults: BTreeMap::new(),
+            struck: Struck::default(),
             took: Duration::ZERO,
             outcome: Err("it was not run".to_owned()),
             warm: Memory::default(),
@@ -104,7 +104,7 @@ async fn under_fire(world: &World<'_>, seconds: f64, verdict: &mut Verdict) -> R
     let account = match struck(world, &mut crew, seconds, verdict).await {
         Ok(()) => {
             senders.are_out_of_it(verdict.took);
-            let lost = verdict.faults.keys().any(|kind| kind.ends_with("queue lost"));
+            let lost = verdict.struck.lost_a_queue();
             settled(world, &mut crew, &client, senders, lost, (before, verdict.warm)).await
         }
         Err(error) => Err(error),
@@ -165,8 +165,8 @@ async fn struck(world: &World<'_>, crew: &mut Crew, seconds: f64, verdict: &mut 
         around(world, &plan.world, until, &mut at_the_world)
     );
     verdict.took = began.elapsed();
-    for kind in at_processes.into_iter().chain(at_the_world) {
-        *verdict.faults.entry(kind).or_default() += 1;
+    for (planned, effect) in at_processes.into_iter().chain(at_the_world) {
+        verdict.struck.note(planned, effect);
     }
     both(one, other)
 }
@@ -180,12 +180,12 @@ pub(super) fn both<T>(one: Result<T>, other: Result<T>) -> Result<T> {
     }
 }
 
-async fn processes(
+async fn processes<'p>(
     world: &World<'_>,
     crew: &mut Crew,
-    plan: &[Planned],
+    plan: &'p [Planned],
     until: Instant,
-    struck: &mut Vec<&'static str>,
+    struck: &mut Vec<(&'p Planned, Effect)>,
 ) -> Result<()> {
     for planned in possible(world, plan) {
         sleep(Duration::from_secs_f64(planned.after)).await;
@@ -193,31 +193,31 @@ async fn processes(
             break;
         }
         crew.all_run()?;
-        strike::process(world, crew, planned).await.with_context(|| planned.strike.kind())?;
-        struck.push(planned.strike.kind());
+        let effect = strike::process(world, crew, planned).await.with_context(|| planned.strike.kind())?;
+        struck.push((planned, effect));
     }
     Ok(())
 }
 
-async fn around(
+async fn around<'p>(
     world: &World<'_>,
-    plan: &[Planned],
+    plan: &'p [Planned],
     until: Instant,
-    struck: &mut Vec<&'static str>,
+    struck: &mut Vec<(&'p Planned, Effect)>,
 ) -> Result<()> {
     for planned in possible(world, plan) {
         sleep(Duration::from_secs_f64(planned.after)).await;
         if Instant::now() >= until {
             break;
         }
-        strike::world(world, planned).await.with_context(|| planned.strike.kind())?;
-        struck.push(planned.strike.kind());
+        let effect = strike::world(world, planned).await.with_context(|| planned.strike.kind())?;
+        struck.push((planned, effect));
     }
     Ok(())
 }
 
 /// Those for which there is here what they take.
-fn possible<'p>(world: &'p World<'_>, plan: &'p [Planned]) -> impl Iterator<Item = &'p Planned> {
+fn possible<'p>(world: &World<'_>, plan: &'p [Planned]) -> impl Iterator<Item = &'p Planned> {
     let ground = world.ground;
     plan.iter().filter(move |planned| planned.strike.need().is_none_or(|need| ground.has(need)))
 }

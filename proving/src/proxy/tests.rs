@@ -99,9 +99,63 @@ async fn a_half_open_hop_takes_the_question_and_gives_no_answer() {
     let proxy = Proxy::to(&target).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(ask(&mut stream, b"1").await.is_some());
-    proxy.set(Mode::HalfOpen);
+    proxy.set(Mode::HalfOpen(Side::Client));
     let none = tokio::time::timeout(Duration::from_millis(100), ask(&mut stream, b"2")).await;
     assert!(none.is_err());
+}
+
+#[tokio::test]
+async fn a_hop_that_is_half_open_the_other_way_hears_no_question_until_it_passes_again() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(ask(&mut stream, b"1").await.is_some());
+    proxy.set(Mode::HalfOpen(Side::Server));
+    let none = tokio::time::timeout(Duration::from_millis(100), ask(&mut stream, b"2")).await;
+    assert!(none.is_err());
+    proxy.pass();
+    let mut answer = [0; 1];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"2");
+}
+
+#[tokio::test]
+async fn a_hop_was_in_the_way_only_of_bytes_that_had_to_wait_and_of_connections_that_broke() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let was = async |often: u64| {
+        let often = crate::until("a hop in the way", Duration::from_secs(10), || async {
+            Ok((proxy.in_the_way() == often).then_some(()))
+        });
+        often.await.unwrap();
+    };
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(ask(&mut stream, b"1").await.is_some());
+    proxy.stall();
+    assert_eq!(proxy.in_the_way(), 0, "nobody sends anything");
+    stream.write_all(b"2").await.unwrap();
+    was(1).await;
+    proxy.pass();
+    stream.read_exact(&mut [0; 1]).await.unwrap();
+    proxy.cut();
+    was(2).await;
+    assert!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap(), b"3").await.is_none());
+    was(3).await;
+    proxy.pass();
+    proxy.turn_to("127.0.0.1:9");
+    assert!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap(), b"4").await.is_none());
+    assert_eq!((proxy.in_the_way(), proxy.led_to_nobody()), (3, 1), "it passes, and nobody is there");
+}
+
+#[tokio::test]
+async fn a_trip_that_is_armed_no_more_changes_nothing() {
+    let (target, _echo) = echo().await;
+    let proxy = Proxy::to(&target).await.unwrap();
+    let trip = proxy.arm(Side::Client, Trigger::Pattern(b"x".to_vec()), Then::CutBefore);
+    proxy.disarm();
+    assert!(trip.tripped().await.is_err());
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(ask(&mut stream, b"x").await.unwrap(), b"x");
 }
 
 #[tokio::test]

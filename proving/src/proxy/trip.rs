@@ -19,6 +19,8 @@ pub enum Side {
 pub enum Trigger {
     /// These bytes, in one connection, wherever the reads happen to split them.
     Pattern(Vec<u8>),
+    /// Whichever of these comes first, likewise.
+    AnyOf(Vec<Vec<u8>>),
     /// So many bytes, over all connections together, since arming.
     Bytes(u64),
 }
@@ -52,6 +54,14 @@ impl Trigger {
     /// The head of a `basic.publish` method (class 60, method 40).
     pub fn publish() -> Self {
         Self::Pattern(vec![0, 60, 0, 40])
+    }
+
+    /// RabbitMQ waits for an ack no longer: it closes the channel, or, since 4.3, cancels the consumer (class 60,
+    /// method 30), under the tag of 31 characters that it has made up itself.
+    pub fn waits_for_acks_no_longer() -> Self {
+        let closes = b"PRECONDITION_FAILED - delivery acknowledgement on channel".to_vec();
+        let cancels = [&[0, 60, 0, 30, 31][..], &b"amq.ctag-"[..]].concat();
+        Self::AnyOf(vec![closes, cancels])
     }
 }
 
@@ -141,19 +151,27 @@ impl Watcher {
                     forward: if after { usize::try_from(left).unwrap_or(bytes.len()) } else { 0 },
                 })
             }
-            Trigger::Pattern(pattern) => self.find(pattern, bytes, after),
+            Trigger::Pattern(pattern) => self.find(std::slice::from_ref(pattern), bytes, after),
+            Trigger::AnyOf(patterns) => self.find(patterns, bytes, after),
         }
     }
 
-    fn find(&mut self, pattern: &[u8], bytes: &[u8], after: bool) -> Option<At> {
+    fn find(&mut self, patterns: &[Vec<u8>], bytes: &[u8], after: bool) -> Option<At> {
         let before = self.tail.len();
         let mut joined = std::mem::take(&mut self.tail);
         joined.extend_from_slice(bytes);
-        let found = joined.windows(pattern.len().max(1)).position(|window| window == pattern);
-        let keep = pattern.len().saturating_sub(1).min(joined.len());
-        self.tail = joined.split_off(joined.len() - keep);
-        found.map(|start| {
-            let wanted = if after { start + pattern.len() } else { start };
+        let place = |pattern: &Vec<u8>| {
+            let found = joined.windows(pattern.len().max(1)).position(|window| window == pattern.as_slice());
+            found.map(|start| (start, pattern.len()))
+        };
+        let found = patterns.iter().filter_map(place).min();
+        if found.is_none() {
+            let longest = patterns.iter().map(Vec::len).max().unwrap_or_default();
+            let keep = longest.saturating_sub(1).min(joined.len());
+            self.tail = joined.split_off(joined.len() - keep);
+        }
+        found.map(|(start, long)| {
+            let wanted = if after { start + long } else { start };
             // What belongs to the tail has passed already.
             At { forward: wanted.saturating_sub(before).min(bytes.len()) }
         })
@@ -178,6 +196,18 @@ mod tests {
         let (mut armed, _trip) = arm(Side::Server, Trigger::Pattern(b"ok".to_vec()), Then::CutAfter);
         let at = Watcher::default().look(&mut armed, Side::Server, b"1ok2");
         assert_eq!(at.map(|at| at.forward), Some(3));
+    }
+
+    #[test]
+    fn whichever_of_two_patterns_comes_first_trips_and_is_not_found_again_by_the_next_trip() {
+        let two = || Trigger::AnyOf(vec![b"a long one".to_vec(), b"ok".to_vec()]);
+        let (mut armed, _trip) = arm(Side::Server, two(), Then::Pass);
+        let mut watcher = Watcher::default();
+        assert!(watcher.look(&mut armed, Side::Server, b"1o").is_none());
+        assert_eq!(watcher.look(&mut armed, Side::Server, b"k a long one").map(|at| at.forward), Some(0));
+        let (mut armed, _trip) = arm(Side::Server, two(), Then::Pass);
+        assert!(watcher.look(&mut armed, Side::Server, b"2").is_none());
+        assert_eq!(watcher.look(&mut armed, Side::Server, b"34a long one").map(|at| at.forward), Some(2));
     }
 
     #[test]

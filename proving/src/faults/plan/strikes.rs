@@ -1,5 +1,7 @@
 //! Every fault that there is, and what it is called.
 
+use crate::proxy::Side;
+
 /// One of our processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
@@ -51,6 +53,33 @@ impl Hop {
     pub fn to_door(place: usize) -> Self {
         if place == 0 { Self::FirstDoor } else { Self::SecondDoor }
     }
+
+    /// Words for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FirstDoor => "apps–first door",
+            Self::SecondDoor => "apps–second door",
+            Self::DoorBroker => "doors–RabbitMQ",
+            Self::DoorPostgres => "doors–PostgreSQL",
+            Self::WorkerBroker => "workers–RabbitMQ",
+            Self::WorkerPostgres => "workers–PostgreSQL",
+            Self::Fhir => "workers–hospital, FHIR",
+            Self::Mllp => "workers–hospital, HL7 v2",
+            Self::Mail => "workers–mail server",
+        }
+    }
+
+    /// Bytes a second when it is slow: less than what usually passes there.
+    pub fn when_slow(self) -> u32 {
+        match self {
+            Self::FirstDoor
+            | Self::SecondDoor
+            | Self::DoorBroker
+            | Self::WorkerBroker
+            | Self::WorkerPostgres => 20_000,
+            Self::DoorPostgres | Self::Fhir | Self::Mllp | Self::Mail => 2_000,
+        }
+    }
 }
 
 /// A queue that an operator loses and puts back.
@@ -71,6 +100,14 @@ impl Queue {
             Self::Fhir => "epro.his.H001",
             Self::Mllp => "epro.his.H002",
             Self::Alerts => "epro.alerts",
+        }
+    }
+
+    /// The lane that consumes it.
+    pub fn lane(self) -> &'static str {
+        match self {
+            Self::Fhir | Self::Mllp => "hospitals",
+            Self::Alerts => "alerts",
         }
     }
 }
@@ -106,10 +143,52 @@ pub enum How {
     Cut,
     /// Nothing passes either way, nothing is closed.
     Stall,
-    /// 20 KB a second.
+    /// A few bytes at a time.
     Slow,
-    /// What is asked passes, what is answered doesn't.
-    HalfOpen,
+    /// That side is heard, the other one isn't: no answer comes, or nobody hears what is asked.
+    HalfOpen(Side),
+}
+
+/// All of that.
+pub const HOW: [How; 6] =
+    [How::CutOnce, How::Cut, How::Stall, How::Slow, How::HalfOpen(Side::Client), How::HalfOpen(Side::Server)];
+
+impl How {
+    /// A word for tables.
+    pub fn name(self) -> &'static str {
+        let kind = self.kind();
+        kind.strip_prefix("hop ").unwrap_or(kind)
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::CutOnce => "hop cut once",
+            Self::Cut => "hop cut",
+            Self::Stall => "hop stalled",
+            Self::Slow => "hop slow",
+            Self::HalfOpen(Side::Client) => "hop half-open: no answer",
+            Self::HalfOpen(Side::Server) => "hop half-open: not heard",
+        }
+    }
+
+    /// Nothing passes at least one way, and nobody is told.
+    pub fn is_silence(self) -> bool {
+        matches!(self, Self::Stall | Self::HalfOpen(_))
+    }
+
+    /// What is asked waits, and passes all at once in the end, if it does.
+    pub fn holds_questions_back(self) -> bool {
+        matches!(self, Self::Stall | Self::Slow | Self::HalfOpen(Side::Server))
+    }
+}
+
+/// What becomes of a hop that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// What it held back passes.
+    Passes,
+    /// Its connections break: what it held back never arrives.
+    Breaks,
 }
 
 /// One fault.
@@ -126,7 +205,7 @@ pub enum Strike {
     /// Its clock jumps by so many seconds, and back.
     Clock(Whom, i32),
     /// A hop fails.
-    Hop(Hop, How),
+    Hop(Hop, How, End),
     /// kill -9 of RabbitMQ, and started again.
     BrokerKill,
     /// SIGSTOP of RabbitMQ, then SIGCONT.
@@ -147,7 +226,7 @@ pub enum Strike {
     PostgresFreeze,
     /// PostgreSQL ends every session of ours.
     PostgresEnds,
-    /// Nobody else may connect to PostgreSQL.
+    /// PostgreSQL has no connection left, and ends those that it gave us.
     PostgresFull,
     /// The disk with PostgreSQL's tables is full.
     DiskFull,
@@ -178,10 +257,7 @@ impl Strike {
             Self::Rollout => "rolling restart",
             Self::Clock(Whom::Door(_), _) => "clock jump door",
             Self::Clock(Whom::Worker(_), _) => "clock jump worker",
-            Self::Hop(_, How::CutOnce | How::Cut) => "hop cut",
-            Self::Hop(_, How::Stall) => "hop stalled",
-            Self::Hop(_, How::Slow) => "hop slow",
-            Self::Hop(_, How::HalfOpen) => "hop half-open",
+            Self::Hop(_, how, _) => how.kind(),
             Self::BrokerKill => "kill -9 RabbitMQ",
             Self::BrokerFreeze => "SIGSTOP RabbitMQ",
             Self::BrokerAlarm => "memory alarm",
@@ -201,6 +277,15 @@ impl Strike {
             Self::MailLater => "mail server 4xx",
             Self::MailRefuses => "mail server 5xx",
             Self::MailDown => "mail server down",
+        }
+    }
+
+    /// Whoever is struck stands still, or hears nothing, and its connections stay.
+    pub fn is_silence(self) -> bool {
+        match self {
+            Self::Freeze(_) | Self::BrokerFreeze | Self::PostgresFreeze => true,
+            Self::Hop(_, how, _) => how.is_silence(),
+            _ => false,
         }
     }
 

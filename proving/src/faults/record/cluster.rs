@@ -29,7 +29,7 @@ pub(super) fn section(records: &[Record]) -> String {
 
 fn row(record: &Record) -> String {
     let setting = &record.setting;
-    let struck: Vec<&str> = record.faults.keys().map(String::as_str).collect();
+    let struck: Vec<&str> = record.struck.faults.keys().map(String::as_str).collect();
     let counted = match &record.account {
         Some(a) => format!(
             "{} | {} | {} | {} | {} | {}",

@@ -3,21 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{Record, by_kind};
+use super::{Record, in_all, sorted};
 use crate::faults::judge::Account;
+use crate::faults::plan::{HOPS, HOW};
+use crate::faults::struck::Struck;
 use crate::journal::NOTHING;
+
+/// What is asked of the runs together: so many of at least a minute each, and so many faults in all.
+const RUNS: usize = 60;
+const SECONDS: f64 = 60.0;
+const FAULTS: usize = 1_000;
 
 /// What the runs came to.
 pub(super) fn section(records: &[Record], plot: &str) -> String {
     if records.is_empty() {
         return NOTHING.to_owned();
     }
-    let mut out = summary(records);
-    let _ = write!(out, "\n{}\n![faults by kind]({plot})\n\n{}", by_version(records), counted(records));
+    let all = in_all(records);
+    let mut out = summary(records, &all);
+    let _ = write!(out, "\n{}\n{}\n", asked(records, &all), by_version(records));
+    let _ = write!(out, "![faults by kind]({plot})\n\n{}", counted(records));
     out.push_str("\n| fault | times |\n|---|---|\n");
-    for (kind, count) in by_kind(records) {
+    for (kind, count) in sorted(&all.faults) {
         let _ = writeln!(out, "| {kind} | {count} |");
     }
+    let _ = write!(out, "\n{}\n{}", by_hop(&all), beside(&all));
     let left_out: BTreeSet<&String> = records.iter().flat_map(|record| &record.setting.left_out).collect();
     for one in left_out {
         let _ = writeln!(out, "\nLeft out in some runs: {one}.");
@@ -36,7 +46,7 @@ pub(super) fn in_short(records: &[Record]) -> String {
     if records.is_empty() {
         return NOTHING.to_owned();
     }
-    let (runs, well, faults) = (records.len(), as_promised(records), struck(records));
+    let (runs, well, faults) = (records.len(), as_promised(records), in_all(records).count());
     let mut out = format!("{faults} faults in {runs} runs: **{well} of {runs} as promised**.");
     if well > 0 {
         let accepted = sum(records, |account| account.accepted);
@@ -54,10 +64,6 @@ pub(super) fn in_short(records: &[Record]) -> String {
     out
 }
 
-fn struck(records: &[Record]) -> usize {
-    records.iter().flat_map(|record| record.faults.values()).sum()
-}
-
 fn as_promised(records: &[Record]) -> usize {
     records.iter().filter(|record| record.wrong.is_none()).count()
 }
@@ -67,8 +73,8 @@ fn sum(records: &[Record], of: fn(&Account) -> usize) -> usize {
     records.iter().filter_map(|record| record.account.as_ref()).map(of).sum()
 }
 
-fn summary(records: &[Record]) -> String {
-    let (faults, well) = (struck(records), as_promised(records));
+fn summary(records: &[Record], all: &Struck) -> String {
+    let (faults, well) = (all.count(), as_promised(records));
     let minutes = records.iter().map(|record| record.seconds).sum::<f64>() / 60.0;
     let days = |record: &Record| record.at.get(..10).unwrap_or_default().to_owned();
     let (first, last) = (records.first().map(days), records.last().map(days));
@@ -87,6 +93,45 @@ fn summary(records: &[Record]) -> String {
     )
 }
 
+/// How much of it there is, beside how much is to be.
+fn asked(records: &[Record], all: &Struck) -> String {
+    let (runs, faults) = (records.iter().filter(|record| record.seconds >= SECONDS).count(), all.count());
+    let enough = if runs >= RUNS && faults >= FAULTS { "ok" } else { "**short**" };
+    format!(
+        "Asked for are at least {RUNS} runs of {SECONDS} s and {FAULTS} faults; recorded are {runs} such runs and \
+         {faults} faults: {enough}.\n"
+    )
+}
+
+/// Each hop with each of its failures, those too that never were.
+fn by_hop(all: &Struck) -> String {
+    let heads: Vec<&str> = HOW.iter().map(|how| how.name()).collect();
+    let mut out = format!("| hop | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for hop in HOPS {
+        let counts = HOW.iter().map(|how| all.of(hop.name(), how.name()).to_string());
+        let _ = writeln!(out, "| {} | {} |", hop.name(), counts.collect::<Vec<_>>().join(" | "));
+    }
+    out
+}
+
+/// What the tables of faults don't show.
+fn beside(all: &Struck) -> String {
+    let mut out = format!(
+        "{} of the hops that were stalled or half-open broke in the end, so that what they held back never arrived. {} \
+         silences lasted twelve seconds or longer. The queues that were lost held {} messages.\n",
+        all.broken, all.long, all.lost
+    );
+    let void: Vec<String> = sorted(&all.void).iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    if !void.is_empty() {
+        let _ = writeln!(
+            out,
+            "\nVoid, and in no figure above: done, and nothing shows that it struck anybody: {}.",
+            void.join(", ")
+        );
+    }
+    out
+}
+
 /// What each pair of services saw.
 fn by_version(records: &[Record]) -> String {
     let mut versions: BTreeMap<(&str, &str), Vec<&Record>> = BTreeMap::new();
@@ -98,7 +143,7 @@ fn by_version(records: &[Record]) -> String {
     out.push_str("|---|---|---|---|---|---|\n");
     for ((rabbitmq, postgresql), runs) in versions {
         let well = runs.iter().filter(|run| run.wrong.is_none()).count();
-        let faults: usize = runs.iter().flat_map(|run| run.faults.values()).sum();
+        let faults: usize = runs.iter().map(|run| run.struck.count()).sum();
         let accounts = runs.iter().filter_map(|run| run.account.as_ref());
         let accepted: usize = accounts.map(|account| account.accepted).sum();
         let _ =

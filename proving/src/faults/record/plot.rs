@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Record, by_kind};
+use super::{Record, in_all, sorted};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 200.0;
@@ -14,7 +14,8 @@ const STRIP: f64 = 90.0;
 
 /// All of it.
 pub(super) fn svg(records: &[Record]) -> String {
-    let kinds = by_kind(records);
+    let all = in_all(records);
+    let kinds = sorted(&all.faults);
     let bars = ROW * kinds.len() as f64;
     let tall = TOP + bars + STRIP;
     let mut out = format!(

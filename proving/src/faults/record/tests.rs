@@ -12,7 +12,10 @@ fn record(seed: u64, faults: &[(&str, usize)], wrong: Option<&str>) -> Record {
         seed,
         seconds: 60.0,
         setting,
-        faults: faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+        struck: Struck {
+            faults: faults.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            ..Struck::default()
+        },
         account: wrong.is_none().then(|| Account { accepted: 7, ..Account::default() }),
         wrong: wrong.map(str::to_owned),
         warm: Memory { door: 20.0, worker: 20.0 },
@@ -40,7 +43,7 @@ fn what_is_appended_is_read_again_line_by_line() {
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(again.iter().map(|record| record.seed).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(again[0].account.as_ref().map(|account| account.accepted), Some(7));
-    assert_eq!(by_kind(&again), [("disk full", 5), ("hop cut", 3)]);
+    assert_eq!(sorted(&in_all(&again).faults), [("disk full", 5), ("hop cut", 3)]);
 }
 
 #[test]
@@ -59,6 +62,49 @@ fn the_section_counts_every_fault_and_hides_no_run_that_failed() {
         assert!(section.contains(words), "{words:?} is not in\n{section}");
     }
     assert!(page::section(&[], "x").starts_with("No run"));
+}
+
+#[test]
+fn the_section_says_how_much_is_asked_for_and_whether_that_is_there() {
+    let many = |runs, faults| {
+        let records: Vec<Record> = (0..runs).map(|seed| record(seed, &[("hop cut", faults)], None)).collect();
+        page::section(&records, "x")
+    };
+    let asked = "Asked for are at least 60 runs of 60 s and 1000 faults; recorded are";
+    for (section, words) in [
+        (many(60, 17), "60 such runs and 1020 faults: ok."),
+        (many(59, 20), "59 such runs and 1180 faults: **short**."),
+        (many(60, 16), "60 such runs and 960 faults: **short**."),
+    ] {
+        assert!(section.contains(&format!("{asked} {words}")), "{words:?} is not in\n{section}");
+    }
+    let mut cut_short = vec![record(1, &[("hop cut", 3)], None)];
+    cut_short[0].seconds = 59.9;
+    assert!(page::section(&cut_short, "x").contains("0 such runs and 3 faults"));
+}
+
+#[test]
+fn the_section_has_every_hop_with_every_failure_and_tells_apart_what_nothing_shows() {
+    let mut records = two();
+    let ways = [("stalled".to_owned(), 2), ("half-open: not heard".to_owned(), 1)];
+    let struck = &mut records[0].struck;
+    struck.hops.insert("workers–PostgreSQL".to_owned(), ways.into());
+    struck.void.insert("ack timeout".to_owned(), 4);
+    (struck.broken, struck.long, struck.lost) = (1, 6, 31);
+    let section = page::section(&records, "x");
+    for words in [
+        "| hop | cut once | cut | stalled | slow | half-open: no answer | half-open: not heard |\n|---|---|",
+        "| workers–PostgreSQL | 0 | 0 | 2 | 0 | 0 | 1 |\n",
+        "| workers–mail server | 0 | 0 | 0 | 0 | 0 | 0 |\n",
+        "1 of the hops that were stalled",
+        "6 silences lasted",
+        "held 31 messages",
+        "nothing shows that it struck anybody: ack timeout 4.",
+        "8 faults in 2 runs",
+    ] {
+        assert!(section.contains(words), "{words:?} is not in\n{section}");
+    }
+    assert!(!page::section(&two(), "x").contains("Void"), "nothing was");
 }
 
 #[test]

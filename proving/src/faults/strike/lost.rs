@@ -3,22 +3,56 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
 use tokio::time::sleep;
 
 use crate::faults::field::World;
 use crate::faults::plan::Queue;
+use crate::faults::struck::Effect;
 use crate::{Stack, until};
 
 /// A quorum queue is not crash-safe in its first second: nothing else is struck meanwhile.
 const CRASH_SAFE: Duration = Duration::from_secs(2);
 /// How long an operator may have to try.
 const SOON: Duration = Duration::from_secs(60);
+/// How long something may take to be there to be lost: whoever consumes learns of a pause within two seconds.
+const FILLED: Duration = Duration::from_secs(15);
 /// How long what came back to no queue may take until it is a dead letter.
 const BOUND: Duration = Duration::from_secs(120);
 /// What waited while its queue was away.
 const OF_NO_QUEUE: &str = "SELECT count(*) FROM ops.dead_letter WHERE state = 'open' AND class = 'broker'";
 
-pub(super) async fn lose(world: &World<'_>, queue: Queue, held: Duration) -> Result<()> {
+/// Its lane is paused meanwhile: a queue whose messages are all in hand, or on their way to it, loses nothing.
+pub(super) async fn lose(world: &World<'_>, queue: Queue, held: Duration) -> Result<Effect> {
+    operates(world, &["pause", queue.lane(), "--reason", "its queue is to be lost"]).await?;
+    let in_it = waiting(world, queue).await;
+    let lost = gone(world, queue, held).await;
+    operates(world, &["resume", queue.lane(), "--reason", "its queue is there again"]).await?;
+    lost?;
+    Ok(in_it.map_or(Effect::Void, Effect::Lost))
+}
+
+/// How many messages wait in a queue that nobody consumes any more; `None` if that doesn't come about.
+async fn waiting(world: &World<'_>, queue: Queue) -> Option<u32> {
+    let connection = world.stack.vhost().connect().await.ok()?;
+    let messages = until("messages in a queue that nobody consumes", FILLED, || async {
+        // One of its own each time: it ends with a look that fails.
+        let channel = connection.create_channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let found = channel.queue_declare(queue.name().into(), options, FieldTable::default()).await?;
+        channel.close(200, "looked".into()).await?;
+        let waits = found.consumer_count() == 0 && found.message_count() > 0;
+        Ok(waits.then_some(found.message_count()))
+    });
+    let messages = messages.await.ok();
+    // Closed in order or not: everything was looked at.
+    let _ = connection.close(200, "looked".into()).await;
+    messages
+}
+
+/// It is gone, and there again, and what was in it is to be published once more.
+async fn gone(world: &World<'_>, queue: Queue, held: Duration) -> Result<()> {
     let vhost = world.stack.vhost();
     // A broker that has just started may still look for the queue's leader.
     until("a queue to be deleted", SOON, || async {
