@@ -1,5 +1,5 @@
-//! What follows on from submissions: each delivery is at its hospital once, and somebody has a mail about each dangerous
-//! answer, and about no other. For days on which nothing is struck; `faults` judges what is.
+//! What follows on from submissions: each delivery is at its hospital once, and somebody has a mail about each
+//! dangerous answer, and about no other. For days on which nothing is struck; `faults` judges what is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

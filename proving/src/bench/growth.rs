@@ -1,5 +1,5 @@
-//! How figures grow with workers, with what is queued, with hospitals and with the size of a body, each point beside its
-//! limit in the same run where there is one.
+//! How figures grow with workers, with what is queued, with hospitals and with the size of a body, each point beside
+//! its limit in the same run where there is one.
 //!
 //! | module | does |
 //! |---|---|

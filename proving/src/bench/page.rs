@@ -1,5 +1,5 @@
-//! The sections of docs/PROOF.md on speed, memory, the soak and the evening with their plots, and that of README.md, made
-//! of recorded runs and of nothing else.
+//! The sections of docs/PROOF.md on speed, memory, the soak and the evening with their plots, and that of README.md,
+//! made of recorded runs and of nothing else.
 
 use std::path::Path;
 
