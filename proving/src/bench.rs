@@ -9,6 +9,7 @@
 //! | [`publisher`], [`bare_loop`] | the limits: bare confirmed publishing; consume, INSERT, ack |
 //! | [`messages`], [`rows`] | what both contenders work on: the very same bytes and rows |
 //! | [`depth`] | memory with a deep queue behind |
+//! | `stretch` | as many submissions in front of a queue of any depth |
 //! | `backlog` | pace and memory with a deep queue behind, beside a consumer that only acks |
 //! | `spent`, `resident` | what RabbitMQ and PostgreSQL use of CPU and memory |
 //! | `latency`, `stored` | POST to 202 and until it is stored, at a fixed rate |
@@ -18,7 +19,7 @@
 //! | [`idle`] | memory beside ten thousand idle connections |
 //! | [`handshakes`] | memory beside TLS handshakes that never end |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
-//! | [`growth`] | figures as workers, hospitals and bodies grow |
+//! | [`growth`] | figures as workers, queues, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
 //! | [`recorded`] | what a recorded run says of itself |
 //! | [`line`](mod@line), [`lines`] | which figures become which lines, and with which goals |
@@ -55,4 +56,5 @@ pub mod rows;
 pub(crate) mod spent;
 mod start;
 mod stored;
+mod stretch;
 pub mod trail;

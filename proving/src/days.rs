@@ -11,6 +11,8 @@
 //! | [`evening`] | 20,000 patients' evening at ten times its real peak |
 //! | [`pause`] | lanes and hospitals are paused while everything flows |
 //!
+//! [`finding`] is a figure beside what it must be, [`record`] what is kept of a run.
+//!
 //! Two hours are two minutes at a time scale of 1:60; the pace of calls is never scaled.
 
 mod callers;
@@ -21,6 +23,7 @@ pub mod many;
 pub mod notices;
 pub mod outage;
 pub mod pause;
+pub mod record;
 pub mod silence;
 
 /// Two hours in two minutes.

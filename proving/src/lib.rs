@@ -23,6 +23,7 @@ pub mod days;
 pub mod door_memory;
 pub mod evening;
 pub mod faults;
+mod followed;
 pub mod foreign;
 pub mod hand;
 pub mod http;

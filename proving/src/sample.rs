@@ -124,7 +124,8 @@ fn key(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn lay_over(under: &mut Value, over: &Value) {
+/// Changes what `over` names, key by key; null changes nothing.
+pub(crate) fn lay_over(under: &mut Value, over: &Value) {
     match (under, over) {
         (_, Value::Null) => {}
         (Value::Object(under), Value::Object(over)) => {

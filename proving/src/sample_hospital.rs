@@ -147,6 +147,13 @@ impl SampleHospital {
         self.shared.calls.all()
     }
 
+    /// The identifiers of what it has of a kind, and how many versions of each: less than all of it, where that is much.
+    pub fn versions(&self, kind: &str) -> Vec<(String, usize)> {
+        let records = self.shared.records.lock();
+        let some = records.iter().filter(|record| record.kind == kind);
+        some.map(|record| (record.identifier.clone(), record.versions.len())).collect()
+    }
+
     /// Everything that it has, in the order in which it first came.
     pub fn stored(&self) -> Vec<Stored> {
         self.shared.records.all()

@@ -1,8 +1,9 @@
-//! An hour at half of what was measured: whether memory, channels and sessions stay what they were, and whether
-//! everything that was answered 202 is stored.
+//! An hour at half of what was measured: whether memory, channels and sessions stay what they were, whether everything
+//! that was answered 202 is stored, and whether what follows on from a part of it has come where it has to.
 //!
 //! | module | does |
 //! |---|---|
+//! | `mix` | what is sent, and how much of it goes on to a hospital or is dangerous |
 //! | `sending` | sends at a steady rate, and keeps a hash of each |
 //! | `room` | whether the disk holds what is going to be stored |
 //! | `watch` | looks at everything every ten seconds |
@@ -11,6 +12,7 @@
 #![allow(clippy::print_stderr, reason = "for people who wait")]
 
 mod drawn;
+mod mix;
 pub mod record;
 mod room;
 mod sending;
@@ -30,14 +32,16 @@ use crate::bench::messages::ROUTINE;
 use crate::bench::recorded;
 use crate::conservation::{Account, streamed};
 use crate::faults::in_use::InUse;
-use crate::until;
+use crate::followed::{self, Followed};
+use crate::{Inbox, SampleHospital, until};
+use mix::Mix;
 use record::Record;
 use room::Room;
 use sending::Apps;
 use watch::Watch;
 
 pub use drawn::{page, plot};
-pub use sending::Body;
+pub use mix::Body;
 
 /// The first and the last twelfth of the time are compared: five minutes of an hour.
 const PARTS: f64 = 12.0;
@@ -53,8 +57,8 @@ pub struct Plan {
     pub minutes: f64,
     /// Submissions a second.
     pub rate: f64,
-    /// What each is.
-    pub body: Body,
+    /// What each is; without it [`Body::Usual`], if the disk has room for so many.
+    pub body: Option<Body>,
 }
 
 impl Plan {
@@ -81,40 +85,30 @@ pub fn usual_rate(measured: &Path) -> Result<f64> {
 pub async fn run(plan: &Plan) -> Result<Record> {
     let total = plan.submissions();
     ensure!(total > 0, "nothing would be sent");
-    let ground = Ground::new().await?;
+    let (inbox, hospital) = (Inbox::start().await?, SampleHospital::start().await?);
+    let config = followed::config((mix::HOSPITAL, hospital.by_fhir()), &inbox, &mix::SITES);
+    let ground = Ground::with(config).await?;
     let room = Room::of(&ground.link).await?;
-    room.holds(total as f64 * plan.body.stored()).await?;
+    let mix = Mix::at(plan.rate, room.body(plan.body, total).await?);
     let (door, mut worker) = (ground.stack.api().await?, ground.stack.worker().await?);
-    let apps = Apps::new(ground.stack.minter(), door.listen(), plan.body, total)?;
+    let apps = Apps::new(&ground, door.listen(), mix, total)?;
     let mut watch = Watch::new(&ground, &room, (&door, &worker), plan, &apps).await?;
-    eprintln!("soak: {total} submissions at {:.0} a second, {:.0} minutes", plan.rate, plan.minutes);
-    let (began, mut sending) = (Instant::now(), JoinSet::new());
-    let (sender, rate) = (apps.clone(), plan.rate);
-    sending.spawn(async move { sender.send(rate).await });
-    loop {
-        tokio::select! {
-            done = sending.join_next() => match done {
-                Some(done) => done??,
-                None => break,
-            },
-            () = sleep_until(began + watch.due()) => watch.look().await?,
-        }
-    }
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = send(plan, &apps, &mut watch).await?;
     let watched = watch.end()?;
-    let outcome = judge(&ground, apps).await;
+    let (followed, outcome) = judge(&ground, &hospital, &inbox, apps).await?;
     let after = settled(&ground, watched.before).await?;
     ensure!(worker.runs(), "the worker has ended by itself:\n{}", worker.output());
     Ok(Record {
         head: recorded::head("soak", ground.machine().await?),
         rate: plan.rate,
         minutes: plan.minutes,
-        body: plan.body.name().to_owned(),
+        body: mix.body.name().to_owned(),
         submissions: total,
         seconds,
         again: watched.again,
         account: outcome.as_ref().ok().cloned(),
         wrong: outcome.err().map(|error| format!("{error:#}")),
+        followed,
         warm: watched.warm,
         last: watched.last,
         before: watched.before,
@@ -124,14 +118,42 @@ pub async fn run(plan: &Plan) -> Result<Record> {
     })
 }
 
-/// Everything that was answered 202 is stored, once the queue is empty.
-async fn judge(ground: &Ground, apps: Apps) -> Result<Account> {
+/// Sends all of it and looks on meanwhile: how many seconds that took.
+async fn send(plan: &Plan, apps: &Apps, watch: &mut Watch<'_>) -> Result<f64> {
+    let total = plan.submissions();
+    eprintln!("soak: {total} submissions at {:.0} a second, {:.0} minutes", plan.rate, plan.minutes);
+    let (began, mut sending) = (Instant::now(), JoinSet::new());
+    let (sender, rate) = (apps.clone(), plan.rate);
+    sending.spawn(async move { sender.send(rate).await });
+    loop {
+        tokio::select! {
+            done = sending.join_next() => match done {
+                Some(done) => done??,
+                None => return Ok(began.elapsed().as_secs_f64()),
+            },
+            () = sleep_until(began + watch.due()) => watch.look().await?,
+        }
+    }
+}
+
+/// What followed on, and whether everything that was answered 202 is stored, once the queue is empty.
+async fn judge(
+    ground: &Ground,
+    hospital: &SampleHospital,
+    inbox: &Inbox,
+    apps: Apps,
+) -> Result<(Followed, Result<Account>)> {
     eprintln!("soak: all is sent; judging, which takes minutes");
     let drained = until("the queue to be drained", Duration::from_secs(600), || async {
         Ok((ground.stack.vhost().ready(ROUTINE).await? == 0).then_some(()))
     });
-    drained.await?;
-    streamed(&ground.stack, apps.kept()).await
+    let drained = drained.await;
+    let (followed, _) = apps.expected().judge(&ground.link, hospital, inbox).await?;
+    let account = match drained {
+        Ok(()) => streamed(&ground.stack, apps.kept()).await,
+        Err(error) => Err(error),
+    };
+    Ok((followed, account))
 }
 
 /// What is in use when it is as before, or long afterwards.

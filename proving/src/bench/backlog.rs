@@ -1,9 +1,10 @@
 //! What a deep queue does to a worker: its pace and its memory while ten thousand, a hundred thousand and a million
-//! submissions wait, beside what is left of the pace of a consumer that acks and does nothing else.
+//! submissions wait, beside what is left of the pace of a consumer that acks and does nothing else. Both are rated over
+//! the same stretches ([`super::stretch`]), one right after the other.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use lapin::Connection;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -14,15 +15,9 @@ use super::calm::calm;
 use super::depth::fill;
 use super::ground::{CHUNK, Cargo, Ground, PREFETCH};
 use super::messages::ROUTINE;
+use super::publisher::Message;
 use super::rounds::Figures;
-
-/// What the bare consumer takes of each queue.
-const TAKEN: usize = 10_000;
-/// The worker's pace is that of its first ones. They are fewer than the shallowest queue holds: a last chunk waits for
-/// more.
-const RATED: usize = 8_000;
-/// What a worker stores before its memory is looked at. A peak is one moment's, so each depth gets as many moments.
-const WORK: usize = 100_000;
+use super::stretch::{Pace, SHALLOWEST, STORED, Stretches, WARM_UP};
 
 /// A depth, and what its figures are called.
 struct Depth {
@@ -36,7 +31,7 @@ struct Depth {
 
 /// From the shallowest on.
 const DEPTHS: [Depth; 3] = [
-    Depth { queued: 10_000, ours: "10k worker", bare: "10k bare", rss: "10k rss", left: None },
+    Depth { queued: SHALLOWEST, ours: "10k worker", bare: "10k bare", rss: "10k rss", left: None },
     Depth {
         queued: 100_000,
         ours: "100k worker",
@@ -85,62 +80,58 @@ pub(super) async fn each(
 
 async fn at(ground: &Ground, cargo: &Cargo, queued: usize) -> Result<Found> {
     let template = cargo.messages.first().context("no messages")?;
+    let stretches = Stretches::at(queued);
     let mut worker = ground.warm_worker(cargo).await?;
-    fill(ground, template, queued + TAKEN + usize::from(PREFETCH)).await?;
-    calm().await?;
-    let bare = consume(&ground.amqp()).await?;
-    calm().await?;
-    ground.resume().await?;
-    ground.reaches(queued.min(WORK)).await?;
-    let ours = pace(ground).await?;
-    let mut put = queued;
-    while put < WORK {
-        fill(ground, template, queued).await?;
-        put += queued;
-        ground.reaches(put).await?;
+    fill(ground, template, stretches.behind()).await?;
+    let (mut ours, mut bare) = (Pace::default(), Pace::default());
+    for number in 0..stretches.count() {
+        if number > 0 {
+            ground.pause(std::slice::from_ref(&worker)).await?;
+        }
+        more(ground, template, stretches).await?;
+        bare = bare.and(consume(&ground.amqp(), stretches).await?);
+        more(ground, template, stretches).await?;
+        ground.resume().await?;
+        ground.reaches((number + 1) * stretches.whole()).await?;
+        ours = ours.and(stretches.rated(ground, number).await?);
     }
+    ground.reaches(STORED).await?;
     let rss = worker.peak_rss_mib()?;
     worker.drain(Duration::from_secs(30)).await?;
     ground.empty(cargo.site).await?;
-    Ok(Found { ours, bare, rss })
+    Ok(Found { ours: ours.a_second(), bare: bare.a_second(), rss })
 }
 
-/// Takes [`TAKEN`] messages and acks them, a chunk at a time, and does nothing else: messages a second.
-async fn consume(url: &str) -> Result<f64> {
+/// What one stretch takes, once the machine rests.
+async fn more(ground: &Ground, template: &Message, stretches: Stretches) -> Result<()> {
+    fill(ground, template, stretches.whole()).await?;
+    calm().await
+}
+
+/// Takes one stretch and acks it, a chunk at a time, and does nothing else.
+async fn consume(url: &str, stretches: Stretches) -> Result<Pace> {
     let connection = Connection::connect(url, Default::default()).await?;
     let channel = connection.create_channel().await?;
     channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
     let (options, table) = (BasicConsumeOptions::default(), FieldTable::default());
     let mut consumer = channel.basic_consume(ROUTINE.into(), "bare".into(), options, table).await?;
-    let (mut begun, mut took, mut last) = (None, Duration::ZERO, 0);
+    let end = WARM_UP + stretches.each();
+    let (mut begun, mut took, mut last) = (Instant::now(), Duration::ZERO, 0);
     // What the broker has handed out beyond would come to the worker as handed out before, each in a chunk of its own.
-    for number in 1..=TAKEN + usize::from(PREFETCH) {
+    for number in 1..=stretches.whole() {
         last = consumer.next().await.context("the queue ended")??.delivery_tag;
-        let begun = *begun.get_or_insert_with(Instant::now);
-        if number <= TAKEN && (number.is_multiple_of(CHUNK) || number == TAKEN) {
+        if number <= end && (number.is_multiple_of(CHUNK) || number == end) {
             channel.basic_ack(last, BasicAckOptions { multiple: true }).await?;
         }
-        if number == TAKEN {
+        if number == WARM_UP {
+            begun = Instant::now();
+        }
+        if number == end {
             took = begun.elapsed();
         }
     }
     channel.basic_cancel("bare".into(), BasicCancelOptions::default()).await?;
     channel.basic_ack(last, BasicAckOptions { multiple: true }).await?;
     connection.close(200, "taken".into()).await?;
-    Ok((TAKEN - 1) as f64 / took.as_secs_f64())
-}
-
-/// Submissions a second from the first commit until [`RATED`] are there, by the database's clock.
-async fn pace(ground: &Ground) -> Result<f64> {
-    let sql = format!(
-        "WITH mark AS (SELECT min(stored_at) AS begun, (SELECT stored_at FROM identified.submission
-            ORDER BY stored_at OFFSET {} LIMIT 1) AS ended FROM identified.submission)
-        SELECT extract(epoch FROM ended - begun)::float8, (SELECT count(*) FROM identified.submission
-            WHERE stored_at > begun AND stored_at <= ended) FROM mark",
-        RATED - 1
-    );
-    let row = ground.link.client.query_one(&sql, &[]).await?;
-    let (seconds, after_first): (f64, i64) = (row.get(0), row.get(1));
-    ensure!(seconds > 0.0, "{RATED} submissions in one commit give no pace");
-    Ok(after_first as f64 / seconds)
+    Pace::of(stretches.each() as f64, took.as_secs_f64())
 }

@@ -1,6 +1,6 @@
 //! The limit of the worker: consume, the same INSERTs, ack, nothing else.
 //!
-//! Like the worker it takes chunks of 256, keeps two of them under way on a connection each, has the
+//! Like the worker it takes chunks of 256, keeps three of them under way on a connection each, has the
 //! worker's prefetch and frame size, is as warm when it begins, and acks with `multiple` as far as everything below is
 //! committed. Unlike the worker it doesn't open, parse, check, score or hash anything: the rows are
 //! those that the worker wrote for the same messages, looked up by message id. What the audit trail

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 
 use super::bare_loop::{Shape, Writes};
 use super::calm::calm;
 use super::load::{self, Requests};
 use super::messages::{self, ROUTINE};
 use super::publisher::{self, Message};
+use super::recorded;
 use super::rows::{self, Rows};
 use crate::database::Link;
+use crate::sample::lay_over;
 use crate::sealed::Keys;
 use crate::service::Service;
 use crate::stack::{Plan, Stack};
@@ -51,16 +53,21 @@ pub struct Cargo {
 impl Ground {
     /// A fresh stack with the default measures.
     pub async fn new() -> Result<Self> {
-        Self::with(None).await
+        Self::with(Value::Null).await
     }
 
     /// The same; its processes know the instruments in that folder, too.
-    pub async fn with(instruments: Option<&Path>) -> Result<Self> {
-        let config = json!({
+    pub async fn knowing(instruments: &Path) -> Result<Self> {
+        Self::with(json!({"instruments": {"directory": instruments.display().to_string()}})).await
+    }
+
+    /// The same with more in its configuration.
+    pub async fn with(more: Value) -> Result<Self> {
+        let mut config = json!({
             "worker": {"chunk": CHUNK, "linger": "3ms", "prefetch": PREFETCH},
             "broker": {"frame_max": FRAME_MAX},
-            "instruments": {"directory": instruments.map(|folder| folder.display().to_string())},
         });
+        lay_over(&mut config, &more);
         let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
         let link = stack.database().connect().await?;
         Ok(Self { stack, link })
@@ -127,13 +134,19 @@ impl Ground {
         let some = Arc::new(some.cloned().collect::<Vec<_>>());
         publisher::closed(&self.amqp(), &some, 1000).await?;
         self.stored(some.len()).await?;
+        self.pause(workers).await?;
+        self.empty(cargo.site).await
+    }
+
+    /// Lets the lane stand still, and waits until all workers that there are have noticed.
+    pub async fn pause(&self, workers: &[Service]) -> Result<()> {
+        let before: Vec<usize> = workers.iter().map(stops).collect();
         self.stack.epro(&["pause", LANE, "--reason", "until the queue is full"]).await?;
         until("the lane to be paused", Duration::from_secs(30), || async {
-            let paused = |worker: &Service| worker.output().contains("lane stopped consuming");
-            Ok(workers.iter().all(paused).then_some(()))
+            let paused = workers.iter().zip(&before).all(|(worker, before)| stops(worker) > *before);
+            Ok(paused.then_some(()))
         })
-        .await?;
-        self.empty(cargo.site).await
+        .await
     }
 
     /// Lets the lane of warm workers go on.
@@ -214,16 +227,12 @@ impl Ground {
     }
 
     /// How many cores and which versions, for the report.
-    pub async fn machine(&self) -> Result<serde_json::Value> {
-        let overview = self.stack.vhost().management().get("/api/overview").await?;
-        let postgres: String = self.link.client.query_one("SHOW server_version", &[]).await?.get(0);
-        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-        Ok(json!({
-            "cores": std::thread::available_parallelism().context("cores")?.get(),
-            "cpu": model.trim_start_matches([' ', '\t', ':']),
-            "rabbitmq": overview["rabbitmq_version"],
-            "postgresql": postgres,
-        }))
+    pub async fn machine(&self) -> Result<Value> {
+        recorded::machine(self.stack.vhost().management(), &self.link).await
     }
+}
+
+/// How often a lane of that worker stopped consuming.
+fn stops(worker: &Service) -> usize {
+    worker.output().matches("lane stopped consuming").count()
 }

@@ -1,9 +1,10 @@
-//! How figures grow with workers, with hospitals and with the size of a body, each point beside its limit in the same
-//! run where there is one.
+//! How figures grow with workers, with what is queued, with hospitals and with the size of a body, each point beside
+//! its limit in the same run where there is one.
 //!
 //! | module | does |
 //! |---|---|
 //! | `workers` | as many workers beside as many bare loops |
+//! | `queued` | one worker beside one bare loop, in front of queues of growing depth |
 //! | `hospitals` | what hospitals cost one worker that has nothing to do |
 //! | `bodies` | worker and API beside their limits, the bodies growing |
 //! | `drain` | a full queue that workers, or bare loops, empty |
@@ -12,12 +13,13 @@
 mod bodies;
 mod drain;
 mod hospitals;
+mod queued;
 mod workers;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, LineStyle, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,8 +30,10 @@ use super::measure::median;
 use super::page::number;
 use super::recorded;
 
-/// How often each point is measured; the medians count.
+/// How often each point is measured; the medians count. Five rounds would take most of an hour.
 const ROUNDS: usize = 3;
+/// Submissions of a drain: some seconds, of which the first are left out.
+const DRAIN: usize = 80_000;
 
 /// One figure at growing sizes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,11 +87,15 @@ impl Series {
     }
 }
 
-/// Everything that was measured, with the head of a recorded run; takes about a quarter of an hour.
+/// Everything that was measured, with the head of a recorded run; takes about half an hour.
 pub async fn measure() -> Result<Value> {
     let folder = Folder::with(bodies::INSTRUMENT)?;
-    let ground = Ground::with(Some(&folder.0)).await?;
-    let mut series = workers::measure(&ground).await?;
+    let ground = Ground::knowing(&folder.0).await?;
+    eprintln!("growth: preparing {DRAIN} submissions for workers and queues");
+    let cargo = ground.load("H004", DRAIN).await.context("prepare")?;
+    let mut series = workers::measure(&ground, &cargo).await?;
+    series.extend(queued::measure(&ground, &cargo).await?);
+    drop(cargo);
     series.extend(bodies::measure(&ground).await?);
     series.extend(hospitals::measure().await?);
     let mut all = recorded::head("bench", ground.machine().await?);

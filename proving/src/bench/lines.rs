@@ -132,10 +132,13 @@ fn backlogs(figures: &Figures) -> Result<Vec<Option<Line>>> {
     let (left, grown) = (Some(AtLeast(0.9)), Some(AtMost(1.1)));
     Ok(vec![
         pair(figures, "10,000 queued: drain, beside a bare consumer", "/s", "10k worker", "10k bare", None)?,
+        spread(figures, "10k bare")?,
         pair(figures, "100,000 queued: the same", "/s", "100k worker", "100k bare", None)?,
+        spread(figures, "100k bare")?,
         pair(figures, "  pace at 100,000 over pace at 10,000", "x", "100k left", "100k bare left", left)?,
         pair(figures, "  peak RSS at 100,000 beside 10,000", "MiB", "100k rss", "10k rss", grown)?,
         pair(figures, "1,000,000 queued: the same", "/s", "1m worker", "1m bare", None)?,
+        spread(figures, "1m bare")?,
         pair(figures, "  pace at 1,000,000 over pace at 10,000", "x", "1m left", "1m bare left", left)?,
         pair(figures, "  peak RSS at 1,000,000 beside 10,000", "MiB", "1m rss", "10k rss", grown)?,
     ])
@@ -316,6 +319,16 @@ fn pair(
     Ok(Some(Line { figure, ours: (median(ours)?, unit), limit: Some(median(limits)?), measured, goal }))
 }
 
+/// How far a bare consumer's rounds lie apart: what is compared with it is no surer than it is.
+fn spread(figures: &Figures, name: &str) -> Result<Option<Line>> {
+    let Some(rounds) = figures.0.get(name).filter(|rounds| rounds.len() > 1) else { return Ok(None) };
+    let (least, most) = rounds
+        .iter()
+        .fold((f64::INFINITY, 0.0_f64), |(least, most), round| (least.min(*round), most.max(*round)));
+    let (figure, apart) = ("  the bare consumer's fastest round over its slowest", most / least);
+    Ok(Some(Line { figure, ours: (apart, "x"), limit: None, measured: apart, goal: None }))
+}
+
 fn alone(
     figures: &Figures,
     figure: &'static str,
@@ -359,6 +372,17 @@ mod tests {
         let lines = of_figures(&figures, None).unwrap();
         let said: Vec<_> = lines.iter().map(|line| (line.measured, line.ok())).collect();
         assert_eq!(said, [(1.0, Some(true)), (1.2, Some(false))]);
+    }
+
+    #[test]
+    fn how_far_a_bare_consumers_rounds_lie_apart_is_shown_beside_it() {
+        let mut figures = Figures::default();
+        figures.0.insert("10k worker", vec![30.0, 30.0]);
+        figures.0.insert("10k bare", vec![60.0, 90.0]);
+        let lines = of_figures(&figures, None).unwrap();
+        assert_eq!(lines.iter().map(|line| line.ours.0).collect::<Vec<_>>(), [30.0, 1.5]);
+        figures.0.insert("10k bare", vec![60.0]);
+        assert_eq!(of_figures(&figures, None).unwrap().len(), 1, "one round has no spread");
     }
 
     #[test]

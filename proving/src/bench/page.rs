@@ -1,5 +1,5 @@
-//! The sections of docs/PROOF.md on speed and memory with their plots, and that of README.md, made of recorded runs and
-//! of nothing else.
+//! The sections of docs/PROOF.md on speed, memory, the soak and the evening with their plots, and that of README.md,
+//! made of recorded runs and of nothing else.
 
 use std::path::Path;
 
@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{foremost, growth, plot};
+use crate::days::record;
 use crate::journal::NOTHING;
 use crate::{readme, section, soak};
 
@@ -14,6 +15,7 @@ use crate::{readme, section, soak};
 const RUNS: [&str; 2] = ["proof/bench.json", "proof/bench-million.json"];
 const GROWTH: &str = "proof/growth.json";
 const SOAK: &str = "proof/soak.json";
+const EVENING: &str = "proof/evening.json";
 const PAGE: &str = "PROOF.md";
 /// Plots, and of which run each is made.
 const PLOTS: [(&str, &str, Draw); 3] = [
@@ -40,7 +42,8 @@ pub fn drawn(docs: &Path) -> Result<String> {
     let page = std::fs::read_to_string(docs.join(PAGE)).context("docs/PROOF.md")?;
     let page = section::replaced(&page, "speed", &speed(docs)?)?;
     let page = section::replaced(&page, "growth", &growing(docs)?)?;
-    section::replaced(&page, "soak", &soaked(docs)?)
+    let page = section::replaced(&page, "soak", &soaked(docs)?)?;
+    section::replaced(&page, "evening", &lived(docs)?)
 }
 
 /// README.md as the recorded runs want it.
@@ -112,6 +115,12 @@ fn soaked(docs: &Path) -> Result<String> {
     let Some(run) = recorded(docs, SOAK)? else { return Ok(NOTHING.to_owned()) };
     let head = head(&run).context("a recorded run lacks something")?;
     Ok(format!("![memory, depth and latency over time]({})\n\n{head}:\n\n{}", PLOTS[2].0, soak::page(&run)?))
+}
+
+fn lived(docs: &Path) -> Result<String> {
+    let Some(run) = recorded(docs, EVENING)? else { return Ok(NOTHING.to_owned()) };
+    let head = head(&run).context("a recorded run lacks something")?;
+    Ok(format!("{head}:\n\n{}", record::page(&run, "evening")?))
 }
 
 /// By which command, when, of which commit, on what.

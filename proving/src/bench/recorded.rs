@@ -1,7 +1,11 @@
 //! What a recorded run says of itself: by which command, when, of which commit, on what.
 
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
+
+use crate::database::Link;
+use crate::vhost::Management;
 
 /// What takes a file, and says nothing of the run.
 const FILES: [&str; 2] = ["--json", "--measured"];
@@ -18,6 +22,20 @@ pub fn head(command: &str, machine: Value) -> Map<String, Value> {
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
+}
+
+/// How many cores and which versions.
+pub async fn machine(management: &Management, link: &Link) -> Result<Value> {
+    let overview = management.get("/api/overview").await?;
+    let postgres: String = link.client.query_one("SHOW server_version", &[]).await?.get(0);
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    Ok(json!({
+        "cores": std::thread::available_parallelism().context("cores")?.get(),
+        "cpu": model.trim_start_matches([' ', '\t', ':']),
+        "rabbitmq": overview["rabbitmq_version"],
+        "postgresql": postgres,
+    }))
 }
 
 fn typed(command: &str, mut arguments: impl Iterator<Item = String>) -> String {

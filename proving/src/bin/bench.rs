@@ -34,7 +34,7 @@ struct Arguments {
     /// Measure only these, e.g. --only api,whole
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Measure only how figures grow with workers, hospitals and bodies
+    /// Measure only how figures grow with workers, what is queued, hospitals and bodies
     #[arg(long)]
     growth: bool,
     /// Write everything, round by round, to this file

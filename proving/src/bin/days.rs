@@ -1,12 +1,13 @@
 //! Bad days, of the hospitals' and the alerts' lanes above all. Exits 1 when a figure isn't what it must be.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use epro_proving::days::finding::{self, Finding};
-use epro_proving::days::{evening, limit, many, notices, outage, pause, silence};
+use epro_proving::days::{evening, limit, many, notices, outage, pause, record, silence};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Day {
@@ -32,6 +33,9 @@ struct Arguments {
     /// Only these, e.g. --only limit,outage
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Day>,
+    /// Write every figure to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -58,6 +62,10 @@ async fn main() -> Result<ExitCode> {
         findings.append(&mut more);
     }
     println!("{}", finding::table(&findings));
+    if let Some(file) = &arguments.json {
+        let run = record::run(&findings).await?;
+        std::fs::write(file, serde_json::to_string_pretty(&run)?).context("write the JSON file")?;
+    }
     let short = findings.iter().any(|finding| !finding.holds());
     Ok(if short { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -18,9 +18,9 @@ struct Arguments {
     /// Submissions a second; without it half of what docs/proof/bench.json says that the whole route does
     #[arg(long)]
     rate: Option<f64>,
-    /// What each submission is
-    #[arg(long, value_enum, default_value_t = Body::Small)]
-    body: Body,
+    /// What each submission is; without it usual, if the disk has room for so many, else small
+    #[arg(long, value_enum)]
+    body: Option<Body>,
     /// Write everything, look by look, to this file
     #[arg(long)]
     json: Option<PathBuf>,

@@ -1,5 +1,5 @@
 //! The evening hour of 20,000 patients at ten times its real peak: the bell of the simulation, ten times as narrow, on
-//! real processes.
+//! real processes, to a hospital that takes half of it and to people who are told of what is dangerous.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,15 +15,19 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::finding::{Bound, Finding};
+use super::notices;
 use crate::bench::measure::percentile;
 use crate::client::{Sent, phq9, sha256};
-use crate::conservation;
+use crate::conservation::Account;
 use crate::database::Link;
+use crate::followed::{self, Expected};
 use crate::raw_http::{Connection, post};
 use crate::scaling::scenarios::bell;
+use crate::sealed::{Keys, delivery_id};
 use crate::service::Service;
-use crate::stack::Stack;
+use crate::stack::{Plan, Stack};
 use crate::token::Minter;
+use crate::{Inbox, SampleHospital, conservation};
 
 const PATIENTS: usize = 20_000;
 /// How much shorter the evening is, and how much higher its peak.
@@ -33,8 +37,12 @@ const RINGS: usize = 360;
 /// Its parts of a second.
 const STEPS: usize = 1000;
 const STUDY: &str = "ONC-301";
-/// The first has a hospital: a delivery follows on, and waits in its queue.
+/// The first has a hospital: a delivery follows on.
 const SITES: [&str; 2] = ["H001", "H004"];
+/// Ten times what a hospital takes by default, as the evening is ten times as short.
+const CALLS_PER_SECOND: f64 = 100.0;
+/// One in so many gives a dangerous answer, at both sites.
+const DANGEROUS: usize = 12;
 /// Each door has half of these connections, as a proxy keeps them.
 const CONNECTIONS: usize = 64;
 /// How often an app sends the same, and how long it waits before.
@@ -45,7 +53,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lives through it; takes about four minutes.
 pub async fn live() -> Result<Vec<Finding>> {
-    let stack = Stack::new().await?;
+    let (inbox, hospital) = (Inbox::start().await?, SampleHospital::start().await?);
+    let mut entry = hospital.by_fhir();
+    entry["calls_per_second"] = json!(CALLS_PER_SECOND);
+    let config = followed::config((SITES[0], entry), &inbox, &SITES);
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
     let doors = [stack.api().await?, stack.api().await?];
     let _workers = [stack.worker().await?, stack.worker().await?];
     let due = due();
@@ -53,13 +65,31 @@ pub async fn live() -> Result<Vec<Finding>> {
     let patients = Patients::new(stack.minter(), due)?;
     patients.send(&doors).await?;
     let (log, told) = patients.ended();
-    let again = log.len() - told.len();
+    let link = stack.database().connect().await?;
+    let expected = expected(&told, &Keys::read(stack.folder())?);
+    let (followed, mails) = expected.judge(&link, &hospital, &inbox).await?;
     let account = conservation(&stack, &log).await?;
-    let (stored, seen) = stored(&stack.database().connect().await?).await?;
-    let evening = Evening::of(&told, &stored)?;
-    let (mut answers, mut rows) = (evening.to_answer, evening.to_row);
+    let (stored, seen) = stored(&link).await?;
+    let evening = Evening::of(&told, &stored, &mails)?;
+    let mut findings = counted(&account, most, log.len() - told.len());
+    findings.extend(followed.findings("evening: "));
+    findings.extend(evening.findings(seen)?);
+    Ok(findings)
+}
+
+/// What follows on from what was answered 202.
+fn expected(told: &[Told], keys: &Keys) -> Expected {
+    let at_the_hospital = told.iter().filter(|one| site(one.number) == SITES[0]);
+    let delivery = |one: &Told| delivery_id(STUDY, keys.pseudonym(STUDY, &subject(one.number)), one.id);
+    Expected {
+        deliveries: at_the_hospital.map(delivery).collect(),
+        dangerous: told.iter().filter(|one| is_dangerous(one.number)).map(|one| one.id).collect(),
+    }
+}
+
+fn counted(account: &Account, most: usize, again: usize) -> Vec<Finding> {
     let lost = account.accepted as f64 - account.stored as f64;
-    Ok(vec![
+    vec![
         Finding::new(
             "evening: patients who were answered 202",
             account.accepted as f64,
@@ -69,20 +99,7 @@ pub async fn live() -> Result<Vec<Finding>> {
         Finding::new("evening: of them lost", lost, Bound::Is(0.0)),
         Finding::new("evening: set aside", account.dead as f64, Bound::Is(0.0)),
         Finding::new("evening: sent again, for want of a 202", again as f64, Bound::Any),
-        Finding::new("evening: POST to 202, median, ms", percentile(&mut answers, 0.5)?, Bound::Any),
-        Finding::new("evening: POST to 202, p99, ms", percentile(&mut answers, 0.99)?, Bound::AtMost(500.0)),
-        Finding::new(
-            format!("evening: POST to stored ({seen}), median, ms"),
-            percentile(&mut rows, 0.5)?,
-            Bound::Any,
-        ),
-        Finding::new(
-            format!("evening: POST to stored ({seen}), p99, ms"),
-            percentile(&mut rows, 0.99)?,
-            Bound::AtMost(1000.0),
-        ),
-        Finding::new("evening: greatest depth, accepted and not stored", evening.depth as f64, Bound::Any),
-    ])
+    ]
 }
 
 /// When each patient presses send: the n-th when the bell has rung for so many.
@@ -111,6 +128,7 @@ fn busiest(due: &[Duration]) -> usize {
 /// One patient: when the turn was and when the 202 came, in Unix seconds.
 #[derive(Clone, Copy)]
 struct Told {
+    number: usize,
     id: Uuid,
     due: f64,
     at: f64,
@@ -129,7 +147,7 @@ struct Patients {
 impl Patients {
     /// A token each, made beforehand.
     fn new(minter: &Minter, due: Vec<Duration>) -> Result<Self> {
-        let token = |number: usize| minter.patient(&format!("E-{number:05}"), STUDY, site(number));
+        let token = |number: usize| minter.patient(&subject(number), STUDY, site(number));
         Ok(Self {
             tokens: Arc::new((0..due.len()).map(token).collect::<Result<_>>()?),
             due: Arc::new(due),
@@ -153,6 +171,7 @@ impl Patients {
                     sleep_until(start + *due).await;
                     let id = patients.one(at, &door, &mut line).await?;
                     let told = Told {
+                        number: at,
                         id,
                         due: began + due.as_secs_f64(),
                         at: began + start.elapsed().as_secs_f64(),
@@ -173,6 +192,9 @@ impl Patients {
         let id = submission["submission_id"].as_str().and_then(|id| id.parse().ok()).context("an id")?;
         let now = || OffsetDateTime::now_utc().format(&Rfc3339);
         submission["answered_at"] = json!(now()?);
+        if is_dangerous(number) {
+            submission["answers"]["44260-8"] = json!(1);
+        }
         for _ in 0..TRIES {
             submission["sent_at"] = json!(now()?);
             let bytes: Arc<[u8]> = submission.to_string().into_bytes().into();
@@ -211,6 +233,15 @@ fn site(number: usize) -> &'static str {
     SITES[number % SITES.len()]
 }
 
+fn subject(number: usize) -> String {
+    format!("E-{number:05}")
+}
+
+/// Two neighbours: one of each site.
+fn is_dangerous(number: usize) -> bool {
+    (number / SITES.len()).is_multiple_of(DANGEROUS)
+}
+
 /// When each submission was stored, in Unix seconds, and what of its transaction that is: only a database that notes
 /// its commits knows when they were.
 async fn stored(link: &Link) -> Result<(BTreeMap<Uuid, f64>, &'static str)> {
@@ -230,18 +261,22 @@ struct Evening {
     to_answer: Vec<Duration>,
     /// From each patient's turn to the row.
     to_row: Vec<Duration>,
+    /// From the turn of each patient with a dangerous answer to the first mail about it.
+    to_mail: Vec<Duration>,
     /// The most that were told 202 and not stored, at one moment.
     depth: i64,
 }
 
 impl Evening {
-    fn of(told: &[Told], stored: &BTreeMap<Uuid, f64>) -> Result<Self> {
+    fn of(told: &[Told], stored: &BTreeMap<Uuid, f64>, mails: &BTreeMap<Uuid, f64>) -> Result<Self> {
         let after = |from: f64, to: f64| Duration::from_secs_f64((to - from).max(0.0));
-        let (mut to_answer, mut to_row, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut to_answer, mut to_row, mut to_mail) = (Vec::new(), Vec::new(), Vec::new());
+        let mut waits = Vec::new();
         for one in told {
             let row = *stored.get(&one.id).context("a patient who was told 202 and has no row")?;
             to_answer.push(after(one.due, one.at));
             to_row.push(after(one.due, row));
+            to_mail.extend(mails.get(&one.id).map(|mail| after(one.due, *mail)));
             // Many are stored before their 202 has arrived.
             if row > one.at {
                 waits.extend([(one.at, 1), (row, -1)]);
@@ -253,7 +288,25 @@ impl Evening {
             now += change;
             depth = depth.max(now);
         }
-        Ok(Self { to_answer, to_row, depth })
+        Ok(Self { to_answer, to_row, to_mail, depth })
+    }
+
+    /// `seen`: what of a transaction is known.
+    fn findings(mut self, seen: &str) -> Result<Vec<Finding>> {
+        let stored = format!("evening: POST to stored ({seen})");
+        let mut findings = Vec::new();
+        for (what, figures, most) in [
+            ("evening: POST to 202", &mut self.to_answer, 500.0),
+            (stored.as_str(), &mut self.to_row, 1000.0),
+            ("evening: POST to inbox, of the dangerous", &mut self.to_mail, notices::SOON),
+        ] {
+            let (median, p99) = (percentile(figures, 0.5)?, percentile(figures, 0.99)?);
+            findings.push(Finding::new(format!("{what}, median, ms"), median, Bound::Any));
+            findings.push(Finding::new(format!("{what}, p99, ms"), p99, Bound::AtMost(most)));
+        }
+        let depth = self.depth as f64;
+        findings.push(Finding::new("evening: greatest depth, accepted and not stored", depth, Bound::Any));
+        Ok(findings)
     }
 }
 
@@ -272,14 +325,26 @@ mod tests {
 
     #[test]
     fn the_greatest_depth_is_of_those_that_wait_at_the_same_moment() {
-        let told = |id: u128, at: f64| Told { id: Uuid::from_u128(id), due: at - 0.5, at };
+        let told = |id: u128, at: f64| Told { number: 0, id: Uuid::from_u128(id), due: at - 0.5, at };
         let stored = BTreeMap::from(
             [(1, 3.0), (2, 4.0), (3, 9.0), (4, 7.0)].map(|(id, at)| (Uuid::from_u128(id), at)),
         );
-        let evening =
-            Evening::of(&[told(1, 1.0), told(2, 2.0), told(3, 5.0), told(4, 8.0)], &stored).unwrap();
+        let mails = BTreeMap::from([(Uuid::from_u128(2), 4.5)]);
+        let all = [told(1, 1.0), told(2, 2.0), told(3, 5.0), told(4, 8.0)];
+        let evening = Evening::of(&all, &stored, &mails).unwrap();
         assert_eq!(evening.depth, 2);
         assert_eq!(evening.to_row[0], Duration::from_millis(2500));
-        assert!(Evening::of(&[told(5, 1.0)], &stored).is_err(), "it has no row");
+        assert_eq!(evening.to_mail, [Duration::from_secs(3)]);
+        assert!(Evening::of(&[told(5, 1.0)], &stored, &mails).is_err(), "it has no row");
+    }
+
+    #[test]
+    fn a_twelfth_of_the_patients_of_each_site_gives_a_dangerous_answer() {
+        let dangerous = |wanted: &str| {
+            (0..PATIENTS).filter(|number| is_dangerous(*number) && site(*number) == wanted).count()
+        };
+        for site in SITES {
+            assert_eq!(dangerous(site), (PATIENTS / SITES.len()).div_ceil(DANGEROUS));
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! What a day showed, each beside what it must be.
 
+use std::fmt::Write as _;
+
 use comfy_table::{LineStyle, Table};
+use serde::{Deserialize, Serialize};
 
 /// What a figure must be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// So much or more.
     AtLeast(f64),
@@ -16,7 +20,7 @@ pub enum Bound {
 }
 
 /// One figure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// What was measured, with its unit.
     pub what: String,
@@ -43,7 +47,7 @@ impl Finding {
     }
 
     /// What was measured, what came out, what it must be, and whether it is.
-    pub(crate) fn cells(&self) -> [String; 4] {
+    fn cells(&self) -> [String; 4] {
         let bound = match self.bound {
             Bound::AtLeast(least) => format!(">= {}", number(least)),
             Bound::AtMost(most) => format!("<= {}", number(most)),
@@ -68,6 +72,17 @@ pub fn table(findings: &[Finding]) -> String {
         table.add_row(finding.cells());
     }
     table.to_string()
+}
+
+/// The same for docs/PROOF.md.
+pub(crate) fn page(findings: &[Finding]) -> String {
+    let mut out = "| figure | measured | must be | |\n|---|---|---|---|\n".to_owned();
+    for finding in findings {
+        let [what, value, bound, word] = finding.cells();
+        let (bound, word) = (bound.replace("<=", "≤").replace(">=", "≥"), word.replace("short", "**short**"));
+        let _ = writeln!(out, "| {what} | {value} | {bound} | {word} |");
+    }
+    out
 }
 
 fn number(value: f64) -> String {

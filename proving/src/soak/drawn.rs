@@ -6,23 +6,22 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::record::{Record, Sample};
+use crate::days::finding;
 use crate::sheet::{PANEL, Panel, Sheet, short};
 
 /// What it came to, beside what it must be.
 pub fn page(run: &Value) -> Result<String> {
     let record = read(run)?;
+    let (deliveries, dangerous) = record.followed.due();
     let mut out = format!(
-        "{} submissions ({}) at {:.0} a second, {} minutes:\n\n| figure | measured | must be | |\n|---|---|---|---|\n",
+        "{} submissions ({}) at {:.0} a second, {} minutes; {deliveries} went on to a hospital, {dangerous} were \
+         dangerous:\n\n{}",
         record.submissions,
         record.body,
         record.rate,
         short(record.minutes),
+        finding::page(&record.findings()),
     );
-    for finding in record.findings() {
-        let [what, value, bound, word] = finding.cells();
-        let (bound, word) = (bound.replace("<=", "≤").replace(">=", "≥"), word.replace("short", "**short**"));
-        let _ = writeln!(out, "| {what} | {value} | {bound} | {word} |");
-    }
     if let Some(wrong) = &record.wrong {
         let _ = writeln!(out, "\n**Not as promised**: {}", wrong.lines().next().unwrap_or_default());
     }
@@ -73,14 +72,16 @@ mod tests {
 
     fn soak(worker_last: f64, wrong: Option<&str>) -> Value {
         let sample = |at: f64, taken: usize| {
-            json!({"at": at, "taken": taken, "p99_ms": 4.0, "depth": 7.0, "door": 20.0, "worker": 40.0,
+            json!({"at": at, "taken": taken, "p99_ms": 4.0, "depth": 7.0, "hospital": 2.0, "door": 20.0, "worker": 40.0,
                    "rabbitmq_cpu": null, "postgres_cpu": null})
         };
+        let followed = json!({"due": 30, "once": 30, "strange": 0, "dangerous": 6, "told": 6, "invented": 0,
+                              "mails": 6});
         let account = json!({"accepted": 6000, "unknown": 0, "stored": 6000, "dead": 0, "duplicates": 0});
         json!({
             "command": "./dev soak", "rate": 100.0, "minutes": 1.0, "body": "PHQ-9", "submissions": 6000,
             "seconds": 60.1, "again": 0, "account": wrong.is_none().then_some(account), "wrong": wrong,
-            "warm": {"door": 20.0, "worker": 40.0}, "last": {"door": 20.0, "worker": worker_last},
+            "followed": followed, "warm": {"door": 20.0, "worker": 40.0}, "last": {"door": 20.0, "worker": worker_last},
             "before": {"channels": 5, "sessions": 9}, "after": {"channels": 5, "sessions": 9},
             "database_mib": 12.0, "samples": [sample(5.0, 500), sample(10.0, 1000), sample(15.0, 1750)],
         })
@@ -89,7 +90,8 @@ mod tests {
     #[test]
     fn memory_that_grew_by_more_than_a_tenth_is_short_and_so_is_what_was_lost() {
         let well = page(&soak(44.0, None)).unwrap();
-        assert!(well.contains("6000 submissions (PHQ-9) at 100 a second, 1 minutes"), "{well}");
+        assert!(well.contains("6000 submissions (PHQ-9) at 100 a second, 1 minutes; 30 went on"), "{well}");
+        assert!(well.contains("| of them there, once each | 30 | 30 | ok |"), "{well}");
         assert!(!well.contains("**short**"), "{well}");
         let grown = page(&soak(44.5, None)).unwrap();
         assert!(grown.contains("| worker: the same | 1.11 | ≤ 1.10 | **short** |"), "{grown}");

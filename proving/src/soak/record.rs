@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::conservation::Account;
 use crate::days::finding::{Bound, Finding};
 use crate::faults::in_use::{InUse, PASSING};
+use crate::followed::Followed;
 
 /// Memory may grow by a tenth.
 const GROWTH: f64 = 1.1;
@@ -34,6 +35,7 @@ pub struct Record {
     pub account: Option<Account>,
     /// What is wrong, if something is.
     pub wrong: Option<String>,
+    pub(super) followed: Followed,
     /// Peaks in the first twelfth.
     pub warm: Memory,
     /// Peaks in the last.
@@ -66,6 +68,8 @@ pub struct Sample {
     pub p99_ms: Option<f64>,
     /// Messages in the queues of submissions, unacked included; up to 5 s old.
     pub depth: Option<f64>,
+    /// The same for the hospital.
+    pub hospital: Option<f64>,
     /// Resident memory of the door, MiB.
     pub door: f64,
     /// Of the worker.
@@ -84,7 +88,7 @@ impl Record {
         let more = |of: fn(&InUse) -> i64| (of(&self.after) - of(&self.before)) as f64;
         let (passing, beside) = (Bound::AtMost(PASSING as f64), self.seconds / (self.minutes * 60.0));
         let lost = account.accepted as f64 - (account.stored + account.dead) as f64;
-        vec![
+        let mut findings = vec![
             Finding::new("conservation holds", f64::from(u8::from(self.wrong.is_none())), Bound::Is(1.0)),
             Finding::new("answered 202", account.accepted as f64, Bound::Is(self.submissions as f64)),
             Finding::new("of them lost", lost, Bound::Is(0.0)),
@@ -105,7 +109,10 @@ impl Record {
                 Bound::Any,
             ),
             Finding::new("deepest that the queues were seen", most(|sample| sample.depth), Bound::Any),
+            Finding::new("the same of the hospital's", most(|sample| sample.hospital), Bound::Any),
             Finding::new("database in the end, MiB", self.database_mib, Bound::Any),
-        ]
+        ];
+        findings.extend(self.followed.findings(""));
+        findings
     }
 }

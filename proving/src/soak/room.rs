@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
+use super::mix::Body;
 use crate::database::Link;
 
 /// Left free whatever comes: for PostgreSQL's log of transactions, the queue's, and whoever else writes here.
@@ -22,6 +23,19 @@ impl Room {
             eprintln!("soak: PostgreSQL's disk isn't here: whether it has room is NOT CHECKED");
         }
         Ok(Self(here.then(|| folder.into())))
+    }
+
+    /// What so many submissions are: as somebody wants it, or else as the bench has it, if that has room.
+    pub(super) async fn body(&self, wanted: Option<Body>, total: usize) -> Result<Body> {
+        let holds = |body: Body| self.holds(total as f64 * body.stored());
+        if let Some(body) = wanted {
+            holds(body).await?;
+            return Ok(body);
+        }
+        let Err(why) = holds(Body::Usual).await else { return Ok(Body::Usual) };
+        eprintln!("soak: with nine answers each {why:#}. So each is {}", Body::Small.name());
+        holds(Body::Small).await?;
+        Ok(Body::Small)
     }
 
     /// An error unless so many more bytes have room.
@@ -74,5 +88,21 @@ mod tests {
         let refused = room.holds(1e21).await.unwrap_err().to_string();
         assert!(refused.contains("have to stay free"), "{refused}");
         assert!(Room(None).holds(1e21).await.is_ok(), "nobody knows");
+    }
+
+    #[tokio::test]
+    async fn nine_answers_each_are_sent_if_the_disk_has_room_for_them_and_one_each_otherwise() {
+        let room = Room(Some(std::env::temp_dir()));
+        assert_eq!(Room(None).body(None, 1000).await.unwrap(), Body::Usual);
+        assert_eq!(Room(None).body(Some(Body::Small), 1000).await.unwrap(), Body::Small);
+        assert!(room.body(None, usize::MAX).await.is_err());
+        let free = free(&std::env::temp_dir()).await.unwrap();
+        let between = (Body::Small.stored() + Body::Usual.stored()) / 2.0;
+        let total = ((free - SPARE).max(0.0) / between) as usize;
+        // A disk that is nearly full has room for neither.
+        if total > 0 {
+            assert_eq!(room.body(None, total).await.unwrap(), Body::Small);
+            assert!(room.body(Some(Body::Usual), total).await.is_err());
+        }
     }
 }

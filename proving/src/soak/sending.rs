@@ -1,25 +1,28 @@
-//! Patients' apps at a steady rate. Of what was taken a hash is kept, and nothing else.
+//! Patients' apps at a steady rate. Of what was taken a hash is kept, and what has to follow on from it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
+use super::mix::{HOSPITAL, Mix, SITES};
+use crate::bench::ground::Ground;
 use crate::conservation::Kept;
+use crate::followed::Expected;
 use crate::raw_http::{Connection, post};
+use crate::sealed::{Keys, delivery_id};
 use crate::token::Minter;
 
-/// Nothing follows on from there.
-const SITE: &str = "H004";
 const STUDY: &str = "PAIN-7";
 const PATIENTS: usize = 500;
+const OF_THE_HOSPITAL: usize = 50;
 const CONNECTIONS: usize = 128;
 /// How often an app sends the same, and how long it waits before.
 const TRIES: usize = 100;
@@ -29,82 +32,54 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a token is good, in seconds: longer than any soak.
 const GOOD: i64 = 7 * 24 * 3600;
 
-/// What a submission is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Body {
-    /// One answer on pain: an hour of it takes some 30 GB of disk
-    Small,
-    /// The nine answers that `./dev bench` measures with: some 50 GB
-    Usual,
-}
-
-impl Body {
-    /// What it is called where it is recorded.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Small => "one answer on pain",
-            Self::Usual => "PHQ-9",
-        }
-    }
-
-    /// Bytes on the disk that one takes in all tables and indexes; a little more than was ever seen.
-    pub(super) fn stored(self) -> f64 {
-        match self {
-            Self::Small => 2000.0,
-            Self::Usual => 3200.0,
-        }
-    }
-
-    fn answers(self, number: usize) -> (&'static str, Value) {
-        // Item 9 stays 0: an alert is another way through the queues.
-        let answer = |item: usize| (number + item) % 4;
-        match self {
-            Self::Small => ("nrs-pain|1.0", json!({"72514-3": number % 11})),
-            Self::Usual => (
-                "phq-9|1.0",
-                json!({
-                    "44250-9": answer(0), "44255-8": answer(1), "44259-0": answer(2), "44254-1": answer(3),
-                    "44251-7": answer(4), "44258-2": answer(5), "44252-5": answer(6), "44253-3": answer(7),
-                    "44260-8": 0,
-                }),
-            ),
-        }
-    }
-}
-
 /// All apps together; clones share everything.
 #[derive(Clone)]
 pub(super) struct Apps(Arc<Shared>);
 
 struct Shared {
     door: String,
-    tokens: Vec<String>,
-    body: Body,
+    keys: Keys,
+    patients: Vec<Patient>,
+    of_the_hospital: Vec<Patient>,
+    mix: Mix,
     total: usize,
     next: AtomicUsize,
     again: AtomicUsize,
     kept: Mutex<Vec<Kept>>,
+    expected: Mutex<Expected>,
     latencies: Mutex<Vec<Duration>>,
 }
 
-impl Apps {
-    pub(super) fn new(minter: &Minter, door: &str, body: Body, total: usize) -> Result<Self> {
+struct Patient {
+    subject: String,
+    token: String,
+}
+
+impl Patient {
+    fn new(minter: &Minter, subject: String, site: &str) -> Result<Self> {
         let good = OffsetDateTime::now_utc().unix_timestamp() + GOOD;
-        let token = |patient: usize| {
-            let subject = format!("S-{patient:04}");
-            let claims =
-                json!({"sub": subject, "scope": "submit", "study": STUDY, "site": SITE, "exp": good});
-            minter.token(&claims)
-        };
+        let claims = json!({"sub": subject, "scope": "submit", "study": STUDY, "site": site, "exp": good});
+        Ok(Self { token: minter.token(&claims)?, subject })
+    }
+}
+
+impl Apps {
+    pub(super) fn new(ground: &Ground, door: &str, mix: Mix, total: usize) -> Result<Self> {
+        let minter = ground.stack.minter();
+        let patient = |number: usize| Patient::new(minter, format!("S-{number:04}"), SITES[0]);
+        let of_the_hospital = |number: usize| Patient::new(minter, format!("H-{number:04}"), HOSPITAL);
         Ok(Self(Arc::new(Shared {
             door: door.to_owned(),
-            tokens: (0..PATIENTS).map(token).collect::<Result<_>>()?,
-            body,
+            keys: ground.keys()?,
+            patients: (0..PATIENTS).map(patient).collect::<Result<_>>()?,
+            of_the_hospital: (0..OF_THE_HOSPITAL).map(of_the_hospital).collect::<Result<_>>()?,
+            mix,
             total,
             next: AtomicUsize::new(0),
             again: AtomicUsize::new(0),
             // All of it at once: one that grows is there twice while it does.
             kept: Mutex::new(Vec::with_capacity(total)),
+            expected: Mutex::default(),
             latencies: Mutex::default(),
         })))
     }
@@ -132,8 +107,9 @@ impl Apps {
             let due = start + Duration::from_secs_f64(number as f64 / rate);
             sleep_until(due).await;
             let (id, bytes) = self.submission(number)?;
-            let token = &shared.tokens[number % shared.tokens.len()];
-            self.until_taken(&post("/api/v1/epro/submit", token, &bytes), &mut line).await?;
+            let patient = shared.patient(number);
+            self.until_taken(&post("/api/v1/epro/submit", &patient.token, &bytes), &mut line).await?;
+            shared.note_what_follows(number, patient, id);
             shared.latencies.lock().unwrap_or_else(PoisonError::into_inner).push(due.elapsed());
             shared.kept.lock().unwrap_or_else(PoisonError::into_inner).push(Kept::of(id, &bytes));
         }
@@ -141,9 +117,10 @@ impl Apps {
 
     fn submission(&self, number: usize) -> Result<(Uuid, Vec<u8>)> {
         let (id, now) = (Uuid::now_v7(), OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?);
-        let (instrument, answers) = self.0.body.answers(number);
+        let (mix, site) = (self.0.mix, self.0.mix.site(number));
+        let (instrument, answers) = mix.answers(number);
         let body = json!({
-            "submission_id": id, "study_id": STUDY, "site_id": SITE, "instrument": instrument,
+            "submission_id": id, "study_id": STUDY, "site_id": site, "instrument": instrument,
             "answered_at": now, "sent_at": now, "answers": answers,
         });
         Ok((id, body.to_string().into_bytes()))
@@ -187,8 +164,37 @@ impl Apps {
         std::mem::take(&mut *self.0.latencies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What has to follow on from what was taken so far.
+    pub(super) fn expected(&self) -> Expected {
+        self.0.expected.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Everything that was taken; afterwards nothing is kept any more.
     pub(super) fn kept(self) -> Vec<Kept> {
         std::mem::take(&mut *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Shared {
+    fn patient(&self, number: usize) -> &Patient {
+        match self.mix.to_hospital(number) {
+            Some(place) => &self.of_the_hospital[place % self.of_the_hospital.len()],
+            None => &self.patients[number % self.patients.len()],
+        }
+    }
+
+    fn note_what_follows(&self, number: usize, patient: &Patient, id: Uuid) {
+        let (goes_on, dangerous) = (self.mix.to_hospital(number).is_some(), self.mix.is_dangerous(number));
+        if !goes_on && !dangerous {
+            return;
+        }
+        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        if goes_on {
+            let pseudonym = self.keys.pseudonym(STUDY, &patient.subject);
+            expected.deliveries.insert(delivery_id(STUDY, pseudonym, id));
+        }
+        if dangerous {
+            expected.dangerous.insert(id);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::mix::HOSPITAL;
 use super::record::{Memory, Sample};
 use super::room::Room;
 use super::sending::Apps;
@@ -108,6 +109,7 @@ impl<'a> Watch<'a> {
 
     async fn sample(&self, at: f64) -> Result<Sample> {
         let depth = depths(&self.ground.stack).await.ok();
+        let hospital = self.ground.stack.vhost().messages(&format!("epro.his.{HOSPITAL}")).await.ok();
         // Where the services are elsewhere nobody knows.
         let spent = spent::so_far(self.ground).await.ok();
         Ok(Sample {
@@ -115,6 +117,7 @@ impl<'a> Watch<'a> {
             taken: self.apps.taken(),
             p99_ms: percentile(&mut self.apps.latencies(), 0.99).ok(),
             depth: depth.map(|depths| depths.iter().sum()),
+            hospital: hospital.map(|waiting| waiting as f64),
             door: self.door.rss_mib()?,
             worker: self.worker.rss_mib()?,
             rabbitmq_cpu: spent.as_ref().map(|spent| spent.rabbitmq),

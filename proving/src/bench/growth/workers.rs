@@ -1,23 +1,19 @@
 //! One, two and four workers, beside as many bare loops.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::drain::Drains;
 use super::{ROUNDS, Series};
-use crate::bench::ground::Ground;
+use crate::bench::ground::{Cargo, Ground};
 
 const WORKERS: [usize; 3] = [1, 2, 4];
-/// Submissions of a drain: some seconds, of which the first are left out.
-const DRAIN: usize = 80_000;
 
-pub(super) async fn measure(ground: &Ground) -> Result<Vec<Series>> {
-    eprintln!("growth: preparing {DRAIN} submissions for 1, 2 and 4 workers");
-    let cargo = ground.load("H004", DRAIN).await.context("prepare")?;
+pub(super) async fn measure(ground: &Ground, cargo: &Cargo) -> Result<Vec<Series>> {
     let mut drains = WORKERS.map(|workers| (workers, Drains::default()));
     for round in 0..ROUNDS {
         for (workers, found) in &mut drains {
             eprintln!("growth: round {} of {ROUNDS}, {workers} worker(s)", round + 1);
-            found.round(ground, &cargo, *workers, round).await?;
+            found.round(ground, cargo, *workers, round).await?;
         }
     }
     let mut pace = Series::new("workers: drain, beside as many bare loops", "/s", "workers");
