@@ -99,7 +99,7 @@ impl Starts {
                 Ok(()) => return,
                 Err(error) => tracing::debug!(%error, "starts that were outlived stay counted for now"),
             }
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(delay.min(backoff::LONGEST)).await;
         }
     }
 
