@@ -8,6 +8,7 @@
 //! | `patients` | who sends meanwhile, as an app does |
 //! | `in_use` | channels, sessions and memory, which must be afterwards what they were before |
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
+//! | `noted` | when workers were killed and queues lost, for the judge |
 //! | `kept` | what is left of a run that failed, to look at |
 //! | [`run`] | one run from its seed to its verdict |
 //! | [`record`] | what runs came to, a line each, and what docs/PROOF.md and README.md say and show of it |
@@ -19,6 +20,7 @@ pub mod field;
 pub(crate) mod in_use;
 mod judge;
 mod kept;
+mod noted;
 mod patients;
 pub mod plan;
 pub mod record;

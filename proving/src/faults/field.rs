@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::process::Command;
 
+use super::noted::Noted;
 use super::plan::{HOPS, Hop, Need, Whom};
 use crate::database::Link;
 use crate::own::{Kind, Own};
@@ -105,6 +106,7 @@ pub(super) struct World<'g> {
     pub(super) stack: Stack,
     pub(super) hospital: SampleHospital,
     pub(super) inbox: Inbox,
+    pub(super) noted: Noted,
     hops: Vec<Proxy>,
     /// From when to when a hop held back what passed it, in Unix seconds.
     held_back: Mutex<Vec<(Hop, f64, f64)>>,
@@ -136,7 +138,8 @@ impl<'g> World<'g> {
         }
         let config = config(&hospital, &inbox, &hops)?;
         let stack = Stack::on(services, Plan { config, ..Plan::default() }).await?;
-        Ok(Self { ground, stack, hospital, inbox, hops, held_back: Mutex::default() })
+        let (noted, held_back) = (Noted::default(), Mutex::default());
+        Ok(Self { ground, stack, hospital, inbox, noted, hops, held_back })
     }
 
     pub(super) fn hop(&self, hop: Hop) -> &Proxy {

@@ -2,6 +2,7 @@
 //! patients, the hospital and the mail server.
 
 mod hospital;
+mod starts;
 mod told;
 mod trail;
 
@@ -74,6 +75,7 @@ pub(super) async fn judge(world: &World<'_>, client: &Client, accepted: &[Accept
     // What was stored only meanwhile, too.
     hospital::settled(world, &link, &mut wrong).await?;
     let (deliveries, repeated) = hospital::has_each_once(world, &link, accepted, &mut wrong).await?;
+    starts::check(world, &link, &mut wrong).await?;
     let redriven = hospital::redriven(&link, &mut wrong).await?;
     let (paced, unpaced) = hospital::pace(world, &mut wrong);
     let charged = hospital::charges(world, &link, &mut wrong).await?;

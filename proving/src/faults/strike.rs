@@ -37,6 +37,9 @@ pub(super) async fn process(world: &World<'_>, crew: &mut Crew, planned: &Planne
             crew.one(whom).resume().await
         }
         Strike::Kill(whom) => {
+            if matches!(whom, Whom::Worker(_)) {
+                world.noted.kill();
+            }
             crew.one(whom).kill().await?;
             again(world, crew, whom, held).await
         }

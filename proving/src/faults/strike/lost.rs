@@ -27,6 +27,7 @@ pub(super) async fn lose(world: &World<'_>, queue: Queue, held: Duration) -> Res
         if is_there { deleted.map(|()| None) } else { Ok(Some(())) }
     })
     .await?;
+    world.noted.loss();
     sleep(held).await;
     operates(world, &["topology", "apply"]).await?;
     sleep(CRASH_SAFE).await;
