@@ -18,7 +18,7 @@ ON CONFLICT (key) DO UPDATE SET last_at = now(), \
     open = CASE WHEN $3::uuid = ANY (s.open) THEN s.open ELSE array_append(s.open, $3::uuid) END \
 RETURNING starts, open";
 
-/// All of them in one statement: a key may be among them twice.
+/// All of them in one statement: a key may be among them twice, and no id is of two keys.
 const TAKE_BACK: &str = "\
 UPDATE ops.suspect SET \
     starts = starts - (SELECT count(*) FROM unnest(open) AS one WHERE one = ANY ($2))::integer, \
