@@ -2,8 +2,9 @@
 //! back by whoever outlives it. What nobody takes back, a crash has ended.
 //!
 //! PostgreSQL may be away just when a start is to be taken back, and the message goes on all the same. So the process
-//! owes it, and pays as soon as it can: in any case before it starts the same message once more. And before a message is
-//! set aside for its starts, others who may owe some of them get the time to pay. An outage adds to no count.
+//! owes it, and pays as soon as it can: in any case before it starts the same message once more. And before a message
+//! is set aside for its starts, others who may owe some of them get the time to pay. An outage adds to no count, unless
+//! a process has to leave in it: what it owes then looks like a crash.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
