@@ -1,6 +1,7 @@
 //! What was accepted is stored or set aside, byte for byte, and nothing else is.
 
 mod audit;
+mod copies;
 mod follow_ons;
 mod streamed;
 
@@ -13,11 +14,12 @@ use uuid::Uuid;
 
 use crate::client::{Sent, sha256};
 use crate::database::Link;
-use crate::sealed::Keys;
+use crate::sealed::{DEAD_LETTER, Keys};
 use crate::stack::Stack;
 use crate::until;
 use crate::vhost::{Vhost, ready};
 
+use copies::Copies;
 pub use streamed::{Kept, streamed};
 
 /// What a conservation check counted.
@@ -65,7 +67,9 @@ pub async fn within(patience: Duration, stack: &Stack, log: &[Sent]) -> Result<A
     let mut wrong = Vec::new();
     let tables = Tables::read(&link).await?;
     compare(&sent, &tables, &mut wrong);
-    bytes(&link, &sent, &Keys::read(stack.folder())?, &mut wrong).await?;
+    let keys = Keys::read(stack.folder())?;
+    bytes(&link, &sent, Copies::of(&sent, &tables), &keys, &mut wrong).await?;
+    wrapped(&link, &keys, &mut wrong).await?;
     queues(stack.vhost(), &mut wrong).await?;
     follow_ons::check(&link, stack.vhost(), &mut wrong).await?;
     audit::check(&link, &mut wrong).await?;
@@ -155,23 +159,57 @@ fn compare(sent: &Logged<'_>, tables: &Tables, wrong: &mut Vec<String>) {
     some(wrong, "in the tables and never accepted", strange);
 }
 
-/// Opens every stored and set-aside body with our own hands and compares it with what was sent.
-async fn bytes(link: &Link, sent: &Logged<'_>, keys: &Keys, wrong: &mut Vec<String>) -> Result<()> {
-    let sql = "SELECT submission_id, body_sha256, message_id, sealed FROM identified.submission
+/// Opens every stored and set-aside body with our own hands and compares it with what was sent, and what is stored with
+/// what was accepted as a copy of it.
+async fn bytes(
+    link: &Link,
+    sent: &Logged<'_>,
+    mut copies: Copies<'_>,
+    keys: &Keys,
+    wrong: &mut Vec<String>,
+) -> Result<()> {
+    let sql = "SELECT submission_id, body_sha256, message_id, sealed, true FROM identified.submission
                UNION ALL
-               SELECT submission_id, content_sha256, message_id, body FROM ops.dead_letter
+               SELECT submission_id, content_sha256, message_id, body, false FROM ops.dead_letter
                WHERE submission_id IS NOT NULL AND state = 'open' AND NOT wrapped";
     let mut different = Vec::new();
     for row in link.client.query(sql, &[]).await? {
         let key = (row.get(0), hash(row.get(1))?);
-        let same = keys.open_submission(row.get(2), row.get(3)).is_ok_and(|envelope| {
+        let opened = keys.open_submission(row.get(2), row.get(3)).ok();
+        let same = opened.as_ref().is_some_and(|envelope| {
             sha256(&envelope.bytes) == key.1 && sent.bytes(&key).is_none_or(|sent| sent == envelope.bytes)
         });
         if !same {
             different.push(key);
         }
+        if let Some(envelope) = opened.filter(|_| row.get(4)) {
+            copies.beside(key.0, &envelope.bytes);
+        }
     }
     some(wrong, "stored with other bytes than were sent", different.iter());
+    some(wrong, "accepted as copies, and no copies of what is stored", copies.left());
+    Ok(())
+}
+
+/// Opens what was sealed for the table of dead letters alone: it is the message that its hash is of.
+async fn wrapped(link: &Link, keys: &Keys, wrong: &mut Vec<String>) -> Result<()> {
+    let sql = "SELECT id, content_sha256, message_id, body FROM ops.dead_letter WHERE wrapped";
+    let mut broken = Vec::new();
+    for row in link.client.query(sql, &[]).await? {
+        let (id, sha): (i64, Vec<u8>) = (row.get(0), row.get(1));
+        let message = row.get::<_, Option<Uuid>>(2).unwrap_or(Uuid::nil());
+        let opened = keys.open(DEAD_LETTER, message, row.get(3));
+        if !opened.is_ok_and(|plain| sha256(&plain)[..] == sha) {
+            broken.push(id.to_string());
+        }
+    }
+    if !broken.is_empty() {
+        wrong.push(format!(
+            "{} dead letters don't open to what they say: {}",
+            broken.len(),
+            broken.join(" ")
+        ));
+    }
     Ok(())
 }
 

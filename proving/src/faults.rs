@@ -12,6 +12,7 @@
 //! | `warm_up` | everything is used before anything is measured |
 //! | `in_use` | channels, sessions and memory, which must be afterwards what they were before |
 //! | `judge` | what must be true when the dust has settled, from logs that aren't ours |
+//! | `noted` | when workers were killed and queues lost, for the judge |
 //! | `kept` | what is left of a run that failed, to look at |
 //! | [`run`] | one run from its seed to its verdict |
 //! | [`cluster`] | another one, on a RabbitMQ of three nodes: the one that leads is killed, then cut off |
@@ -27,6 +28,7 @@ mod judge;
 mod kept;
 mod load;
 mod logins;
+mod noted;
 mod patients;
 pub mod plan;
 pub mod record;

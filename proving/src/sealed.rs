@@ -16,6 +16,8 @@ use crate::sample::from_base64;
 
 /// The message type of a submission.
 pub const SUBMISSION: &str = "epro.submission.v1";
+/// What a dead letter is sealed as that came without a seal of its own.
+pub const DEAD_LETTER: &str = "epro.dead-letter.v1";
 
 /// The keys of a folder written by [`crate::sample::Sample`].
 #[derive(Clone)]

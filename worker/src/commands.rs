@@ -21,7 +21,8 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::Hold;
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
-use crate::settling::{MOST_STARTS, Settling};
+use crate::settling::Settling;
+use crate::starts::{MOST_STARTS, Start, Starts};
 use crate::submissions::route::Route;
 
 const LANE: &str = "commands";
@@ -32,6 +33,7 @@ pub(crate) struct Commands {
     pub publisher: Publisher,
     pub hold: Hold,
     pub chains: Chains,
+    pub starts: Starts,
     pub route: Arc<Route>,
     /// How long an acknowledgement waits for an alert that isn't there (yet).
     pub wait_budget: Duration,
@@ -47,21 +49,21 @@ enum Command {
 
 impl Work for Commands {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
-        let (mut handled, mut starts) = (Handled::default(), 0);
+        let (mut handled, mut start) = (Handled::default(), None);
         let live = chunk.deliveries.into_iter().filter(Delivery::is_live);
         let mut in_flight: Vec<InFlight> =
             live.enumerate().map(|(place, delivery)| InFlight::new(delivery, place, LANE)).collect();
-        let first = in_flight.first().filter(|_| chunk.suspect);
-        let suspect = first.map(|first| first.delivery.message_id().unwrap_or(Uuid::nil()));
-        if let Some(key) = suspect {
-            match self.settling().start(key).await {
-                Ok(counted) => starts = counted,
+        if let Some(first) = in_flight.first().filter(|_| chunk.suspect) {
+            let key = first.delivery.message_id().unwrap_or(Uuid::nil());
+            match self.starts.start(key, LANE, &self.hold).await {
+                Ok(counted) => start = Some(counted),
                 Err(_) => {
                     handled.undone.extend(in_flight.into_iter().map(|one| one.delivery));
                     return handled;
                 }
             }
         }
+        let (suspect, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let (mut notes, mut acknowledged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for one in in_flight.drain(..) {
             match if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) } {
@@ -71,17 +73,16 @@ impl Work for Commands {
             }
         }
         if !acknowledged.is_empty() {
-            self.acknowledge(acknowledged, suspect, &mut failed, &mut handled).await;
+            self.acknowledge(acknowledged, start.as_ref(), &mut failed, &mut handled).await;
         }
         if !notes.is_empty() {
             self.note(notes, suspect, &mut failed, &mut handled).await;
         }
-        self.dispose(failed, suspect, &mut handled).await;
-        if let Some(key) = suspect
-            && !handled.undone.is_empty()
-        {
-            self.settling().survived(key).await;
+        let panicked = failed.iter().any(|(_, failure)| *failure == Failure::Panicked);
+        if let Some(start) = start.take_if(|_| panicked) {
+            start.stays();
         }
+        self.dispose(failed, suspect, &mut handled).await;
         handled
     }
 }

@@ -29,7 +29,8 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
-use crate::settling::{MOST_STARTS, Settling};
+use crate::settling::Settling;
+use crate::starts::{MOST_STARTS, Start, Starts};
 use crate::submissions::route::Route;
 
 const LANE: &str = "exports";
@@ -40,6 +41,7 @@ pub(crate) struct Requests {
     pub publisher: Publisher,
     pub hold: Hold,
     pub chains: Chains,
+    pub starts: Starts,
     pub route: Arc<Route>,
 }
 
@@ -62,23 +64,27 @@ impl Work for Requests {
 
 impl Requests {
     async fn one(&self, one: InFlight, again: bool, handled: &mut Handled) {
-        let suspect = again.then(|| one.delivery.message_id().unwrap_or(Uuid::nil()));
-        let starts = match suspect {
-            None => 0,
-            Some(key) => match self.settling().start(key).await {
-                Ok(starts) => starts,
+        let mut start = None;
+        if again {
+            let key = one.delivery.message_id().unwrap_or(Uuid::nil());
+            match self.starts.start(key, LANE, &self.hold).await {
+                Ok(counted) => start = Some(counted),
                 Err(_) => return handled.undone.push(one.delivery),
-            },
-        };
+            }
+        }
+        let (suspect, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let read = if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) };
-        // A start that ended in a panic stays counted.
-        let survived = !matches!(&read, Err(failure) if failure.disposition() == Disposition::Requeue);
+        if let Some(start) = start.take_if(|_| matches!(read, Err(Failure::Panicked))) {
+            start.stays();
+        }
+        let undone = handled.undone.len();
         match read {
             Ok(asked) => self.write(one, asked, suspect, handled).await,
             Err(failure) => self.dispose(one, &failure, suspect, handled).await,
         }
-        if let Some(key) = suspect.filter(|_| survived) {
-            self.settling().survived(key).await;
+        // No commit of a row forgets it.
+        if let Some(start) = start.filter(|_| handled.undone.len() == undone) {
+            start.acquit();
         }
     }
 

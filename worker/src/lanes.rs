@@ -28,6 +28,7 @@ use crate::lane::{self, Lane, Work};
 use crate::pauses::{self, Paused};
 use crate::risk::Models;
 use crate::standby::Standby;
+use crate::starts::Starts;
 use crate::submissions::places::Places;
 use crate::submissions::route::{Keys, Route};
 pub(crate) use outside::Outside;
@@ -81,12 +82,26 @@ pub(crate) async fn run(
     let (say, paused) = watch::channel(None);
     epro_process::task::spawn("pauses", pauses::watch(store.clone(), say, shutdown.clone()));
 
+    let starts = Starts::new(store.clone());
+    epro_process::task::spawn("starts", starts.clone().keep_paying());
+
     let Equipment { keys, instruments, hospitals, models, channels, objects } = equipment;
     let places = Places::new(&config);
     let late_after = config.intake.late_after;
     let route = Arc::new(Route { keys, instruments, places, late_after });
     let (leaving, drain) = (shutdown.clone(), config.worker.drain);
-    let lanes = Lanes { config, outside, store, publisher, route, paused, metrics, shutdown, readiness };
+    let lanes = Lanes {
+        config,
+        outside,
+        store,
+        publisher,
+        route,
+        starts: starts.clone(),
+        paused,
+        metrics,
+        shutdown,
+        readiness,
+    };
     let mut running = JoinSet::new();
     let mut channels = Some(channels);
     let mut hospitals = Some(hospitals);
@@ -109,7 +124,7 @@ pub(crate) async fn run(
     }
     drop(lanes);
     tokio::select! {
-        () = all_left(&mut running, publishing) => true,
+        () = all_left(&mut running, publishing, &starts) => true,
         () = out_of_time(&leaving, drain) => {
             tracing::warn!(lanes = running.len(), "leaving with lanes that did not end in time");
             false
@@ -117,7 +132,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn all_left(running: &mut JoinSet<()>, publishing: tokio::task::JoinHandle<()>) {
+async fn all_left(running: &mut JoinSet<()>, publishing: tokio::task::JoinHandle<()>, starts: &Starts) {
     while let Some(left) = running.join_next().await {
         if left.is_err() {
             // A lane that is gone silently would look like a quiet evening.
@@ -125,6 +140,7 @@ async fn all_left(running: &mut JoinSet<()>, publishing: tokio::task::JoinHandle
             std::process::exit(70);
         }
     }
+    starts.last_word().await;
     // Every handle of the publisher is dropped: it ends when everything outstanding is answered.
     if tokio::time::timeout(LAST_CONFIRMS, publishing).await.is_err() {
         tracing::warn!("the publisher did not end in time");
@@ -143,6 +159,7 @@ struct Lanes {
     store: Store,
     publisher: Publisher,
     route: Arc<Route>,
+    starts: Starts,
     paused: watch::Receiver<Option<Paused>>,
     metrics: Metrics,
     shutdown: Shutdown,

@@ -27,6 +27,7 @@ mod seldom;
 mod settling;
 mod spans;
 mod standby;
+mod starts;
 mod streak;
 mod submissions;
 

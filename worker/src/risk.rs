@@ -35,7 +35,7 @@ use crate::fault::{self, Seam};
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
-use crate::settling::MOST_STARTS;
+use crate::starts::{MOST_STARTS, Start, Starts};
 use crate::submissions::follow_on::{self, Parents};
 use crate::submissions::route::Route;
 use model::{Model, Trouble};
@@ -72,6 +72,7 @@ pub(crate) struct Risk {
     pub publisher: Publisher,
     pub hold: Hold,
     pub chains: Chains,
+    pub starts: Starts,
     pub route: Arc<Route>,
     /// How long a question waits for its model to be configured.
     pub wait_budget: Duration,
@@ -79,27 +80,32 @@ pub(crate) struct Risk {
 
 impl Work for Risk {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
-        let (mut handled, mut starts) = (Handled::default(), 0);
+        let (mut handled, mut start) = (Handled::default(), None);
         let live = chunk.deliveries.into_iter().filter(Delivery::is_live);
         let in_flight: Vec<InFlight> =
             live.enumerate().map(|(place, delivery)| InFlight::new(delivery, place, LANE)).collect();
-        let first = in_flight.first().filter(|_| chunk.suspect);
-        let suspect = first.map(|first| first.delivery.message_id().unwrap_or(Uuid::nil()));
-        if let Some(key) = suspect {
-            match self.settling().start(key).await {
-                Ok(counted) => starts = counted,
+        if let Some(first) = in_flight.first().filter(|_| chunk.suspect) {
+            let key = first.delivery.message_id().unwrap_or(Uuid::nil());
+            match self.starts.start(key, LANE, &self.hold).await {
+                Ok(counted) => start = Some(counted),
                 Err(_) => {
                     handled.undone.extend(in_flight.into_iter().map(|one| one.delivery));
                     return handled;
                 }
             }
         }
+        let (suspect, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let fates = join_all(in_flight.into_iter().map(|one| self.ask(one, starts, suspect))).await;
+        let panicked = fates.iter().any(|fate| matches!(fate, Fate::Failed(_, Failure::Panicked)));
+        if let Some(start) = start.take_if(|_| panicked) {
+            start.stays();
+        }
         for fate in fates {
             self.settle(fate, suspect, &mut handled).await;
         }
-        if let Some(key) = suspect {
-            self.settling().survived(key).await;
+        // Not every commit forgets it.
+        if let Some(start) = start.filter(|_| handled.undone.is_empty()) {
+            start.acquit();
         }
         handled
     }

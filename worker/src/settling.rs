@@ -1,4 +1,4 @@
-//! What a lane does with a message that doesn't succeed: count its starts, set it aside, park it.
+//! What a lane does with a message that doesn't succeed: set it aside, park it.
 
 use epro_broker::{Publisher, Tier};
 use epro_store::Store;
@@ -15,8 +15,6 @@ use crate::lane::Handled;
 use crate::park::park;
 use crate::submissions::route::Route;
 
-/// A message that was started so often, and never finished, is set aside.
-pub(crate) const MOST_STARTS: i32 = 3;
 /// The longest wait of a message. While two versions of the worker run, each try meets the one that knows its
 /// instrument half of the time: in 24 hours there must be many tries, not ten.
 const LONGEST_WAIT: Tier = Tier::M10;
@@ -37,19 +35,6 @@ pub(crate) struct Settling<'a> {
 }
 
 impl Settling<'_> {
-    /// Counts a start of a message that was handed out before, before anything is done about it.
-    pub(crate) async fn start(&self, key: Uuid) -> Result<i32, GivenUp> {
-        let before = until_done!(self.hold, "suspect", self.store.starts(key))?;
-        until_done!(self.hold, "suspect", self.store.suspect(key, self.lane, before + 1))
-    }
-
-    /// The process has outlived it: what happens now is not its fault, and must not count against it.
-    pub(crate) async fn survived(&self, key: Uuid) {
-        if let Err(error) = self.store.forget_suspect(key).await {
-            tracing::debug!(%error, "a start stays counted");
-        }
-    }
-
     /// A dead letter, then ack. Where PostgreSQL refuses even that, it waits, so that it wedges nobody.
     /// Gives it back if nothing can be done now.
     pub(crate) async fn set_aside(
@@ -83,12 +68,7 @@ impl Settling<'_> {
                 None
             }
             // What the broker gave up on would come back without the name of its queue.
-            Err(GivenUp::Row(_)) if !one.is_terminal() => {
-                if let Some(key) = suspect {
-                    self.survived(key).await;
-                }
-                self.park_all(vec![one]).await.pop()
-            }
+            Err(GivenUp::Row(_)) if !one.is_terminal() => self.park_all(vec![one]).await.pop(),
             Err(_) => Some(one),
         }
     }

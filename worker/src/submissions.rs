@@ -33,7 +33,8 @@ use crate::fault::{self, Seam};
 use crate::hold::Hold;
 use crate::in_flight::InFlight;
 use crate::lane::{Chunk, Handled, Work};
-use crate::settling::{MOST_STARTS, Settling, count_dead_letters};
+use crate::settling::{Settling, count_dead_letters};
+use crate::starts::{MOST_STARTS, Start, Starts};
 use commit::Fate;
 use follow_on::Parents;
 use route::Route;
@@ -52,6 +53,7 @@ pub(crate) struct Submissions {
     pub publisher: Publisher,
     pub hold: Hold,
     pub chains: Chains,
+    pub starts: Starts,
     /// How long something may wait for what is missing.
     pub wait_budget: Duration,
     /// As [`crate::lane::Lane::streak`].
@@ -66,14 +68,11 @@ impl Work for Submissions {
         let places = live.enumerate();
         let mut in_flight: Vec<InFlight> =
             places.map(|(place, delivery)| InFlight::new(delivery, place, self.lane)).collect();
-        let mut starts = 0;
-        let key = match in_flight.first() {
-            Some(first) if chunk.suspect => Some(first.delivery.message_id().unwrap_or(Uuid::nil())),
-            _ => None,
-        };
-        if let Some(key) = key {
-            match self.settling().start(key).await {
-                Ok(counted) => starts = counted,
+        let mut start = None;
+        if let Some(first) = in_flight.first().filter(|_| chunk.suspect) {
+            let key = first.delivery.message_id().unwrap_or(Uuid::nil());
+            match self.starts.start(key, self.lane, &self.hold()).await {
+                Ok(counted) => start = Some(counted),
                 Err(_) => {
                     self.name(&mut in_flight);
                     self.not_now(in_flight, &mut handled).await;
@@ -81,6 +80,7 @@ impl Work for Submissions {
                 }
             }
         }
+        let (key, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let (mut rows, mut carriers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         let mut spent = Spent::default();
         for mut one in in_flight.drain(..) {
@@ -100,12 +100,11 @@ impl Work for Submissions {
         }
         spent.record();
         self.store_rows(rows, carriers, key, &mut failed, &mut handled).await;
-        self.dispose(failed, key, &mut handled).await;
-        if let Some(key) = key
-            && !handled.undone.is_empty()
-        {
-            self.settling().survived(key).await;
+        let panicked = failed.iter().any(|(_, failure)| *failure == Failure::Panicked);
+        if let Some(start) = start.take_if(|_| panicked) {
+            start.stays();
         }
+        self.dispose(failed, start.as_ref(), &mut handled).await;
         handled
     }
 }

@@ -57,3 +57,27 @@ fn a_duplicate_counts_only_beside_the_submission_that_it_repeats() {
     assert!(complaints(&log, &tables(&[&log[0]], &[], &[&log[1]])).is_empty());
     assert_eq!(complaints(&log, &tables(&[], &[], &[&log[0], &log[1]])).len(), 1);
 }
+
+#[test]
+fn what_the_trail_calls_a_copy_has_to_be_one_but_for_its_sent_at() {
+    let body = |answer: u8, sent_at: &str| {
+        format!("{{\"answers\":{{\"a\":{answer}}},\"sent_at\":\"{sent_at}\"}}").into_bytes()
+    };
+    let log = [
+        sent(1, &body(2, "20:04"), Some(202)),
+        sent(1, &body(2, "20:05"), Some(202)),
+        sent(1, &body(3, "20:06"), Some(202)),
+    ];
+    let tables = tables(&[&log[0]], &[], &[&log[1], &log[2]]);
+    assert!(complaints(&log, &tables).is_empty(), "the trail accounts for all of them");
+    let logged = Logged::from(&log);
+    let left = |stored: &[u8]| {
+        let mut copies = Copies::of(&logged, &tables);
+        copies.beside(Uuid::from_u128(9), stored);
+        assert_eq!(copies.left().count(), 2, "another submission is no witness");
+        copies.beside(Uuid::from_u128(1), stored);
+        copies.left().copied().collect::<Vec<_>>()
+    };
+    assert_eq!(left(&log[0].bytes), [key(&log[2])], "another answer");
+    assert_eq!(left(b"no JSON").len(), 2);
+}

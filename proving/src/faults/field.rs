@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use super::judge::Seen;
 use super::logins::Logins;
+use super::noted::Noted;
 use super::plan::{HOPS, Hop, Need, Whom};
 use crate::database::Link;
 use crate::own::{Kind, Own};
@@ -100,6 +101,7 @@ pub(super) struct World<'g> {
     pub(super) stack: Stack,
     pub(super) hospital: SampleHospital,
     pub(super) inbox: Inbox,
+    pub(super) noted: Noted,
     hops: Vec<Proxy>,
     /// From when to when a hop held back what passed it, in Unix seconds.
     held_back: Mutex<Vec<(Hop, f64, f64)>>,
@@ -133,7 +135,8 @@ impl<'g> World<'g> {
         let config = config(&hospital, &inbox, |hop| Some(hops[hop as usize].address()))?;
         let stack = Stack::on(services, Plan { config, ..Plan::default() }).await?;
         let logins = Logins::on(&stack).await.context("users for doors and workers")?;
-        Ok(Self { ground, stack, hospital, inbox, hops, held_back: Mutex::default(), logins })
+        let (noted, held_back) = (Noted::default(), Mutex::default());
+        Ok(Self { ground, stack, hospital, inbox, noted, hops, held_back, logins })
     }
 
     pub(super) fn hop(&self, hop: Hop) -> &Proxy {
@@ -149,7 +152,8 @@ impl<'g> World<'g> {
     /// What the judge looks at.
     pub(super) fn seen(&self) -> Seen<'_> {
         let held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Seen { stack: &self.stack, hospital: &self.hospital, inbox: &self.inbox, held_back }
+        let (stack, hospital, inbox) = (&self.stack, &self.hospital, &self.inbox);
+        Seen { stack, hospital, inbox, held_back, kills: self.noted.kills(), losses: self.noted.losses() }
     }
 
     /// Where apps find the doors.

@@ -2,6 +2,7 @@
 //! patients, the hospital and the mail server.
 
 mod hospital;
+mod starts;
 mod told;
 mod trail;
 
@@ -64,6 +65,10 @@ pub(super) struct Seen<'s> {
     pub(super) inbox: &'s Inbox,
     /// From when to when a hop held calls back, or let go of them, in Unix seconds.
     pub(super) held_back: Vec<(Hop, f64, f64)>,
+    /// When workers were killed.
+    pub(super) kills: Vec<f64>,
+    /// When queues were deleted with all that was in them.
+    pub(super) losses: Vec<f64>,
 }
 
 impl Seen<'_> {
@@ -90,6 +95,7 @@ pub(super) async fn judge(world: &Seen<'_>, client: &Client, accepted: &[Accepte
     // What was stored only meanwhile, too.
     hospital::settled(world, &link, &mut wrong).await?;
     let (deliveries, repeated) = hospital::has_each_once(world, &link, accepted, &mut wrong).await?;
+    starts::check(world, &link, &mut wrong).await?;
     let redriven = hospital::redriven(&link, &mut wrong).await?;
     let (paced, unpaced) = hospital::pace(world, &mut wrong);
     let charged = hospital::charges(world, &link, &mut wrong).await?;

@@ -38,6 +38,9 @@ pub(super) async fn process(world: &World<'_>, crew: &mut Crew, planned: &Planne
             Ok(Effect::shown(stood_still))
         }
         Strike::Kill(whom) => {
+            if matches!(whom, Whom::Worker(_)) {
+                world.noted.kill();
+            }
             crew.one(whom).kill().await?;
             again(world, crew, whom, held).await
         }

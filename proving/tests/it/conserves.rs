@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use epro_proving::client::phq9;
 use epro_proving::conservation::within;
+use epro_proving::hand::plain;
 use epro_proving::stack::Plan;
 use epro_proving::{Client, Hand, Stack, conservation, until};
 use serde_json::json;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 async fn send(client: &Client, count: usize) {
     let mut posts = JoinSet::new();
@@ -97,4 +99,24 @@ async fn the_check_finds_a_row_that_is_gone_changed_or_too_many() {
     assert!(said.contains("stored with other bytes") && said.contains(&first.to_string()), "{said}");
     let said = broken("UPDATE identified.submission SET submission_id = gen_random_uuid()").await;
     assert!(said.contains("never accepted"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_opens_what_was_sealed_for_the_dead_letters_alone() {
+    let stack = Stack::with(Plan { config: json!({"time_scale": 0.1}), ..Plan::default() }).await.unwrap();
+    let (hand, _worker) = (Hand::on(&stack).await.unwrap(), stack.worker().await.unwrap());
+    let strange =
+        plain("epro.submissions.routine", Uuid::now_v7(), "order.created", b"in the clear".to_vec());
+    hand.publish(&strange).await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    until("a dead letter", Duration::from_secs(20), || async {
+        Ok((link.count("SELECT count(*) FROM ops.dead_letter WHERE wrapped").await? == 1).then_some(()))
+    })
+    .await
+    .unwrap();
+    conservation(&stack, &hand.log()).await.unwrap();
+    let spoil = "UPDATE ops.dead_letter SET body = set_byte(body, 40, get_byte(body, 40) # 1)";
+    link.client.batch_execute(spoil).await.unwrap();
+    let said = conservation(&stack, &hand.log()).await.unwrap_err().to_string();
+    assert!(said.contains("1 dead letters don't open"), "{said}");
 }

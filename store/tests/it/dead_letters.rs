@@ -102,7 +102,7 @@ async fn setting_aside_forgets_the_suspect_in_the_same_commit() {
     let database = Database::new().await;
     let (store, mut chain) = (database.store_as("epro_worker"), AuditChain::new("test"));
     let key = Uuid::now_v7();
-    store.suspect(key, "submissions", 1).await.unwrap();
+    store.suspect(key, "submissions", Uuid::now_v7()).await.unwrap();
     store.set_aside(&mut chain, &[unreadable()], Some(key)).await.unwrap();
     assert_eq!(database.count("ops.suspect").await, 0);
 }

@@ -33,7 +33,7 @@ async fn a_worker_commits_but_can_not_change_or_delete_what_is_identified_or_aud
     let first = alerting(submission());
     let chunk = [first.clone(), amendment(&first), other_content(&first)];
     let suspect = uuid::Uuid::new_v4();
-    store.suspect(suspect, "submissions", 1).await.unwrap();
+    store.suspect(suspect, "submissions", uuid::Uuid::now_v7()).await.unwrap();
     let outcomes = store.commit_chunk(&mut chain, &chunk, Some(suspect)).await.unwrap();
     assert_eq!(words(&outcomes), ["stored", "stored", "conflict"]);
     store.pause(&mut chain, "lane", "submissions", "worker", "twenty in a row").await.unwrap();

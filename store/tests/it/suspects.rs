@@ -11,25 +11,52 @@ async fn each_start_is_counted_and_the_commit_forgets_its_own_only() {
     let store = database.store_as("epro_worker");
     let mut chain = AuditChain::new("test");
     let (key, other) = (Uuid::now_v7(), Uuid::now_v7());
-    assert_eq!(store.suspect(key, "submissions", 1).await.unwrap(), 1);
-    assert_eq!(store.suspect(key, "submissions", 2).await.unwrap(), 2);
-    assert_eq!(store.suspect(other, "submissions", 1).await.unwrap(), 1);
-    assert_eq!(store.suspect(key, "submissions", 3).await.unwrap(), 3);
-    assert_eq!(store.suspect(key, "submissions", 3).await.unwrap(), 3, "asked again after a lost answer");
+    let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+    let start = async |key, id| store.suspect(key, "submissions", id).await.unwrap().starts;
+    assert_eq!(start(key, ids[0]).await, 1);
+    assert_eq!(start(key, ids[1]).await, 2);
+    assert_eq!(start(other, Uuid::now_v7()).await, 1);
+    assert_eq!(start(key, ids[2]).await, 3);
+    assert_eq!(start(key, ids[2]).await, 3, "asked again after a lost answer");
+    assert_eq!(start(key, ids[0]).await, 3, "an older one, too");
+    assert_eq!(store.suspect(key, "submissions", ids[1]).await.unwrap().open, ids);
     assert_eq!(store.starts(key).await.unwrap(), 3);
     assert_eq!(store.starts(Uuid::now_v7()).await.unwrap(), 0);
 
     store.commit_chunk(&mut chain, &[submission()], Some(key)).await.unwrap();
     assert_eq!(database.count("ops.suspect").await, 1);
-    assert_eq!(store.suspect(key, "submissions", 1).await.unwrap(), 1, "it was forgotten");
+    assert_eq!(start(key, Uuid::now_v7()).await, 1, "it was forgotten");
 }
 
 #[tokio::test]
-async fn a_suspect_that_did_no_harm_is_forgotten() {
+async fn who_outlived_a_start_takes_back_that_one_whatever_others_have_counted_meanwhile() {
     let database = Database::new().await;
     let store = database.store_as("epro_worker");
-    let key = Uuid::now_v7();
-    store.suspect(key, "submissions", 1).await.unwrap();
-    store.forget_suspect(key).await.unwrap();
-    assert_eq!(store.suspect(key, "submissions", 1).await.unwrap(), 1);
+    let (key, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+    for id in ids {
+        store.suspect(key, "submissions", id).await.unwrap();
+    }
+    store.suspect(other, "submissions", Uuid::now_v7()).await.unwrap();
+    // What was never counted changes nothing, nor does what is taken back already.
+    let some = [(key, ids[0]), (key, ids[2]), (key, Uuid::now_v7()), (other, Uuid::now_v7())];
+    for _ in 0..2 {
+        store.outlived(&some).await.unwrap();
+        assert_eq!((store.starts(key).await.unwrap(), store.starts(other).await.unwrap()), (1, 1));
+    }
+    store.outlived(&[(key, ids[1])]).await.unwrap();
+    assert_eq!(database.count("ops.suspect").await, 1, "a suspect of which nothing is counted is none");
+    store.outlived(&[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_older_version_counted_stays_counted_beside_the_starts_that_have_ids() {
+    let database = Database::new().await;
+    let store = database.store_as("epro_worker");
+    let (key, id) = (Uuid::now_v7(), Uuid::now_v7());
+    let older = format!("INSERT INTO ops.suspect (key, lane, starts) VALUES ('{key}', 'submissions', 1)");
+    database.admin.batch_execute(&older).await.unwrap();
+    assert_eq!(store.suspect(key, "submissions", id).await.unwrap().starts, 2);
+    store.outlived(&[(key, id)]).await.unwrap();
+    assert_eq!(store.starts(key).await.unwrap(), 1);
 }

@@ -15,6 +15,7 @@ use crate::hold::{GivenUp, until_done};
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::settling::now;
+use crate::starts::Start;
 
 impl Commands {
     /// Ends each alert, acks. One that isn't there may still come (PostgreSQL was away): its message waits, and
@@ -22,7 +23,7 @@ impl Commands {
     pub(super) async fn acknowledge(
         &self,
         acknowledged: Vec<(InFlight, Acknowledgement)>,
-        suspect: Option<Uuid>,
+        start: Option<&Start>,
         failed: &mut Vec<(InFlight, Failure)>,
         handled: &mut Handled,
     ) {
@@ -56,6 +57,7 @@ impl Commands {
                 Ok((_, Ended::Absent)) => {
                     let event = unknown(alert, facts);
                     let message_id = one.delivery.message_id().unwrap_or(Uuid::nil());
+                    let suspect = start.map(Start::key);
                     self.note(vec![(one, Note { message_id, event })], suspect, failed, handled).await;
                 }
                 Ok((receipt, ended)) => {
@@ -70,8 +72,9 @@ impl Commands {
                 Err(GivenUp::HoldOver) => handled.undone.push(one.delivery),
             }
         }
-        if let Some(key) = suspect {
-            self.settling().survived(key).await;
+        // No commit of these forgets it.
+        if let Some(start) = start.filter(|_| handled.undone.is_empty()) {
+            start.acquit();
         }
     }
 

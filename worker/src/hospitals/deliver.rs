@@ -21,9 +21,7 @@ use crate::failure::{Disposition, Failure};
 use crate::fault::{self, Seam};
 use crate::hold::until_done;
 use crate::spans;
-
-/// A message that was started so often, and never finished, is set aside.
-const MOST_STARTS: i32 = 3;
+use crate::starts::{MOST_STARTS, Start};
 
 /// What became of a delivery.
 pub(crate) enum Done {
@@ -43,10 +41,10 @@ pub(crate) async fn deliver(hospital: Arc<Hospital>, held: Held) -> Done {
     if hospital.gate.closed(&hospital.lease).is_some() {
         return Done::Back(held);
     }
-    let suspect = held.delivery.redelivered().then(|| held.delivery.message_id().unwrap_or(Uuid::nil()));
-    let found = hospital.unless_left(look_up(&hospital, &held, suspect)).await.flatten();
-    let Some((begun, starts)) = found else { return Done::Undone(held.delivery) };
-    let settling = Settling::new(&hospital, &held, suspect);
+    let found = hospital.unless_left(look_up(&hospital, &held)).await.flatten();
+    let Some((begun, start)) = found else { return Done::Undone(held.delivery) };
+    let starts = start.as_ref().map_or(0, Start::count);
+    let settling = Settling::new(&hospital, &held, start);
     let due = match begun {
         Begun::Due(due) => due,
         Begun::Over(receipt) => return settling.nothing(held, &receipt, "over").await,
@@ -90,13 +88,11 @@ async fn call(
     let since = Instant::now();
     // Out of the lease's time: the process stood still, and somebody else may own the hospital.
     let Some(answer) = hospital.lease.cover(hospital.known.caller.call(document)).await else {
-        settling.survived().await;
         return Done::Undone(held.delivery);
     };
     if matches!(answer, Err(CallError::Stale { .. })) {
         // The next call shows new ones. It needs leave of its own: the hospital counts it, too.
         drop(permit);
-        settling.survived().await;
         return Done::Back(held);
     }
     let took = since.elapsed();
@@ -135,13 +131,13 @@ async fn call(
     }
 }
 
-/// What the rows say, and how often a message that came again was started. `None`: not now.
-async fn look_up(hospital: &Hospital, held: &Held, suspect: Option<Uuid>) -> Option<(Begun, i32)> {
-    let (store, hold) = (&hospital.office.store, &hospital.office.hold);
-    let mut starts = 0;
-    if let Some(key) = suspect {
-        let before = until_done!(hold, "suspect", store.starts(key)).ok()?;
-        starts = until_done!(hold, "suspect", store.suspect(key, super::NAME, before + 1)).ok()?;
+/// What the rows say, and the start of a message that came again. `None`: not now.
+async fn look_up(hospital: &Hospital, held: &Held) -> Option<(Begun, Option<Start>)> {
+    let (office, hold) = (&hospital.office, &hospital.office.hold);
+    let mut start = None;
+    if held.delivery.redelivered() {
+        let key = held.delivery.message_id().unwrap_or(Uuid::nil());
+        start = Some(office.starts.start(key, super::NAME, hold).await.ok()?);
     }
     let message = &held.message;
     let key = DeliveryKey {
@@ -149,8 +145,8 @@ async fn look_up(hospital: &Hospital, held: &Held, suspect: Option<Uuid>) -> Opt
         pseudonym: message.pseudonym,
         generation: message.generation,
     };
-    let begun = until_done!(hold, "delivery", store.begin_delivery(key)).ok()?;
-    Some((begun, starts))
+    let begun = until_done!(hold, "delivery", office.store.begin_delivery(key)).ok()?;
+    Some((begun, start))
 }
 
 /// Waits for its call; `None`: the gate has closed.

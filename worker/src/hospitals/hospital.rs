@@ -19,6 +19,7 @@ use super::verdict::Budget;
 use crate::chains::Chains;
 use crate::hold::Hold;
 use crate::pauses::Paused;
+use crate::starts::Starts;
 use crate::submissions::route::Route;
 
 /// What the lane works with, whichever the hospital.
@@ -30,6 +31,7 @@ pub(crate) struct Office {
     pub route: Arc<Route>,
     pub lines: Lines,
     pub chains: Chains,
+    pub starts: Starts,
     pub hold: Hold,
     pub paused: watch::Receiver<Option<Paused>>,
     pub shutdown: Shutdown,

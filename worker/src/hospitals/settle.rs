@@ -21,6 +21,7 @@ use crate::in_flight::headers;
 use crate::park::park;
 use crate::settling::count_dead_letters;
 use crate::spans;
+use crate::starts::Start;
 use crate::submissions::route::sha256;
 
 /// What was decided, and why.
@@ -67,37 +68,30 @@ pub(crate) struct Settling<'a> {
     submission_id: Uuid,
     pseudonym: Uuid,
     generation: i32,
-    /// It was handed out before: its starts are forgotten with what is decided.
-    suspect: Option<Uuid>,
+    /// It was handed out before: its starts are forgotten with what is decided, and this one is taken back in any case.
+    start: Option<Start>,
 }
 
 impl<'a> Settling<'a> {
-    pub(crate) fn new(hospital: &'a Hospital, held: &Held, suspect: Option<Uuid>) -> Self {
+    pub(crate) fn new(hospital: &'a Hospital, held: &Held, start: Option<Start>) -> Self {
         let message = &held.message;
         let (submission_id, pseudonym) = (message.submission_id, message.pseudonym);
-        Self { hospital, submission_id, pseudonym, generation: message.generation, suspect }
+        Self { hospital, submission_id, pseudonym, generation: message.generation, start }
     }
 
     /// There is nothing to do (any more).
     pub(crate) async fn nothing(self, held: Held, receipt: &impl Receipt, outcome: &'static str) -> Done {
-        self.survived().await;
+        // No commit forgets it.
+        if let Some(start) = &self.start {
+            start.acquit();
+        }
         self.count(outcome);
         held.delivery.ack(receipt);
         Done::Settled(None)
     }
 
-    /// The process has outlived it: its starts must not add up.
-    pub(crate) async fn survived(&self) {
-        if let Some(key) = self.suspect
-            && let Err(error) = self.hospital.office.store.forget_suspect(key).await
-        {
-            tracing::debug!(%error, "a start stays counted");
-        }
-    }
-
     /// It was looked up and not called: it stays as it was.
     pub(crate) async fn not_called(&self, due: &Due) {
-        self.survived().await;
         if !due.first_call {
             return;
         }
@@ -112,8 +106,11 @@ impl<'a> Settling<'a> {
     pub(crate) async fn done(self, held: Held, due: &Due, decided: Decided) -> Done {
         let (office, call) = (&self.hospital.office, self.call(Some(due), &decided));
         let mut chain = office.chains.take().await;
-        let recorded =
-            until_done!(office.hold, "delivered", office.store.delivered(chain.chain(), call, self.suspect));
+        let recorded = until_done!(
+            office.hold,
+            "delivered",
+            office.store.delivered(chain.chain(), call, self.suspect())
+        );
         drop(chain);
         let Ok(receipt) = recorded else { return Done::Undone(held.delivery) };
         fault::at(Seam::AfterRecord, Some(self.submission_id));
@@ -129,15 +126,12 @@ impl<'a> Settling<'a> {
     pub(crate) async fn wait(self, held: Held, due: &Due, decided: Decided, tier: Tier) -> Done {
         let (office, call) = (&self.hospital.office, self.call(Some(due), &decided));
         let parked = park(&held.delivery, tier, decided.charged, &office.publisher, &office.hold).await;
-        let Some(receipt) = parked else {
-            self.survived().await;
-            return Done::Undone(held.delivery);
-        };
+        let Some(receipt) = parked else { return Done::Undone(held.delivery) };
         let mut chain = office.chains.take().await;
         let recorded = until_done!(
             office.hold,
             "delivery waits",
-            office.store.delivery_waits(chain.chain(), call, self.suspect)
+            office.store.delivery_waits(chain.chain(), call, self.suspect())
         );
         drop(chain);
         if let Err(given_up) = recorded {
@@ -165,15 +159,12 @@ impl<'a> Settling<'a> {
         let recorded = until_done!(
             office.hold,
             "dead letter",
-            office.store.set_delivery_aside(chain.chain(), call, &dead_letter, self.suspect)
+            office.store.set_delivery_aside(chain.chain(), call, &dead_letter, self.suspect())
         );
         drop(chain);
         let receipt = match recorded {
             Ok(receipt) => receipt,
-            Err(given_up) => {
-                self.survived().await;
-                return not_set_aside(self.hospital, held.delivery, &given_up).await;
-            }
+            Err(given_up) => return not_set_aside(self.hospital, held.delivery, &given_up).await,
         };
         fault::at(Seam::AfterRecord, Some(self.submission_id));
         say(self.hospital, decided.class, &decided.note, decided.trace_id());
@@ -181,6 +172,10 @@ impl<'a> Settling<'a> {
         count_dead_letters(super::NAME, 1);
         held.delivery.ack(&receipt);
         Done::Settled(Some(decided.class.as_str()))
+    }
+
+    fn suspect(&self) -> Option<Uuid> {
+        self.start.as_ref().map(Start::key)
     }
 
     fn key(&self, generation: i32) -> DeliveryKey {

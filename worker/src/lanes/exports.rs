@@ -37,6 +37,7 @@ impl Lanes {
             publisher: self.publisher.clone(),
             hold: self.hold(),
             chains: Chains::new("epro-worker/exports"),
+            starts: self.starts.clone(),
             route: Arc::clone(&self.route),
         };
         self.start(running, lane, work, false);

@@ -25,6 +25,7 @@ impl Lanes {
             route: Arc::clone(&self.route),
             lines: Lines::new(self.outside.broker.clone()),
             chains: Chains::new("epro-worker/hospitals"),
+            starts: self.starts.clone(),
             hold: self.hold(),
             paused: self.paused.clone(),
             shutdown: self.shutdown.clone(),

@@ -32,6 +32,7 @@ impl Lanes {
             publisher: self.publisher.clone(),
             hold: self.hold(),
             chains: Chains::new("epro-worker/risk"),
+            starts: self.starts.clone(),
             route: Arc::clone(&self.route),
             wait_budget: self.config.scaled(self.config.worker.wait_budget),
         };

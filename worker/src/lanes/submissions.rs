@@ -49,6 +49,7 @@ impl Lanes {
             publisher: self.publisher.clone(),
             hold: self.hold(),
             chains: Chains::new("epro-worker/commands"),
+            starts: self.starts.clone(),
             route: Arc::clone(&self.route),
             wait_budget: self.config.scaled(ACKNOWLEDGEMENT),
         };
@@ -82,6 +83,7 @@ impl Lanes {
             publisher: self.publisher.clone(),
             hold: self.hold(),
             chains: Chains::new(&format!("epro-worker/{lane}")),
+            starts: self.starts.clone(),
             wait_budget: self.config.scaled(self.config.worker.wait_budget),
             streak: None,
         }

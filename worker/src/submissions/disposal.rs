@@ -14,6 +14,7 @@ use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::seldom::Seldom;
 use crate::settling::now;
+use crate::starts::Start;
 use crate::streak::Streak;
 
 static UNTOLD: Seldom = Seldom::new();
@@ -23,7 +24,7 @@ impl Submissions {
     pub(super) async fn dispose(
         &self,
         mut failed: Vec<(InFlight, Failure)>,
-        suspect: Option<Uuid>,
+        start: Option<&Start>,
         handled: &mut Handled,
     ) {
         if failed.is_empty() {
@@ -48,7 +49,7 @@ impl Submissions {
                     None
                 }
                 Disposition::SetAside(class) => {
-                    settling.set_aside(one, &failure, class, suspect, handled).await
+                    settling.set_aside(one, &failure, class, start.map(Start::key), handled).await
                 }
                 Disposition::Wait(_) => {
                     waiting.push(one);
@@ -70,8 +71,8 @@ impl Submissions {
         }
         if !waiting.is_empty() {
             undone.extend(settling.park_all(waiting).await);
-            if let Some(key) = suspect {
-                settling.survived(key).await;
+            if let Some(start) = start {
+                start.acquit();
             }
         }
         self.not_now(undone, handled).await;

@@ -3,52 +3,83 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use epro_proving::{Service, Stack, until};
+use epro_proving::scaling::fleet;
+use epro_proving::{Hand, Service, Stack, conservation, until};
+use serde_json::json;
 
 use crate::load::{BROKER, Load, accepted, all_stored, answers, door, worker};
-use crate::support::{BOUND, LEAVES, ROUTINE, link};
+use crate::support::{ALERTS, BOUND, LEAVES, ROUTINE, STORED, link, many, with};
 
 /// What a shell says of a process that called abort: 128 + SIGABRT.
 const ABORTED: i32 = 134;
 
-/// A worker that aborts at `seam`, then a sound one: what is lost or doubled in between?
-async fn survives_an_abort_at(seam: &str) -> Result<()> {
+/// No relay, which would publish what a worker didn't.
+const LANES: (&str, &str) = ("EPRO__WORKER__LANES", "[submissions]");
+
+/// How far a worker comes with what it has in hand before it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comes {
+    BeforeCommit,
+    BeyondCommit,
+    BeyondFollowOns,
+}
+
+/// A worker that aborts at `seam`, then a sound one: did the first one come as far as it says, and what is lost or
+/// doubled in between?
+async fn survives_an_abort_at(seam: &str, comes: Comes) -> Result<()> {
     let stack = Stack::new().await?;
     let api = stack.api().await?;
     let client = stack.client(&api)?;
     accepted(&client, 12).await?;
     let fault = format!("{seam}=abort");
-    let mut broken = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault)])?;
+    let mut broken = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault), LANES])?;
     ensure!(broken.ended(BOUND).await? == ABORTED, "it should have aborted at {seam}");
-    let _sound = worker(&stack, &[]).await?;
+    let link = link(&stack).await;
+    let (stored, followed) = (link.count(STORED).await?, follow_ons(&stack).await?);
+    ensure!((stored > 0) == (comes != Comes::BeforeCommit), "{stored} stored, {comes:?}");
+    ensure!((followed > 0) == (comes == Comes::BeyondFollowOns), "{followed} follow-ons, {comes:?}");
+    let _sound = worker(&stack, &[LANES]).await?;
     let account = all_stored(&stack, &client).await?;
     ensure!(account.stored == 12, "{account:?}");
+    let again = link.count("SELECT count(*) FROM audit.event WHERE outcome = 'same_delivery'").await?;
+    ensure!((again > 0) == (comes != Comes::BeforeCommit), "{again} came again and were there, {comes:?}");
     Ok(())
+}
+
+/// How many follow-ons lie in their queues.
+async fn follow_ons(stack: &Stack) -> Result<u32> {
+    let mut lying = 0;
+    for queue in stack.vhost().queues().await? {
+        if queue == ALERTS || queue.starts_with("epro.his.") {
+            lying += stack.vhost().ready(&queue).await?;
+        }
+    }
+    Ok(lying)
 }
 
 #[tokio::test]
 async fn an_abort_before_anything_was_read_leaves_the_messages_to_the_next_worker() -> Result<()> {
-    survives_an_abort_at("received").await
+    survives_an_abort_at("received", Comes::BeforeCommit).await
 }
 
 #[tokio::test]
 async fn an_abort_before_anything_was_done_leaves_the_messages_to_the_next_worker() -> Result<()> {
-    survives_an_abort_at("process").await
+    survives_an_abort_at("process", Comes::BeforeCommit).await
 }
 
 #[tokio::test]
 async fn an_abort_before_commit_leaves_the_messages_to_the_next_worker() -> Result<()> {
-    survives_an_abort_at("beforecommit").await
+    survives_an_abort_at("beforecommit", Comes::BeforeCommit).await
 }
 
 #[tokio::test]
 async fn an_abort_between_commit_and_follow_ons_publishes_them_when_the_message_comes_again() -> Result<()> {
-    survives_an_abort_at("aftercommit").await
+    survives_an_abort_at("aftercommit", Comes::BeyondCommit).await
 }
 
 #[tokio::test]
 async fn an_abort_between_follow_ons_and_ack_stores_once() -> Result<()> {
-    survives_an_abort_at("beforeack").await
+    survives_an_abort_at("beforeack", Comes::BeyondFollowOns).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,17 +105,20 @@ async fn a_door_that_aborts_between_confirm_and_reply_is_asked_again_and_it_is_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abort_in_the_middle_of_a_drain_loses_nothing() -> Result<()> {
-    let stack = Stack::new().await?;
-    let api = stack.api().await?;
-    let client = stack.client(&api)?;
+    // Small hands, so that they are full.
+    let stack = with(json!({"worker": {"lanes": ["submissions"], "chunk": 4, "prefetch": 256}})).await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await?);
+    hand.put_all(ROUTINE, "P-1", &many(2000)).await?;
     let mut leaving = worker(&stack, &[("EPRO_FAULT", "drain=abort")]).await?;
-    let load = Load::start(&client, &api.url(), 4);
-    load.goes_on(50).await?;
+    until("some to be stored", BOUND, || async { Ok((link.count(STORED).await? > 0).then_some(())) }).await?;
     ensure!(leaving.drain(BOUND).await? == ABORTED);
-    load.goes_on(20).await?;
-    load.ends().await?;
+    let stored = link.count(STORED).await?;
+    ensure!(stored < 2000, "there has to be a backlog when it leaves");
     let _next = worker(&stack, &[]).await?;
-    all_stored(&stack, &client).await?;
+    let account = conservation(&stack, &hand.log()).await?;
+    ensure!((account.stored, account.dead) == (2000, 0), "{account:?}");
+    let again = fleet::counted(&stack).await?.again;
+    ensure!(again > 0, "it had nothing in hand");
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod restarts;
 mod rights;
 mod risk;
 mod seams;
+mod starts;
 mod support;
 mod tls;
 mod traces;

@@ -165,13 +165,18 @@ pub(crate) async fn says(service: &Service, words: &str) {
     .unwrap_or_else(|error| panic!("{error:#}\n{}", service.output()));
 }
 
-/// Waits until nothing is ready in that queue.
-pub(crate) async fn empty(stack: &Stack, queue: &str) {
-    until(&format!("{queue} to be empty"), BOUND, || async {
-        Ok((stack.vhost().ready(queue).await? == 0).then_some(()))
+/// Waits until so many are ready in that queue.
+pub(crate) async fn lie(stack: &Stack, queue: &str, count: u32) {
+    until(&format!("{count} to lie in {queue}"), BOUND, || async {
+        Ok((stack.vhost().ready(queue).await? == count).then_some(()))
     })
     .await
     .unwrap();
+}
+
+/// Waits until nothing is ready in that queue.
+pub(crate) async fn empty(stack: &Stack, queue: &str) {
+    lie(stack, queue, 0).await;
 }
 
 /// Writes an instrument file where the configuration looks for more of them.

@@ -64,7 +64,9 @@ impl<'c> Place<'c> {
 
     /// What the judge looks at. No hop holds anything back.
     pub(super) fn seen(&self) -> Seen<'_> {
-        Seen { stack: &self.stack, hospital: &self.hospital, inbox: &self.inbox, held_back: Vec::new() }
+        let (stack, hospital, inbox) = (&self.stack, &self.hospital, &self.inbox);
+        let (held_back, kills, losses) = (Vec::new(), Vec::new(), Vec::new());
+        Seen { stack, hospital, inbox, held_back, kills, losses }
     }
 
     /// Leaves what a run that failed has behind, to look at: where it is.

@@ -140,10 +140,7 @@ pub(super) fn pace(world: &Seen<'_>, wrong: &mut Wrong) -> (usize, usize) {
     for (site, _, kind, hop) in DOORS {
         let came: Vec<f64> = calls.iter().filter(|call| call.kind == kind).filter_map(came_at).collect();
         let seconds = Seconds::of(came, &world.held_back(hop));
-        let busiest = seconds.busiest;
-        if busiest as f64 > PACE + 1.0 {
-            wrong.push(format!("{site} saw {busiest} {kind} calls in a second, and allows {PACE}"));
-        }
+        wrong.extend(seconds.wrong(site, kind));
         judged += seconds.judged;
         left_out += seconds.left_out;
     }
@@ -174,6 +171,16 @@ impl Seconds {
             seconds.busiest = seconds.busiest.max(came[place..].partition_point(|at| *at < end));
         }
         seconds
+    }
+
+    /// Seconds of which none was judged show nothing.
+    fn wrong(&self, site: &str, kind: &str) -> Option<String> {
+        let (busiest, left_out) = (self.busiest, self.left_out);
+        if self.judged == 0 {
+            return Some(format!("no second of {kind} calls to {site} was judged, {left_out} were left out"));
+        }
+        let over = busiest as f64 > PACE + 1.0;
+        over.then(|| format!("{site} saw {busiest} {kind} calls in a second, and allows {PACE}"))
     }
 }
 
@@ -304,6 +311,18 @@ mod tests {
         assert_eq!(some, Seconds { busiest: 2, judged: 3, left_out: 2 });
         // A second that ends before doesn't touch it, one that ends behind its beginning does.
         assert_eq!(Seconds::of(came, &[(12.3, 12.4)]), Seconds { busiest: 4, judged: 4, left_out: 1 });
+    }
+
+    #[test]
+    fn a_pace_that_was_never_seen_is_as_wrong_as_one_that_was_too_fast() {
+        let judged = |came: usize, held_back: &[(f64, f64)]| {
+            let came = (0..came).map(|call| 10.0 + call as f64 / 100.0).collect();
+            Seconds::of(came, held_back).wrong("H001", "fhir")
+        };
+        assert_eq!(judged(11, &[]), None);
+        assert!(judged(12, &[]).is_some_and(|wrong| wrong.contains("saw 12")));
+        assert!(judged(0, &[]).is_some_and(|wrong| wrong.contains("no second")));
+        assert!(judged(11, &[(9.0, 12.0)]).is_some_and(|wrong| wrong.contains("11 were left out")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Every dangerous answer is an alert, and somebody has the mail about it.
+//! Every dangerous answer is one alert, and somebody has the mail about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,10 +23,8 @@ pub(super) async fn check(
         accepted.iter().filter(|accepted| accepted.dangerous).map(|accepted| accepted.id).collect();
     let mails = Mails::of(world.inbox.folder());
     let missing = || async {
-        let (alerts, told) = (alerts(link).await?, mails.ids().await?);
-        let is_told = |alert: &Alert| alert.noticed && told.contains(&alert.id);
-        let untold = dangerous.iter().filter(|id| !alerts.get(*id).is_some_and(is_told));
-        Ok::<_, anyhow::Error>(untold.count())
+        let (alerts, mailed) = (alerts(link).await?, mails.ids().await?);
+        Ok::<_, anyhow::Error>(untold(&dangerous, &alerts, &mailed))
     };
     let waited = until("every dangerous answer to be told", PATIENCE, || async {
         if missing().await? == 0 {
@@ -42,11 +40,26 @@ pub(super) async fn check(
             dangerous.len()
         ));
     }
-    let invented = alerts(link).await?.into_keys().filter(|id| !dangerous.contains(id)).count();
+    too_many(&dangerous, &alerts(link).await?, wrong);
+    Ok(())
+}
+
+/// Dangerous answers of which nobody was told.
+fn untold(dangerous: &BTreeSet<Uuid>, alerts: &Alerts, mailed: &BTreeSet<Uuid>) -> usize {
+    let is_told = |alert: &Alert| alert.noticed && mailed.contains(&alert.id);
+    dangerous.iter().filter(|id| !alerts.get(*id).is_some_and(|of_it| of_it.iter().all(is_told))).count()
+}
+
+/// One alert a dangerous answer: it breaks one rule.
+fn too_many(dangerous: &BTreeSet<Uuid>, alerts: &Alerts, wrong: &mut Wrong) {
+    let invented = alerts.keys().filter(|id| !dangerous.contains(id)).count();
     if invented > 0 {
         wrong.push(format!("{invented} alerts about answers that were not dangerous"));
     }
-    Ok(())
+    let twice = alerts.values().filter(|of_it| of_it.len() > 1).count();
+    if twice > 0 {
+        wrong.push(format!("{twice} dangerous answers have more than one alert"));
+    }
 }
 
 /// The ids that stand in mails. Each mail is read once, away from what else this runtime does.
@@ -102,12 +115,17 @@ struct Alert {
 }
 
 /// By submission.
-async fn alerts(link: &Link) -> Result<BTreeMap<Uuid, Alert>> {
+type Alerts = BTreeMap<Uuid, Vec<Alert>>;
+
+async fn alerts(link: &Link) -> Result<Alerts> {
     let sql = "SELECT submission_id, alert_id, EXISTS (SELECT FROM ops.notice n
                    WHERE n.alert_id = a.alert_id AND n.state = 'sent')
                FROM ops.alert a";
-    let rows = link.client.query(sql, &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), Alert { id: row.get(1), noticed: row.get(2) })).collect())
+    let mut alerts = Alerts::new();
+    for row in link.client.query(sql, &[]).await? {
+        alerts.entry(row.get(0)).or_default().push(Alert { id: row.get(1), noticed: row.get(2) });
+    }
+    Ok(alerts)
 }
 
 #[cfg(test)]
@@ -115,6 +133,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn who_was_told_of_too_little_or_of_too_much_is_found() {
+        let id = Uuid::from_u128;
+        let alerts = |of: &[(u128, u128, bool)]| {
+            let mut alerts = Alerts::new();
+            for (submission, alert, noticed) in of {
+                alerts.entry(id(*submission)).or_default().push(Alert { id: id(*alert), noticed: *noticed });
+            }
+            alerts
+        };
+        let (dangerous, mailed) = (BTreeSet::from([id(1)]), BTreeSet::from([id(11), id(12)]));
+        let judged = |of: &[(u128, u128, bool)]| {
+            let (alerts, mut wrong) = (alerts(of), Wrong::new());
+            too_many(&dangerous, &alerts, &mut wrong);
+            (untold(&dangerous, &alerts, &mailed), wrong.len())
+        };
+        assert_eq!(judged(&[(1, 11, true)]), (0, 0));
+        assert_eq!(judged(&[]), (1, 0), "no alert");
+        assert_eq!(judged(&[(1, 11, false)]), (1, 0), "no notice");
+        assert_eq!(judged(&[(1, 13, true)]), (1, 0), "no mail");
+        assert_eq!(judged(&[(1, 11, true), (1, 12, true)]), (0, 1), "a second one");
+        assert_eq!(judged(&[(1, 11, true), (1, 13, true)]), (1, 1), "of which nobody was told");
+        assert_eq!(judged(&[(1, 11, true), (2, 12, true)]), (0, 1), "of what was harmless");
+    }
 
     #[test]
     fn an_id_is_found_in_a_sentence_and_in_an_address_and_nowhere_else() {

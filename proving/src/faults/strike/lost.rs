@@ -61,6 +61,7 @@ async fn gone(world: &World<'_>, queue: Queue, held: Duration) -> Result<()> {
         if is_there { deleted.map(|()| None) } else { Ok(Some(())) }
     })
     .await?;
+    world.noted.loss();
     sleep(held).await;
     operates(world, &["topology", "apply"]).await?;
     sleep(CRASH_SAFE).await;

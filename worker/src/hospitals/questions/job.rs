@@ -16,8 +16,8 @@ use super::{Desk, Done, finish, unread};
 use crate::failure::Failure;
 use crate::fault::{self, Seam};
 use crate::hold::{GivenUp, until_done};
-use crate::settling::MOST_STARTS;
 use crate::spans;
+use crate::starts::{MOST_STARTS, Start};
 
 /// A job that was opened.
 pub(super) struct Opened {
@@ -63,14 +63,18 @@ pub(super) async fn answer(desk: Arc<Desk>, delivery: Delivery) -> Done {
         job,
     };
     let Some(_alone) = desk.unless_left(alone(&desk, &opened)).await else { return Done::Undone(delivery) };
-    let collected = match desk.unless_left(prepare(&desk, &opened)).await {
+    // However this ends, it is taken back.
+    let mut start = None;
+    let collected = match desk.unless_left(prepare(&desk, &opened, &mut start)).await {
         Some(Prepared::Ready) => {
             fault::at(Seam::Process, None);
             desk.unless_left(collect(&desk, &opened)).await
         }
         Some(Prepared::TooLate) => Some(Collected::nothing(Reason::NotStarted)),
         Some(Prepared::Over(receipt)) => {
-            survived(&desk, &opened).await;
+            if let Some(start) = start {
+                start.acquit();
+            }
             count(&desk, "over");
             delivery.ack(&receipt);
             return Done::Settled;
@@ -80,10 +84,7 @@ pub(super) async fn answer(desk: Arc<Desk>, delivery: Delivery) -> Done {
         }
         Some(Prepared::NotNow) | None => None,
     };
-    let Some(collected) = collected else {
-        survived(&desk, &opened).await;
-        return Done::Undone(delivery);
-    };
+    let Some(collected) = collected else { return Done::Undone(delivery) };
     match finish::write_down(&desk, &opened, collected).await {
         Ok(receipt) => {
             delivery.ack(&receipt);
@@ -92,10 +93,7 @@ pub(super) async fn answer(desk: Arc<Desk>, delivery: Delivery) -> Done {
         Err(GivenUp::Row(error)) => {
             unread::dispose(hospital, delivery, &Failure::Refused(error), opened.suspect).await
         }
-        Err(GivenUp::HoldOver) => {
-            survived(&desk, &opened).await;
-            Done::Undone(delivery)
-        }
+        Err(GivenUp::HoldOver) => Done::Undone(delivery),
     }
 }
 
@@ -123,17 +121,12 @@ async fn alone<'d>(desk: &'d Desk, opened: &Opened) -> Option<tokio::sync::Mutex
 
 /// Counts the start of a job that was handed out before, and takes the report in hand. Not beyond the time for
 /// collecting: neither here, nor in PostgreSQL.
-async fn prepare(desk: &Desk, opened: &Opened) -> Prepared {
+async fn prepare(desk: &Desk, opened: &Opened, start: &mut Option<Start>) -> Prepared {
     let (office, end) = (&desk.hospital.office, opened.time.collecting);
     let work = async {
         if let Some(key) = opened.suspect {
-            let before = until_done!(office.hold, "suspect", office.store.starts(key))?;
-            let counted = until_done!(
-                office.hold,
-                "suspect",
-                office.store.suspect(key, crate::hospitals::NAME, before + 1)
-            )?;
-            if counted >= MOST_STARTS {
+            let counted = office.starts.start(key, crate::hospitals::NAME, &office.hold).await?;
+            if start.insert(counted).count() >= MOST_STARTS {
                 return Ok(Prepared::Failed(Failure::Quarantined));
             }
         }
@@ -148,15 +141,6 @@ async fn prepare(desk: &Desk, opened: &Opened) -> Prepared {
         Ok(Err(GivenUp::Row(error))) => Prepared::Failed(Failure::Refused(error)),
         Ok(Err(GivenUp::HoldOver)) => Prepared::NotNow,
         Err(_) => Prepared::TooLate,
-    }
-}
-
-/// The process has outlived it: its starts must not add up.
-async fn survived(desk: &Desk, opened: &Opened) {
-    if let Some(key) = opened.suspect
-        && let Err(error) = desk.hospital.office.store.forget_suspect(key).await
-    {
-        tracing::debug!(%error, "a start stays counted");
     }
 }
 

@@ -1,13 +1,17 @@
 //! Replicas that end without a word, around a call: nothing is lost, nothing is there twice.
 
+use epro_proving::proxy::{Side, Then, Trigger};
 use serde_json::json;
 
 use super::stand::{ONE, Stand};
 use crate::load::{BROKER, POSTGRES, before_broker, before_postgres};
-use crate::support::{BOUND, dead};
+use crate::support::{BOUND, counts, dead, lie};
 
 /// What a shell says of a process that called abort: 128 + SIGABRT.
 const ABORTED: i32 = 134;
+
+/// What is stored for the first hospital.
+const QUEUE: &str = "epro.his.H001";
 
 /// A replica that aborts at `seam`, then a sound one. How often was the hospital called?
 async fn survives_an_abort_at(seam: &str) -> usize {
@@ -55,6 +59,32 @@ async fn a_message_that_ends_the_process_is_quarantined_and_its_neighbours_go() 
     let letter = dead(&stand.link, 1).await.remove(0);
     assert_eq!((letter.class.as_str(), letter.submission.as_deref()), ("quarantined", Some(poison)));
     assert_eq!(stand.number("SELECT count(*) FROM ops.suspect").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_whenever_its_start_is_counted_quarantines_no_delivery() {
+    let stand = Stand::new(json!({})).await;
+    let (proxy, postgres) = before_postgres(&stand.stack).await.unwrap();
+    stand.store(ONE, 1).await;
+    // As after a crash: it was handed out before.
+    lie(&stand.stack, QUEUE, 1).await;
+    assert_eq!(stand.hand.lying(QUEUE).await.unwrap().len(), 1);
+    proxy.cut();
+    let _caller = stand.caller_with(&[(POSTGRES, &postgres)]);
+    for _ in 0..4 {
+        // What is asked once a start is counted.
+        let looked_up = Trigger::Pattern(b"SET state = 'superseded'".to_vec());
+        let trip = proxy.arm(Side::Client, looked_up, Then::CutBefore);
+        proxy.pass();
+        trip.tripped().await.unwrap();
+        // Given back, and nobody can be told that the process lives.
+        lie(&stand.stack, QUEUE, 1).await;
+    }
+    assert_eq!(stand.desk(ONE).calls().len(), 0);
+    proxy.pass();
+    stand.are(ONE, "done", 1).await;
+    assert_eq!((stand.charged().await, stand.dead().await), (0, 0));
+    counts(&stand.link, "SELECT count(*) FROM ops.suspect", 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
