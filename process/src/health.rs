@@ -40,7 +40,7 @@ pub async fn start(config: &AdminConfig, readiness: Readiness, metrics: Metrics)
         }
     });
     crate::task::spawn("admin server", async move {
-        if let Err(error) = server.serve(router(readiness, metrics), None, Handle::new()).await {
+        if let Err(error) = server.serve(router(readiness, metrics), None, Handle::new(), || false).await {
             tracing::error!(kind = %error.kind(), "the admin server has stopped");
         }
     });

@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::{Router, ServiceExt};
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use tower::Layer as _;
+use tower::util::MapResponseLayer;
 
 pub use places::Peer;
 use places::{Listener, Places};
@@ -62,8 +63,16 @@ impl Server {
         self.address
     }
 
-    /// Serves these routes, by TLS if there is a certificate.
-    pub fn serve(self, router: Router, tls: Option<RustlsConfig>, handle: Handle<Peer>) -> Serving {
+    /// Serves these routes, by TLS if there is a certificate. Once it is `leaving`, each answer is the last on its
+    /// connection; while places are scarce, too: whoever is served holds no place afterwards, and the next one comes
+    /// soon.
+    pub fn serve(
+        self,
+        router: Router,
+        tls: Option<RustlsConfig>,
+        handle: Handle<Peer>,
+        leaving: impl Fn() -> bool + Clone + Send + Sync + 'static,
+    ) -> Serving {
         let Self { listener, places, bounds, address: _ } = self;
         let mut server = axum_server::Server::<Peer>::from_listener(listener)
             .http1_only()
@@ -73,7 +82,15 @@ impl Server {
         // client that sends on a connection that is just being closed can't know what became of its request, so it must
         // be longer than clients wait.
         server.http_builder().http1().header_read_timeout(bounds.idle).max_buf_size(MAX_HEAD);
-        let service = making_room(router, places).into_make_service_with_connect_info::<SocketAddr>();
+        // Around all routes and not as a layer of theirs, each of which costs every request a box of everything below.
+        let service = MapResponseLayer::new(move |mut answer: Response| {
+            if places.are_scarce() || leaving() {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        });
+        let service = service.layer(router);
+        let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
         match tls {
             None => Box::pin(server.serve(service)),
             Some(tls) => {
@@ -82,19 +99,4 @@ impl Server {
             }
         }
     }
-}
-
-/// While places are scarce each answer is the last on its connection: whoever is served holds no place afterwards, and
-/// the next one comes soon.
-fn making_room(router: Router, places: Places) -> Router {
-    router.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let places = places.clone();
-        async move {
-            let mut answer: Response = next.run(request).await;
-            if places.are_scarce() {
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            answer
-        }
-    }))
 }

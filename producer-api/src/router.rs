@@ -215,31 +215,26 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         Visit::begin(&door, Route::Unknown).answer(Err(Kind::RouteUnknown.into()))
     };
     let within = longest(&door);
-    fhir::speaking(recovering(bounded(known(routes.fallback(unknown)).with_state(door), within)))
+    guarded(routes.fallback(unknown).with_state(door), within)
 }
 
-/// What is told of a request also says where it came from.
-fn known(router: Router<Arc<Door>>) -> Router<Arc<Door>> {
-    router.layer(middleware::from_fn(visit::with_origin))
-}
-
-/// A request that takes longer than that is a 503; what it was doing is dropped.
-fn bounded(router: Router, within: Duration) -> Router {
-    router.layer(middleware::from_fn(move |request: Request, next: Next| async move {
-        let answer = tokio::time::timeout(within, next.run(request)).await;
+/// Around every route, from the outside in: FHIR's words for refusals; a panic in a handler is a 500 and an error line
+/// (from the panic hook, without its message), and the process goes on; a request that takes longer than `within` is a
+/// 503, and what it was doing is dropped; what is told of a request also says where it came from.
+///
+/// One layer of all: each by itself would cost every request a box of everything below it.
+fn guarded(router: Router, within: Duration) -> Router {
+    let recovering = CatchPanicLayer::custom(|_: Box<dyn Any + Send>| -> Response {
+        Refusal::from(Kind::Panicked).into_response()
+    });
+    let bounded = middleware::from_fn(move |from, request: Request, next: Next| async move {
+        let answer = tokio::time::timeout(within, visit::with_origin(from, request, next)).await;
         answer.unwrap_or_else(|_| {
             tracing::error!("a request took too long: this is a defect");
             Refusal::from(Kind::Overdue).into_response()
         })
-    }))
-}
-
-/// A panic in a handler is a 500 and an error line (from the panic hook, without its message);
-/// the process goes on.
-fn recovering(router: Router) -> Router {
-    router.layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| -> Response {
-        Refusal::from(Kind::Panicked).into_response()
-    }))
+    });
+    router.layer((middleware::from_fn(fhir::speaking), recovering, bounded))
 }
 
 #[cfg(test)]
@@ -252,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_never_ends_is_a_503() {
         let pends = async || -> Response { std::future::pending().await };
-        let router = bounded(Router::new().route("/", get(pends)), Duration::from_millis(1));
+        let router = guarded(Router::new().route("/", get(pends)), Duration::from_millis(1));
         let response = router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 503);
         assert!(response.headers().contains_key("retry-after"));
@@ -261,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_500_without_a_word_of_it() {
         let panics = async || -> Response { panic!("Marta Planted") };
-        let router = recovering(Router::new().route("/", get(panics)));
+        let router = guarded(Router::new().route("/", get(panics)), Duration::from_secs(60));
         for _ in 0..2 {
             let request = Request::get("/").body(Body::empty()).unwrap();
             let response = router.clone().oneshot(request).await.unwrap();

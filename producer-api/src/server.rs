@@ -6,9 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, header};
-use axum::middleware::{self, Next};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use epro_process::config::IntakeConfig;
@@ -33,7 +30,8 @@ pub(crate) fn bind(
     let server = Server::bind(config.listen, bounds, metrics::gauge!("epro_http_connections"))?;
     let (address, drain) = (server.address(), config.drain);
     let handle = Handle::new();
-    let mut serving = server.serve(saying_farewell(router, &shutdown), tls, handle.clone());
+    let asked = shutdown.clone();
+    let mut serving = server.serve(router, tls, handle.clone(), move || asked.is_requested());
     Ok((address, async move {
         tokio::select! {
             ended = &mut serving => return ended,
@@ -46,19 +44,4 @@ pub(crate) fn bind(
 async fn farewell(shutdown: &Shutdown) {
     shutdown.requested().await;
     tokio::time::sleep(FAREWELL).await;
-}
-
-/// Once it is asked to leave, each answer is the last on its connection.
-fn saying_farewell(router: Router, shutdown: &Shutdown) -> Router {
-    let shutdown = shutdown.clone();
-    router.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let shutdown = shutdown.clone();
-        async move {
-            let mut answer = next.run(request).await;
-            if shutdown.is_requested() {
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            answer
-        }
-    }))
 }

@@ -29,7 +29,7 @@ pub(crate) fn bind(
     // Nobody collects metrics of a console.
     let server = Server::bind(listen, bounds, metrics::Gauge::noop())?;
     let (address, handle) = (server.address(), Handle::new());
-    let mut serving = server.serve(router, None, handle.clone());
+    let mut serving = server.serve(router, None, handle.clone(), || false);
     Ok((address, async move {
         tokio::select! {
             ended = &mut serving => return ended,

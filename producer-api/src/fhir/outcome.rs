@@ -1,10 +1,9 @@
 //! OperationOutcome: what FHIR clients are told in place of problem+json.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::Response;
 use epro_schemas::violation::Violation;
 use serde_json::{Value, json};
@@ -14,13 +13,11 @@ use crate::refusal::{Kind, Refusal};
 
 /// Says every refusal below `/fhir` in FHIR's words, wherever it was decided: routes that aren't there,
 /// panics and requests that took too long included.
-pub(crate) fn speaking(router: Router) -> Router {
-    router.layer(middleware::from_fn(async |request: Request, next: Next| {
-        let path = request.uri().path();
-        let fhir = path == "/fhir" || path.starts_with("/fhir/");
-        let response = next.run(request).await;
-        if fhir { retell(response) } else { response }
-    }))
+pub(crate) async fn speaking(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let fhir = path == "/fhir" || path.starts_with("/fhir/");
+    let response = next.run(request).await;
+    if fhir { retell(response) } else { response }
 }
 
 fn retell(response: Response) -> Response {
