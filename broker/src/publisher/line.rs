@@ -74,16 +74,7 @@ impl Line {
         let mut look = interval(Duration::from_secs(1));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.tell(state);
-        let mut gathered = false;
         let end = poll_fn(|cx| {
-            if !gathered && !jobs.is_empty() {
-                // Whoever else is ready now gets a turn first: what they publish leaves together with this, in one
-                // write and one read of the broker.
-                gathered = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            gathered = false;
             while let Poll::Ready(Some(job)) = jobs.poll_recv(cx) {
                 // Nobody waits any more, and it isn't sent yet: nobody will miss it.
                 if !job.caller.is_gone() {
