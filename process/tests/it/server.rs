@@ -30,7 +30,7 @@ fn serve(bounds: Bounds) -> (JoinSet<()>, SocketAddr) {
     let large = get(async || "x".repeat(64 << 20));
     let router = Router::new().route("/", get(async || "here\n")).route("/large", large);
     let mut running = JoinSet::new();
-    running.spawn(async move { server.serve(router, None, Handle::new()).await.unwrap() });
+    running.spawn(async move { server.serve(router, None, Handle::new(), || false).await.unwrap() });
     (running, address)
 }
 
