@@ -141,13 +141,14 @@ fn write(path: &Path, text: &str) -> Result<()> {
     Ok(std::fs::write(path, text)?)
 }
 
-/// What a secret that isn't part of the manifests may hold.
+/// What a secret that isn't part of the manifests may hold; addresses say TLS, so that no configuration needs
+/// `insecure` for them.
 fn sample(path: &str) -> String {
     let after = path.rsplit('/').next().unwrap_or_default();
     match after {
-        "broker-url" => "amqp://epro:s@broker.example:5672/epro".into(),
-        "management-url" => "http://epro:s@broker.example:15672".into(),
-        "postgres-url" => "postgres://epro:s@database.example:5432/epro".into(),
+        "broker-url" => "amqps://epro:s@broker.example:5671/epro".into(),
+        "management-url" => "https://epro:s@broker.example:15671".into(),
+        "postgres-url" => "postgres://epro:s@database.example:5432/epro?sslmode=verify-full".into(),
         _ if after.ends_with(".pem") => PUBLIC_KEY.into(),
         _ => crate::sample::base64(&[7; 32]),
     }

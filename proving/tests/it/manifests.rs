@@ -223,7 +223,7 @@ async fn a_name_that_nothing_bears_and_an_open_namespace_are_refused() {
 async fn whoever_may_not_speak_to_whom_its_configuration_names_is_refused() {
     let Some(objects) = example().await else { return };
     let text = text_of_config(&objects);
-    let more = "traces:\n  endpoint: http://otel.example:4318\n";
+    let more = "traces:\n  endpoint: https://otel.example:4318\n";
     let jwks = "\nauth:\n  jwks:\n    url: https://id.example/keys.json\n";
     let text = text.replace("\nauth:\n", jwks).replace(":2575", ":6661") + more;
     let told = changed(&objects, "ConfigMap", "epro-config", "/data/config.yaml", json!(text));
@@ -296,6 +296,11 @@ async fn a_config_map_that_our_programs_refuse_or_that_outgrows_its_scaler_is_re
     let (_, found) = settings::of(&with(format!("{text}\nworkers: 3\n"))).await.unwrap();
     refused(&found, "Deployment epro-worker-submissions: config check: ");
     assert!(found.iter().any(|problem| problem.contains("workers")), "{found:#?}");
+
+    let plain = with(text.replace("https://his.h001.example", "http://his.h001.example"));
+    let (_, found) = settings::of(&plain).await.unwrap();
+    refused(&found, "Deployment epro-worker-outside: config check: ");
+    refused(&found, "is plain text beyond loopback");
 
     let outgrown = with(text.replace("prefetch: 1536", "prefetch: 1600"));
     let (settings, found): (Vec<Setting>, _) = settings::of(&outgrown).await.unwrap();
