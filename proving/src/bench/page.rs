@@ -146,8 +146,24 @@ fn table(run: &Value) -> Option<String> {
     }
     if lines.iter().any(|line| line["figure"].as_str().is_some_and(|figure| figure.starts_with(AUDIT))) {
         out.push_str(BESIDE_AUDIT);
+        out.push_str(&rounds_of_the_trail(run).unwrap_or_default());
     }
     Some(out)
+}
+
+/// How far the rounds with and without the trail's rows lie apart, and so why another line is judged.
+fn rounds_of_the_trail(run: &Value) -> Option<String> {
+    let (with, without) = (run["rounds"]["audited"].as_array()?, run["rounds"]["unaudited"].as_array()?);
+    let ratio = |(with, without): (&Value, &Value)| Some(with.as_f64()? / without.as_f64()?);
+    let ratios: Vec<f64> = with.iter().zip(without).map(ratio).collect::<Option<_>>()?;
+    let least = ratios.iter().copied().reduce(f64::min)?;
+    let most = ratios.iter().copied().reduce(f64::max)?;
+    Some(format!(
+        "\nIn its {} rounds that ratio was {least:.2} to {most:.2}. No goal of a tenth can be judged by rounds that lie \
+         further apart than that, so the judged line is a derived one: what rows and hashes add to a submission in the \
+         bare loop, beside all that a submission takes on its whole route.\n",
+        ratios.len()
+    ))
 }
 
 /// One line of a recorded run.
@@ -208,5 +224,8 @@ mod tests {
                        "limit": 9.0, "measured": 1.0, "goal": {"at_least": 0.9}, "ok": true}],
         });
         assert!(table(&run).unwrap().ends_with(BESIDE_AUDIT));
+        let mut run = run;
+        run["rounds"] = json!({"audited": [9.0, 12.0], "unaudited": [10.0, 10.0]});
+        assert!(table(&run).unwrap().contains("In its 2 rounds that ratio was 0.90 to 1.20."));
     }
 }
