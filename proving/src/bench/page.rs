@@ -159,9 +159,9 @@ fn rounds_of_the_trail(run: &Value) -> Option<String> {
     let least = ratios.iter().copied().reduce(f64::min)?;
     let most = ratios.iter().copied().reduce(f64::max)?;
     Some(format!(
-        "\nIn its {} rounds that ratio was {least:.2} to {most:.2}. No goal of a tenth can be judged by rounds that lie \
-         further apart than that, so the judged line is a derived one: what rows and hashes add to a submission in the \
-         bare loop, beside all that a submission takes on its whole route.\n",
+        "\nIn its {} rounds that ratio was {least:.2} to {most:.2}. No goal of a tenth can be judged by rounds that \
+         lie further apart than that, so the judged line is a derived one: what rows and hashes add to a submission \
+         in the bare loop, beside all that a submission takes on its whole route.\n",
         ratios.len()
     ))
 }
