@@ -6,7 +6,10 @@ use epro_proving::{Hand, Proxy, Service, Stack, conservation};
 use serde_json::{Value, json};
 
 use crate::load::{BROKER, POSTGRES, before_broker, before_postgres};
-use crate::support::{BOUND, DEAD, ROUTINE, STORED, calm, counts, dead, id, lie, link, with};
+use crate::support::{
+    BOUND, DEAD, ROUTINE, STORED, URGENT, alert_row, alerts_of, calm, counts, dangerous, dead, hurried, id,
+    lie, link, signalled, with,
+};
 
 const SUSPECTS: &str = "SELECT count(*) FROM ops.suspect";
 const LANES: (&str, &str) = ("EPRO__WORKER__LANES", "[submissions]");
@@ -125,4 +128,35 @@ async fn an_outage_between_two_crashes_neither_adds_to_their_count_nor_loses_it(
     assert_eq!(dead(&link, 1).await[0].class, "quarantined");
     counts(&link, SUSPECTS, 0).await;
     conservation(&stack, &hand.log()).await.unwrap();
+}
+
+/// A dangerous answer in the urgent queue, as intake puts it there.
+async fn urgent(hand: &Hand, submission: &Value) {
+    hand.publish(&signalled(hand.letter(URGENT, "P-1", submission).unwrap())).await.unwrap();
+    hand.note(submission);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_dangerous_answer_passes_many_over_which_a_stage_panics() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    // More than the lane has in hand at once.
+    let broken: Vec<Value> = (0..80).map(|_| dangerous()).collect();
+    for one in &broken {
+        urgent(&hand, one).await;
+    }
+    let faults: Vec<String> = broken.iter().map(|one| format!("process:{}=panic", id(one))).collect();
+    let mut worker = stack.spawn("epro-worker", &[("EPRO_FAULT", &faults.join(","))]).unwrap();
+    counts(&link, &DEAD.replace("count(*)", "least(count(*), 1)"), 1).await;
+
+    let sound = dangerous();
+    urgent(&hand, &sound).await;
+    counts(&link, STORED, 1).await;
+    alert_row(&link, id(&sound)).await;
+    assert_eq!(alerts_of(&hand, id(&sound)).await[0]["rule"], "self-harm");
+    let found = dead(&link, 80).await;
+    assert!(found.iter().all(|one| one.class == "quarantined"), "{found:?}");
+    counts(&link, SUSPECTS, 0).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+    assert!(worker.runs());
 }
