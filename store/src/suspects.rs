@@ -31,13 +31,13 @@ const HARM: &str = "\
 UPDATE ops.suspect SET open = ARRAY(SELECT one FROM unnest(open) AS one WHERE one <> ALL ($2)) \
 WHERE key = ANY ($1) AND open && $2";
 
-/// What is left are the starts that the one who acquits has not seen. Only as long as its own is among them: asked
+/// What is left are the starts that those who acquit have not seen. Only as long as their own is among them: asked
 /// again, it must not take back what others have counted since.
 const ACQUIT: &str = "\
 UPDATE ops.suspect SET \
     starts = (SELECT count(*) FROM unnest(open) AS one WHERE one <> ALL ($3))::integer, \
     open = ARRAY(SELECT one FROM unnest(open) AS one WHERE one <> ALL ($3)) \
-WHERE key = $1 AND $2 = ANY (open)";
+WHERE key = ANY ($1) AND open && $2";
 
 const NO_SUSPECT: &str = "DELETE FROM ops.suspect WHERE key = ANY ($1) AND starts <= 0";
 
@@ -118,15 +118,17 @@ impl Store {
         Ok(())
     }
 
-    /// The message was decided about in its start `id` without harm, and no commit of that forgets it: of what is
-    /// counted only those starts stay that are not among `known`. Counts without ids go, too.
+    /// Messages were decided about without harm in these starts, each the key of its suspect and its id, and no commit of
+    /// that forgets them: of what is counted of them only the starts stay that are not among `known`. Counts without ids
+    /// go, too.
     ///
     /// # Errors
     /// As every [`StoreError`]; then it may be asked again.
-    pub async fn acquitted(&self, key: Uuid, id: Uuid, known: &[Uuid]) -> Result<(), StoreError> {
+    pub async fn acquitted(&self, starts: &[(Uuid, Uuid)], known: &[Uuid]) -> Result<(), StoreError> {
+        let (keys, ids): (Vec<Uuid>, Vec<Uuid>) = starts.iter().copied().unzip();
         let session = Session::open(self).await?;
-        session.rows(ACQUIT, &[&key, &id, &known]).await?;
-        session.rows(NO_SUSPECT, &[&[key].as_slice()]).await?;
+        session.rows(ACQUIT, &[&keys, &ids, &known]).await?;
+        session.rows(NO_SUSPECT, &[&keys]).await?;
         session.done();
         Ok(())
     }

@@ -99,11 +99,16 @@ impl Starts {
                 () = tokio::time::sleep(LOOK) => {}
             }
             let (looked, mut asked) = (Instant::now(), 0);
+            // An earlier start of our own may have been counted late.
+            until_done!(hold, "suspect", {
+                asked += 1;
+                self.pay(Some(start.key))
+            })?;
             start.counted = until_done!(hold, "suspect", {
                 asked += 1;
                 self.store.counted(start.key)
             })?;
-            if asked > 1 || looked.elapsed() > A_TRY {
+            if asked > 2 || looked.elapsed() > A_TRY {
                 until = Instant::now() + OTHERS;
             }
         }
@@ -148,15 +153,22 @@ impl Starts {
     }
 
     async fn tell(&self, debts: &[Debt]) -> Result<(), StoreError> {
-        let (outlived, harmed) = (starts(debts, End::Outlived), starts(debts, End::Harmed));
+        let [outlived, harmed, acquitted] =
+            [End::Outlived, End::Harmed, End::Acquitted].map(|end| starts(debts, end));
         if !outlived.is_empty() {
             self.store.outlived(&outlived).await?;
         }
         if !harmed.is_empty() {
             self.store.harmed(&harmed).await?;
         }
-        for debt in debts.iter().filter(|debt| debt.end == End::Acquitted) {
-            self.store.acquitted(debt.key, debt.id, &debt.known).await?;
+        if !acquitted.is_empty() {
+            // No id is of two messages: they can go in one.
+            let known: Vec<Uuid> = debts
+                .iter()
+                .filter(|debt| debt.end == End::Acquitted)
+                .flat_map(|debt| debt.known.iter().copied())
+                .collect();
+            self.store.acquitted(&acquitted, &known).await?;
         }
         Ok(())
     }
@@ -193,6 +205,11 @@ impl Start {
         self.end = End::Harmed;
     }
 
+    /// The commit that decided about its message has forgotten it, and whatever was counted.
+    pub(crate) fn forgotten(mut self) {
+        self.end = End::Forgotten;
+    }
+
     /// Its message was decided about without harm, beside the rows that forget it: nothing that was counted of it until
     /// now may add up to a quarantine.
     pub(crate) fn acquit(&mut self) {
@@ -202,11 +219,14 @@ impl Start {
 
 impl Drop for Start {
     fn drop(&mut self) {
-        let end = if std::thread::panicking() { End::Harmed } else { self.end };
-        // A try that comes late would count it once more, unless its id is there still.
-        if end == End::Harmed && !self.sure {
-            return;
-        }
+        let ended = if std::thread::panicking() { End::Harmed } else { self.end };
+        let end = match ended {
+            // A try that comes late would count it once more, unless its id is there still.
+            End::Harmed if !self.sure => return,
+            End::Forgotten if self.sure => return,
+            End::Forgotten => End::Outlived,
+            End::Outlived | End::Harmed | End::Acquitted => ended,
+        };
         let doubted_until = (!self.sure).then(|| Instant::now() + LATE);
         let known = std::mem::take(&mut self.counted.open);
         self.owed.owe(Debt { key: self.key, id: self.id, end, known, doubted_until, paid: false });
@@ -261,6 +281,17 @@ mod tests {
         start.sure = false;
         start.stays();
         assert!(ends(&all).is_empty());
+    }
+
+    #[test]
+    fn of_a_start_that_a_commit_forgets_nothing_is_said_unless_it_may_come_late() {
+        let all = Arc::new(Owed::default());
+        started(&all).forgotten();
+        assert!(ends(&all).is_empty());
+        let mut start = started(&all);
+        start.sure = false;
+        start.forgotten();
+        assert_eq!(ends(&all), [End::Outlived]);
     }
 
     #[test]

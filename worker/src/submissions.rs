@@ -104,6 +104,9 @@ impl Work for Submissions {
             start.stays();
         }
         self.dispose(failed, start.as_mut(), &mut handled).await;
+        if let Some(start) = start.filter(|_| handled.any_settled()) {
+            start.forgotten();
+        }
         handled
     }
 }

@@ -100,9 +100,9 @@ async fn who_is_acquitted_leaves_only_what_was_counted_since_and_asks_for_that_o
     database.admin.batch_execute(&older).await.unwrap();
     let known = store.suspect(key, "submissions", own).await.unwrap().open;
     store.suspect(key, "submissions", later).await.unwrap();
-    store.acquitted(key, own, &known).await.unwrap();
+    store.acquitted(&[(key, own)], &known).await.unwrap();
     store.harmed(&[(key, later)]).await.unwrap();
-    store.acquitted(key, own, &known).await.unwrap();
+    store.acquitted(&[(key, own)], &known).await.unwrap();
     assert_eq!(store.counted(key).await.unwrap(), Counted { starts: 1, open: vec![] });
 }
 
@@ -114,6 +114,6 @@ async fn what_an_older_version_counted_goes_with_the_one_who_is_acquitted() {
     let older = format!("INSERT INTO ops.suspect (key, lane, starts) VALUES ('{key}', 'submissions', 2)");
     database.admin.batch_execute(&older).await.unwrap();
     let known = store.suspect(key, "submissions", own).await.unwrap().open;
-    store.acquitted(key, own, &known).await.unwrap();
+    store.acquitted(&[(key, own)], &known).await.unwrap();
     assert_eq!(database.count("ops.suspect").await, 0);
 }

@@ -16,6 +16,8 @@ pub(super) enum End {
     Harmed,
     /// Its message was decided about: whatever was known of it is taken back.
     Acquitted,
+    /// The commit of its message forgets it: nothing is owed.
+    Forgotten,
 }
 
 /// A start about which something is still to be said.

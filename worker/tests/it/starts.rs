@@ -160,3 +160,31 @@ async fn a_sound_dangerous_answer_passes_many_over_which_a_stage_panics() {
     conservation(&stack, &hand.log()).await.unwrap();
     assert!(worker.runs());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dangerous_answer_alerts_before_others_are_waited_for() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let submission = dangerous();
+    let letter = signalled(hand.letter(URGENT, "P-1", &submission).unwrap());
+    hand.publish(&letter).await.unwrap();
+    hand.note(&submission);
+    assert_eq!(hand.lying(URGENT).await.unwrap().len(), 1);
+    lie(&stack, URGENT, 1).await;
+    let key = letter.id.as_deref().unwrap();
+    let two_others = format!(
+        "INSERT INTO ops.suspect (key, lane, starts, open)
+         VALUES ('{key}', 'urgent', 2, ARRAY[gen_random_uuid(), gen_random_uuid()])"
+    );
+    link.client.batch_execute(&two_others).await.unwrap();
+    let _worker = stack.spawn("epro-worker", &[]).unwrap();
+    assert_eq!(alerts_of(&hand, id(&submission)).await[0]["rule"], "self-harm");
+    // Had it waited first, it would be quarantined by now.
+    let they_pay = format!("UPDATE ops.suspect SET starts = 1, open = open[3:] WHERE key = '{key}'");
+    link.client.batch_execute(&they_pay).await.unwrap();
+    counts(&link, STORED, 1).await;
+    assert_eq!(link.count(DEAD).await.unwrap(), 0);
+    alert_row(&link, id(&submission)).await;
+    counts(&link, SUSPECTS, 0).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+}
