@@ -73,7 +73,7 @@ impl Work for Commands {
             }
         }
         if !acknowledged.is_empty() {
-            self.acknowledge(acknowledged, start.as_ref(), &mut failed, &mut handled).await;
+            self.acknowledge(acknowledged, start.as_mut(), &mut failed, &mut handled).await;
         }
         if !notes.is_empty() {
             self.note(notes, suspect, &mut failed, &mut handled).await;

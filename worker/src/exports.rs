@@ -83,7 +83,7 @@ impl Requests {
             Err(failure) => self.dispose(one, &failure, suspect, handled).await,
         }
         // No commit of a row forgets it.
-        if let Some(start) = start.filter(|_| handled.undone.len() == undone) {
+        if let Some(mut start) = start.filter(|_| handled.undone.len() == undone) {
             start.acquit();
         }
     }

@@ -76,6 +76,11 @@ impl Handled {
         self.settled.push((place, class));
     }
 
+    /// Whether any is.
+    pub(crate) fn any_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
     /// What became of the settled ones, in the order in which they came: the stages settle by outcome, and
     /// a success between two dead letters must not be counted before both.
     pub(crate) fn classes(&mut self) -> impl Iterator<Item = Option<&'static str>> {

@@ -104,7 +104,7 @@ impl Work for Risk {
             self.settle(fate, suspect, &mut handled).await;
         }
         // Not every commit forgets it.
-        if let Some(start) = start.filter(|_| handled.undone.is_empty()) {
+        if let Some(mut start) = start.filter(|_| handled.undone.is_empty()) {
             start.acquit();
         }
         handled

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::chains::Chains;
 use crate::failure::Failure;
 use crate::fault::{self, Seam};
-use crate::hold::Hold;
+use crate::hold::{GivenUp, Hold};
 use crate::in_flight::InFlight;
 use crate::lane::{Chunk, Handled, Work};
 use crate::settling::{Settling, count_dead_letters};
@@ -69,9 +69,8 @@ impl Work for Submissions {
         let mut in_flight: Vec<InFlight> =
             places.map(|(place, delivery)| InFlight::new(delivery, place, self.lane)).collect();
         let mut start = None;
-        if let Some(first) = in_flight.first().filter(|_| chunk.suspect) {
-            let key = first.delivery.message_id().unwrap_or(Uuid::nil());
-            match self.starts.start(key, self.lane, &self.hold()).await {
+        if let Some(first) = in_flight.first_mut().filter(|_| chunk.suspect) {
+            match self.start(first).await {
                 Ok(counted) => start = Some(counted),
                 Err(_) => {
                     self.name(&mut in_flight);
@@ -104,12 +103,32 @@ impl Work for Submissions {
         if let Some(start) = start.take_if(|_| panicked) {
             start.stays();
         }
-        self.dispose(failed, start.as_ref(), &mut handled).await;
+        self.dispose(failed, start.as_mut(), &mut handled).await;
+        if let Some(start) = start.filter(|_| handled.any_settled()) {
+            start.forgotten();
+        }
         handled
     }
 }
 
 impl Submissions {
+    /// Counts the start of what came again. Before it waits for others, whoever must be told of a dangerous answer is
+    /// told. The urgent queue waits all the same, or an outage could quarantine what is most dangerous. Nor does that
+    /// keep the next from being told for long: a panic is not waited for, so it takes two processes that ended over a
+    /// message, each of which cost the lane more than the wait does.
+    async fn start(&self, one: &mut InFlight) -> Result<Start, GivenUp> {
+        let (key, hold) = (one.delivery.message_id().unwrap_or(Uuid::nil()), self.hold());
+        let start = self.starts.count(key, self.lane, &hold).await?;
+        if self.urgent && start.waits_for_others() {
+            // As in a quarantine: the start after this one does without its name.
+            if start.count() == MOST_STARTS {
+                self.name(std::slice::from_mut(one));
+            }
+            self.raise(std::iter::once(&*one)).await?;
+        }
+        self.starts.once_others_paid(start, &hold).await
+    }
+
     /// Set aside, with the name of the submission: whoever sent it will ask. If learning that ends the
     /// process once more, the next start does without.
     fn quarantine(&self, one: &mut InFlight, starts: i32) -> Result<NewSubmission, Failure> {

@@ -23,10 +23,11 @@ impl Commands {
     pub(super) async fn acknowledge(
         &self,
         acknowledged: Vec<(InFlight, Acknowledgement)>,
-        start: Option<&Start>,
+        start: Option<&mut Start>,
         failed: &mut Vec<(InFlight, Failure)>,
         handled: &mut Handled,
     ) {
+        let suspect = start.as_deref().map(Start::key);
         for (one, command) in acknowledged {
             let (party, facts) = (
                 Party { studies: command.studies, sites: command.sites },
@@ -57,7 +58,6 @@ impl Commands {
                 Ok((_, Ended::Absent)) => {
                     let event = unknown(alert, facts);
                     let message_id = one.delivery.message_id().unwrap_or(Uuid::nil());
-                    let suspect = start.map(Start::key);
                     self.note(vec![(one, Note { message_id, event })], suspect, failed, handled).await;
                 }
                 Ok((receipt, ended)) => {

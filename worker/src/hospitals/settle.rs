@@ -80,9 +80,9 @@ impl<'a> Settling<'a> {
     }
 
     /// There is nothing to do (any more).
-    pub(crate) async fn nothing(self, held: Held, receipt: &impl Receipt, outcome: &'static str) -> Done {
+    pub(crate) async fn nothing(mut self, held: Held, receipt: &impl Receipt, outcome: &'static str) -> Done {
         // No commit forgets it.
-        if let Some(start) = &self.start {
+        if let Some(start) = &mut self.start {
             start.acquit();
         }
         self.count(outcome);

@@ -24,7 +24,7 @@ impl Submissions {
     pub(super) async fn dispose(
         &self,
         mut failed: Vec<(InFlight, Failure)>,
-        start: Option<&Start>,
+        start: Option<&mut Start>,
         handled: &mut Handled,
     ) {
         if failed.is_empty() {
@@ -37,7 +37,7 @@ impl Submissions {
             return self.not_now(all, handled).await;
         }
         failed.sort_by_key(|(one, _)| one.place);
-        let settling = self.settling();
+        let (settling, suspect) = (self.settling(), start.as_deref().map(Start::key));
         let (mut undone, mut waiting) = (Vec::new(), Vec::new());
         for (one, failure) in failed {
             let given_up = match self.verdict(&one, &failure) {
@@ -49,7 +49,7 @@ impl Submissions {
                     None
                 }
                 Disposition::SetAside(class) => {
-                    settling.set_aside(one, &failure, class, start.map(Start::key), handled).await
+                    settling.set_aside(one, &failure, class, suspect, handled).await
                 }
                 Disposition::Wait(_) => {
                     waiting.push(one);
@@ -88,7 +88,7 @@ impl Submissions {
     }
 
     /// Writes the alert rows of messages that have no other row, and publishes them.
-    async fn raise(&self, failed: impl Iterator<Item = &InFlight>) -> Result<(), GivenUp> {
+    pub(super) async fn raise(&self, failed: impl Iterator<Item = &InFlight>) -> Result<(), GivenUp> {
         let mut parents = Parents::default();
         let alerts: Vec<(AlertFollowOn, Uuid)> = failed
             .inspect(|one| parents.add(one))

@@ -6,7 +6,10 @@ use epro_proving::{Hand, Proxy, Service, Stack, conservation};
 use serde_json::{Value, json};
 
 use crate::load::{BROKER, POSTGRES, before_broker, before_postgres};
-use crate::support::{BOUND, DEAD, ROUTINE, STORED, calm, counts, dead, id, lie, link, with};
+use crate::support::{
+    BOUND, DEAD, ROUTINE, STORED, URGENT, alert_row, alerts_of, calm, counts, dangerous, dead, hurried, id,
+    lie, link, signalled, with,
+};
 
 const SUSPECTS: &str = "SELECT count(*) FROM ops.suspect";
 const LANES: (&str, &str) = ("EPRO__WORKER__LANES", "[submissions]");
@@ -123,6 +126,65 @@ async fn an_outage_between_two_crashes_neither_adds_to_their_count_nor_loses_it(
     counted(2).await;
     let _last = stack.spawn("epro-worker", &[("EPRO_FAULT", &fault), LANES]).unwrap();
     assert_eq!(dead(&link, 1).await[0].class, "quarantined");
+    counts(&link, SUSPECTS, 0).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+/// A dangerous answer in the urgent queue, as intake puts it there.
+async fn urgent(hand: &Hand, submission: &Value) {
+    hand.publish(&signalled(hand.letter(URGENT, "P-1", submission).unwrap())).await.unwrap();
+    hand.note(submission);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_dangerous_answer_passes_many_over_which_a_stage_panics() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    // More than the lane has in hand at once.
+    let broken: Vec<Value> = (0..80).map(|_| dangerous()).collect();
+    for one in &broken {
+        urgent(&hand, one).await;
+    }
+    let faults: Vec<String> = broken.iter().map(|one| format!("process:{}=panic", id(one))).collect();
+    let mut worker = stack.spawn("epro-worker", &[("EPRO_FAULT", &faults.join(","))]).unwrap();
+    counts(&link, &DEAD.replace("count(*)", "least(count(*), 1)"), 1).await;
+
+    let sound = dangerous();
+    urgent(&hand, &sound).await;
+    counts(&link, STORED, 1).await;
+    alert_row(&link, id(&sound)).await;
+    assert_eq!(alerts_of(&hand, id(&sound)).await[0]["rule"], "self-harm");
+    let found = dead(&link, 80).await;
+    assert!(found.iter().all(|one| one.class == "quarantined"), "{found:?}");
+    counts(&link, SUSPECTS, 0).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+    assert!(worker.runs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dangerous_answer_alerts_before_others_are_waited_for() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let submission = dangerous();
+    let letter = signalled(hand.letter(URGENT, "P-1", &submission).unwrap());
+    hand.publish(&letter).await.unwrap();
+    hand.note(&submission);
+    assert_eq!(hand.lying(URGENT).await.unwrap().len(), 1);
+    lie(&stack, URGENT, 1).await;
+    let key = letter.id.as_deref().unwrap();
+    let two_others = format!(
+        "INSERT INTO ops.suspect (key, lane, starts, open)
+         VALUES ('{key}', 'urgent', 2, ARRAY[gen_random_uuid(), gen_random_uuid()])"
+    );
+    link.client.batch_execute(&two_others).await.unwrap();
+    let _worker = stack.spawn("epro-worker", &[]).unwrap();
+    assert_eq!(alerts_of(&hand, id(&submission)).await[0]["rule"], "self-harm");
+    // Had it waited first, it would be quarantined by now.
+    let they_pay = format!("UPDATE ops.suspect SET starts = 1, open = open[3:] WHERE key = '{key}'");
+    link.client.batch_execute(&they_pay).await.unwrap();
+    counts(&link, STORED, 1).await;
+    assert_eq!(link.count(DEAD).await.unwrap(), 0);
+    alert_row(&link, id(&submission)).await;
     counts(&link, SUSPECTS, 0).await;
     conservation(&stack, &hand.log()).await.unwrap();
 }

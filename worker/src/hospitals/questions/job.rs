@@ -72,7 +72,7 @@ pub(super) async fn answer(desk: Arc<Desk>, delivery: Delivery) -> Done {
         }
         Some(Prepared::TooLate) => Some(Collected::nothing(Reason::NotStarted)),
         Some(Prepared::Over(receipt)) => {
-            if let Some(start) = start {
+            if let Some(mut start) = start {
                 start.acquit();
             }
             count(&desk, "over");
