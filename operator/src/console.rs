@@ -20,6 +20,7 @@ mod history;
 mod hospitals;
 mod live;
 mod live_page;
+mod number;
 mod overview;
 mod pauses;
 mod picture;

@@ -1,8 +1,9 @@
 //! Notes for the audit trail of what leaves no submission behind. Counted in memory, published every few seconds, so
-//! that a flood of refusals becomes a few messages; but for the readings that show a patient, which are published
-//! before they are given.
+//! that a flood of refusals becomes a few messages, and the longer it lasts the fewer; but for the readings that show a
+//! patient, which are published before they are given.
 
 mod notes;
+mod pace;
 mod post;
 mod witness;
 

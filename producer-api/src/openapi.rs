@@ -222,6 +222,7 @@ fn answers(kind: Kind, route: Route) -> bool {
         }
         Kind::SubmissionUnknown => matches!(route, Route::Status | Route::FhirRead),
         Kind::Unwitnessed => matches!(route, Route::FhirRead | Route::Report | Route::ExportFile),
+        Kind::KeyUnknown => matches!(route, Route::FhirRead | Route::Report),
         Kind::StoreAway if exports => true,
         Kind::StoreAway => matches!(route, Route::Status | Route::FhirRead | Route::Report),
         Kind::ReportUnknown => route == Route::Report,

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use epro_broker::PublishError;
 use epro_process::auth::Unbelieved;
+use epro_schemas::seal::OpenError;
 use epro_schemas::violation::Violation;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -102,6 +103,7 @@ kinds! {
     Misrouted 503 "misrouted" "Nothing can be accepted now" Some((10, 30));
     Unconfirmed 503 "unconfirmed" "Nothing can be accepted now" Some((2, 6));
     Unwitnessed 503 "unwitnessed" "Nothing that shows a patient can be given now" Some((2, 6));
+    KeyUnknown 503 "key_unknown" "What is stored can't be read now" Some((5, 15));
     KeyAwaited 503 "key_awaited" "Nothing can be accepted now" Some((1, 2));
     Busy 503 "busy" "Nothing can be accepted now" Some((1, 3));
     NotTried 503 "not_tried" "Nothing can be accepted now" Some((2, 6));
@@ -158,6 +160,17 @@ impl Refusal {
 impl From<Kind> for Refusal {
     fn from(kind: Kind) -> Self {
         Self { kind, errors: Vec::new() }
+    }
+}
+
+/// Why something that is stored under seal can't be read. Its key may come to this door later than to others;
+/// anything else is wrong here.
+impl From<OpenError> for Kind {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::UnknownKey { .. } => Self::KeyUnknown,
+            OpenError::Tampered | OpenError::Malformed => Self::Panicked,
+        }
     }
 }
 

@@ -11,11 +11,11 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditNote {
     /// What was asked: `submission.submit`, `submission.submit_batch`, `submission.read`, `submission.read_identified`,
-    /// `report.request`, `report.read`, or `request` where no route was reached.
+    /// `report.request`, `report.read`, or `request` where no route was reached or too many refusals were told apart.
     pub action: String,
     /// How it ended: `ok` or `refused`.
     pub outcome: String,
-    /// The route as it is documented, `/api/v1/epro/submissions/{id}`.
+    /// The route as it is documented, `/api/v1/epro/submissions/{id}`; `*` where too many refusals were told apart.
     pub route: String,
     /// The HTTP status.
     pub status: u16,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use epro_store::dead_letters::DeadLetterRow;
 
@@ -13,6 +13,7 @@ use super::dead_letters::{Row, row};
 use super::desk::{Desk, done};
 use super::frame::{Frame, page};
 use super::live_page::Still;
+use super::number::Number;
 use super::refused::Refused;
 use super::visitor::Visitor;
 use super::words;
@@ -34,7 +35,7 @@ struct Page {
 pub(crate) async fn show(
     State(desk): State<Arc<Desk>>,
     visitor: Visitor,
-    Path(id): Path<i64>,
+    Number(id): Number,
     Query(still): Query<Still>,
 ) -> Result<Response, Refused> {
     let found = desk
@@ -48,7 +49,7 @@ pub(crate) async fn show(
 /// With it. The audit row is committed before anything is opened.
 pub(crate) async fn reveal(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<i64>,
+    Number(id): Number,
     form: Form,
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_steward).await?;
@@ -63,7 +64,7 @@ pub(crate) async fn reveal(
 /// Gives it up.
 pub(crate) async fn discard(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<i64>,
+    Number(id): Number,
     form: Form,
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;

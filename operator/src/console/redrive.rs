@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::sse::Sse;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use epro_store::StoreError;
@@ -19,6 +19,7 @@ use super::desk::{Desk, done};
 use super::frame::{Frame, banner, page};
 use super::live::{event, over};
 use super::live_page::Still;
+use super::number::Number;
 use super::redrives::{Row, row, work};
 use super::refused::Refused;
 use super::visitor::Visitor;
@@ -64,7 +65,7 @@ pub(crate) struct Drawn {
 /// Goes on with one that was cancelled, or whose process died.
 pub(crate) async fn resume(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<i64>,
+    Number(id): Number,
     form: Form,
 ) -> Result<Response, Refused> {
     form.visitor.needs_operator()?;
@@ -80,7 +81,7 @@ pub(crate) async fn resume(
 /// Whoever works at it stops at the next dead letter.
 pub(crate) async fn cancel(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<i64>,
+    Number(id): Number,
     form: Form,
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
@@ -93,7 +94,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn show(
     State(desk): State<Arc<Desk>>,
     visitor: Visitor,
-    Path(id): Path<i64>,
+    Number(id): Number,
     Query(still): Query<Still>,
 ) -> Result<Response, Refused> {
     let drawn = draw(&desk, &visitor, id).await.map_err(|why| Refused::unseen(&desk, &why))?;
@@ -107,7 +108,7 @@ pub(crate) async fn show(
 pub(crate) async fn live(
     State(desk): State<Arc<Desk>>,
     visitor: Visitor,
-    Path(id): Path<i64>,
+    Number(id): Number,
     Query(drawn): Query<Drawn>,
 ) -> Response {
     let until = over(&desk, &visitor);

@@ -2,19 +2,25 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use epro_schemas::audit_note::AuditNote;
 use epro_store::audit::network;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::pace::Pace;
+
 /// Most kinds of reading that are told apart between two flushes. Above it the actor, the
 /// submission and the report are left out; what remains is bounded by the configuration. Nothing is left out
 /// of the count.
 const APART: usize = 1024;
-/// The same of refusals: a flood of them must not fill the trail.
+/// The same of refusals, between two times that they are told: a flood of them must not fill the trail. Above it route
+/// and client are left out as well: what remains is one a kind of refusal.
 const REFUSALS_APART: usize = 32;
+/// What stands for any route, and for what was asked of it.
+const ANY_ROUTE: &str = "*";
+const ANY_ACTION: &str = "request";
 /// The outcome of what was refused.
 pub(crate) const REFUSED: &str = "refused";
 /// Most networks that are told of one kind.
@@ -36,6 +42,16 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// What is left of it when too many are told apart.
+    fn blurred(self) -> Self {
+        let known = Self { actor: None, submission_id: None, report_id: None, export_id: None, ..self };
+        if known.outcome == REFUSED {
+            Self { action: ANY_ACTION, route: ANY_ROUTE, client: None, ..known }
+        } else {
+            known
+        }
+    }
+
     /// A note of this event by itself.
     pub(crate) fn alone(self, origin: &Origin) -> AuditNote {
         let mut tally = Tally::begin(OffsetDateTime::now_utc(), origin);
@@ -66,35 +82,50 @@ pub(crate) struct Notes(Mutex<Tallies>);
 
 #[derive(Default)]
 struct Tallies {
-    of: HashMap<Event, Tally>,
-    refusals: usize,
+    readings: HashMap<Event, Tally>,
+    refusals: HashMap<Event, Tally>,
+    pace: Pace,
 }
 
 impl Notes {
     /// Counts an event.
     pub(crate) fn add(&self, event: Event, origin: &Origin) {
         let now = OffsetDateTime::now_utc();
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = event.outcome == REFUSED;
-        let readings = tallies.of.len() - tallies.refusals;
-        let full = if refused { tallies.refusals >= REFUSALS_APART } else { readings >= APART };
-        let event = if full && !tallies.of.contains_key(&event) {
-            Event { actor: None, submission_id: None, report_id: None, export_id: None, ..event }
+        let mut tallies = self.lock();
+        let (of, apart) = if event.outcome == REFUSED {
+            tallies.pace.refused();
+            (&mut tallies.refusals, REFUSALS_APART)
         } else {
-            event
+            (&mut tallies.readings, APART)
         };
-        let before = tallies.of.len();
-        tallies.of.entry(event).or_insert_with(|| Tally::begin(now, origin)).add(now, origin);
-        if refused {
-            tallies.refusals += tallies.of.len() - before;
-        }
+        let full = of.len() >= apart && !of.contains_key(&event);
+        let event = if full { event.blurred() } else { event };
+        of.entry(event).or_insert_with(|| Tally::begin(now, origin)).add(now, origin);
     }
 
-    /// Takes what was counted.
-    pub(crate) fn take(&self) -> Vec<AuditNote> {
-        let tallies = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        tallies.of.into_iter().map(|(event, tally)| note(event, tally)).collect()
+    /// A tick: takes what is to be told now.
+    pub(crate) fn due(&self) -> Vec<AuditNote> {
+        let mut tallies = self.lock();
+        let due = tallies.pace.is_due();
+        let readings = std::mem::take(&mut tallies.readings);
+        let refusals = if due { std::mem::take(&mut tallies.refusals) } else { HashMap::new() };
+        drop(tallies);
+        notes(readings.into_iter().chain(refusals))
     }
+
+    /// Takes all that was counted.
+    pub(crate) fn take(&self) -> Vec<AuditNote> {
+        let tallies = std::mem::take(&mut *self.lock());
+        notes(tallies.readings.into_iter().chain(tallies.refusals))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tallies> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn notes(counted: impl Iterator<Item = (Event, Tally)>) -> Vec<AuditNote> {
+    counted.map(|(event, tally)| note(event, tally)).collect()
 }
 
 impl Tally {
@@ -186,24 +217,52 @@ mod tests {
         assert!(notes.take().is_empty());
     }
 
-    /// Under two minutes of it, by as many accounts from as many places.
+    /// What callers without an account are refused for.
+    const CLASSES: [&str; 5] =
+        ["token_missing", "token_malformed", "token_unknown_key", "token_algorithm", "token_signature"];
+    const ROUTES: [&str; 13] = ["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j", "/k", "/l", "/m"];
+
+    /// For hours, on all routes, from as many places, with every tenth tick of the post left out.
     #[test]
     fn a_million_refusals_are_less_than_a_thousand_rows_and_none_is_left_out() {
+        const TICKS: u64 = 2_000;
+        const EACH: u64 = 1_000_000 / (TICKS * 9 / 10) + 1;
         let notes = Notes::default();
-        let (mut rows, mut count) = (0, 0);
-        for flush in 0..20_u32 {
-            for n in 0..50_000_u32 {
-                let from = Origin { address: Some(Ipv4Addr::from(n << 8).into()), trace_id: None };
-                let class = ["token_expired", "token_signature", "site_forbidden"][n as usize % 3];
-                let actor = (n % 3 == 2).then(|| Uuid::from_u128((flush * 50_000 + n).into()));
-                notes.add(refused(class, actor), &from);
+        let mut told: Vec<AuditNote> = Vec::new();
+        let mut sent = 0_u64;
+        for tick in 0..TICKS {
+            for _ in (0..EACH).filter(|_| tick % 10 != 9) {
+                let address = Ipv4Addr::from(u32::try_from(sent << 8).unwrap_or(0));
+                let class = CLASSES[usize::try_from(sent % 5).unwrap()];
+                let route = ROUTES[usize::try_from(sent % 13).unwrap()];
+                let from = Origin { address: Some(address.into()), trace_id: None };
+                notes.add(Event { route, ..refused(class, None) }, &from);
+                sent += 1;
             }
-            let taken = notes.take();
-            rows += taken.len();
-            count += taken.iter().map(|note| note.count).sum::<u64>();
+            told.extend(notes.due());
         }
-        assert_eq!(count, 1_000_000);
-        assert!(rows <= 1_000, "{rows}");
+        told.extend(notes.take());
+        assert!(sent >= 1_000_000 && told.len() <= 1_000, "{} rows of {sent}", told.len());
+        let count = |class: Option<&str>| {
+            let of = told.iter().filter(|note| class.is_none_or(|class| note.class == class));
+            of.map(|note| note.count).sum::<u64>()
+        };
+        assert_eq!(count(None), sent);
+        for class in CLASSES {
+            assert!(count(Some(class)).abs_diff(sent / 5) <= 1, "{class}: {} of {sent}", count(Some(class)));
+        }
+    }
+
+    #[test]
+    fn readings_are_told_at_each_tick_while_refusals_wait_and_the_end_tells_all() {
+        let notes = Notes::default();
+        let flood = || (0..100).for_each(|_| notes.add(refused("token_missing", None), &Origin::default()));
+        flood();
+        assert_eq!(notes.due().len(), 1);
+        flood();
+        notes.add(Event { outcome: "ok", ..refused("ok", None) }, &Origin::default());
+        assert_eq!(notes.due().iter().map(|note| note.class.as_str()).collect::<Vec<_>>(), ["ok"]);
+        assert_eq!(notes.take().iter().map(|note| note.count).collect::<Vec<_>>(), [100]);
     }
 
     #[test]

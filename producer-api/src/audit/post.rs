@@ -45,7 +45,7 @@ impl Post {
         let mut tick = tokio::time::interval(EVERY);
         loop {
             tokio::select! {
-                _ = tick.tick() => self.flush().await,
+                _ = tick.tick() => self.flush(self.notes.due()).await,
                 () = shutdown.requested() => return self,
             }
         }
@@ -53,15 +53,15 @@ impl Post {
 
     /// The last flush: what can't be delivered now is lost, and said so.
     pub(crate) async fn finish(mut self) {
-        self.flush().await;
+        self.flush(self.notes.take()).await;
         drop_notes(self.waiting.len());
         if !self.waiting.is_empty() {
             tracing::error!(notes = self.waiting.len(), "audit notes could not be delivered before the end");
         }
     }
 
-    async fn flush(&mut self) {
-        self.waiting.extend(self.notes.take().into_iter().map(|note| (Uuid::now_v7(), note)));
+    async fn flush(&mut self, told: Vec<AuditNote>) {
+        self.waiting.extend(told.into_iter().map(|note| (Uuid::now_v7(), note)));
         let due: Vec<(Uuid, AuditNote)> = self.waiting.drain(..).collect();
         let publisher = &self.publisher;
         let stop = &AtomicBool::new(false);
@@ -153,7 +153,7 @@ mod tests {
         post.waiting.extend((0..all).map(|number| (Uuid::now_v7(), note(number))));
         let ids: Vec<Uuid> = post.waiting.iter().skip(BEYOND.into()).map(|(id, _)| *id).collect();
 
-        post.flush().await;
+        post.flush(Vec::new()).await;
 
         let left: Vec<(Uuid, u16)> = post.waiting.iter().map(|(id, note)| (*id, note.status)).collect();
         assert_eq!(left, ids.into_iter().zip(BEYOND..all).collect::<Vec<_>>());

@@ -42,7 +42,10 @@ pub(super) fn of(
 }
 
 fn open(door: &Door, came: &SealedSubmission) -> Result<Envelope, Kind> {
-    let bytes = door.ring.open(kind::SUBMISSION, came.message_id, &came.sealed).map_err(unreadable)?;
+    let bytes = door.ring.open(kind::SUBMISSION, came.message_id, &came.sealed).map_err(|error| {
+        tracing::error!(%error, "a stored submission can't be opened");
+        Kind::from(error)
+    })?;
     Envelope::decode(bytes.into()).map_err(unreadable)
 }
 

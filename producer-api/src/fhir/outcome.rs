@@ -92,7 +92,7 @@ fn code(kind: Kind) -> &'static str {
         Kind::TooLarge => "too-long",
         Kind::TooMany => "too-costly",
         Kind::Busy | Kind::NotTried | Kind::QuotaUsed => "throttled",
-        Kind::KeyAwaited | Kind::Unwitnessed => "transient",
+        Kind::KeyAwaited | Kind::KeyUnknown | Kind::Unwitnessed => "transient",
         Kind::BrokerAway | Kind::BrokerBlocked | Kind::BrokerRefused => "transient",
         Kind::Misrouted | Kind::Unconfirmed | Kind::StoreAway | Kind::FilesAway => "transient",
         Kind::Panicked => "exception",

@@ -36,7 +36,7 @@ pub(super) fn underway(report_id: Uuid) -> Response {
 pub(super) fn done(door: &Door, report_id: Uuid, sealed: &[u8]) -> Result<Response, Refusal> {
     let report = door.ring.open(kind::REPORT_BODY, report_id, sealed).map_err(|error| {
         tracing::error!(%error, "a report can't be opened");
-        Kind::Panicked
+        Kind::from(error)
     })?;
     let mut response = json(200, "application/json", &());
     *response.body_mut() = Body::from(report);

@@ -67,17 +67,29 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
     let Some(patience) = patience else { return Ok(answer::underway(report_id)) };
     let until = arrived + patience.min(within + BEYOND);
     match wait::sealed(door, &caller, report_id, until).await {
-        Ok(Some(sealed)) => {
-            let report = answer::done(door, report_id, &sealed)?;
-            Ok(match visit.witness_of("report.read", 200).await {
-                Ok(()) => answer::waited(report, patience),
-                // It is there and can't be shown now. Told 503, its client would ask the hospital all over again.
-                Err(_) => answer::underway(report_id),
-            })
-        }
+        Ok(Some(sealed)) => shown(door, visit, report_id, &sealed, patience).await,
         Ok(None) => Ok(answer::waited(answer::underway(report_id), patience)),
         Err(()) => Ok(answer::underway(report_id)),
     }
+}
+
+/// The report, once the audit trail is told of this reading. Where it is there and can't be shown now, whoever waited
+/// is told where it will be: told 503, its client would ask the hospital all over again.
+async fn shown(
+    door: &Door,
+    visit: &mut Visit<'_>,
+    report_id: Uuid,
+    sealed: &[u8],
+    patience: Duration,
+) -> Result<Response, Refusal> {
+    let report = match answer::done(door, report_id, sealed) {
+        Err(refusal) if refusal.kind == Kind::KeyUnknown => return Ok(answer::underway(report_id)),
+        report => report?,
+    };
+    Ok(match visit.witness_of("report.read", 200).await {
+        Ok(()) => answer::waited(report, patience),
+        Err(_) => answer::underway(report_id),
+    })
 }
 
 fn parse(bytes: &[u8]) -> Result<Asked, Refusal> {

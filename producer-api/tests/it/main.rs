@@ -12,6 +12,7 @@ mod fhir_reading;
 mod fhir_refusing;
 mod hostile;
 mod key_texts;
+mod late_key;
 mod leaving;
 mod outages;
 mod panics;

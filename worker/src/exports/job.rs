@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const ATTEMPTS: i32 = 6;
 /// Between the first two of them; then twice as long each time. Scaled.
 const REST: Duration = Duration::from_secs(2);
+/// So many of these rests lie between two looks for a key that is late: it may take a day.
+const KEY_RESTS: u32 = 4;
 /// How long what is left to say may take when the process leaves.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -107,12 +109,12 @@ async fn said(desk: &Desk, job: &ExportJob, made: &Result<(), Trouble>) -> Resul
         return Ok(if said { "failed" } else { "lost" });
     }
     let charged = trouble.is_charged().then_some(why.as_str());
-    let after = if *trouble == Trouble::Stopped {
-        Duration::ZERO
-    } else {
-        desk.rest_unit * 2_u32.saturating_pow(u32::try_from(job.attempts).unwrap_or(0).min(8))
+    let after = match trouble {
+        Trouble::Stopped => Duration::ZERO,
+        Trouble::UnknownKey => desk.rest_unit * KEY_RESTS,
+        _ => desk.rest_unit * 2_u32.saturating_pow(u32::try_from(job.attempts).unwrap_or(0).min(8)),
     };
-    if let Some(why) = charged {
+    if charged.is_some() || *trouble == Trouble::UnknownKey {
         tracing::warn!(export = %job.export_id, why, "an export waits");
     }
     let said = desk.store.export_again(job, charged, after).await?;

@@ -13,8 +13,7 @@ use crate::submissions::route::Route;
 pub(super) fn envelope(route: &Route, row: &ExportRow) -> Result<Option<Envelope>, Trouble> {
     let Some(sealed) = &row.sealed else { return Ok(None) };
     let opened = route.keys.seal.open(kind::SUBMISSION, sealed.message_id, &sealed.envelope);
-    let opened =
-        opened.map_err(|_| Trouble::Row("a submission's seal doesn't open with the keys of this process"))?;
+    let opened = opened.map_err(|error| Trouble::unopened(&error, "a submission's seal doesn't open"))?;
     let envelope = Envelope::decode(Bytes::from(opened));
     envelope.map(Some).map_err(|_| Trouble::Row("what a submission's seal held isn't an envelope"))
 }

@@ -66,5 +66,5 @@ async fn one(
 
 fn open(desk: &Desk, report: &ExportReport) -> Result<Vec<u8>, Trouble> {
     let opened = desk.route.keys.seal.open(kind::REPORT_BODY, report.key.0, &report.body);
-    opened.map_err(|_| Trouble::Row("a report's seal doesn't open with the keys of this process"))
+    opened.map_err(|error| Trouble::unopened(&error, "a report's seal doesn't open"))
 }

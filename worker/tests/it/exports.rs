@@ -6,6 +6,7 @@ mod early;
 mod fetching;
 mod formats;
 mod identifiers;
+mod late_key;
 mod lifetimes;
 mod long;
 mod s3;

@@ -24,13 +24,14 @@ mod outward;
 mod pages;
 mod reported;
 mod spellings;
+mod turned_away;
 mod wire;
 
 use std::time::Duration;
 
 use epro_proving::hand::{Letter, plain};
 use epro_proving::sealed::{Envelope, SUBMISSION};
-use epro_proving::{Hand, Stack, until};
+use epro_proving::{Hand, Stack, TraceReceiver, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -288,7 +289,13 @@ async fn operate(places: &mut Places, stack: &Stack, line: &[&str]) {
 async fn no_planted_value_is_found_where_it_does_not_belong() {
     let folder = std::env::temp_dir().join(format!("epro-leaks-{}", Uuid::now_v7().simple()));
     write_instrument(&folder, "diary", DIARY);
-    let stack = with(json!({"time_scale": 0.02, "instruments": {"directory": folder}})).await;
+    let receiver = TraceReceiver::start().await.unwrap();
+    let stack = with(json!({
+        "time_scale": 0.02,
+        "instruments": {"directory": folder},
+        "traces": {"endpoint": receiver.endpoint()},
+    }))
+    .await;
     let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
     let (mut marks, mut places) = (Marks::default(), Places::default());
     // Two doors, each of which is told the same: one writes for people, the other for machines.
@@ -447,9 +454,15 @@ async fn no_planted_value_is_found_where_it_does_not_belong() {
     // Nothing but what was accepted was stored, whenever that was looked at.
     counts(&link, STORED, 5).await;
     read_tables(&mut places, &stack, "'ops', 'audit', 'identified'").await;
+    let spans = [("POST /api/v1/epro/submit", 5), ("process epro.submissions.routine", 4), ("COMMIT", 1)];
+    for (name, least) in spans {
+        receiver.named(name, least).await.unwrap();
+    }
+    places.add("spans", receiver.bodies());
 
     // The search itself can find: what does belong there is found.
     assert!(places.with("H004").len() > 3 && !places.with("not_this_one").is_empty());
+    assert!(places.with("epro.submissions.routine").contains(&"spans"));
     let found: Vec<String> = marks.all().filter_map(|(what, mark)| places.found(what, mark)).collect();
     assert!(found.is_empty(), "{} planted values were found:\n{}", found.len(), found.join("\n"));
     let days = ["1987-03-03", "1987-03-04", "1987-03-05"].map(|day| ("the day of answering or sending", day));

@@ -1,8 +1,6 @@
 //! Each of the 18 classes of identifiers at the door: as what the patient is called there, as an answer in words, as
-//! the author of a response in FHIR, as why something was amended, and in what is set aside. What researchers may fetch
-//! of all that is looked at, too.
-
-use epro_proving::TraceReceiver;
+//! the author of a response in FHIR, as why something was amended, in what is set aside, and in what every other route
+//! and the console's forms refuse. What researchers may fetch of all that is looked at, too.
 
 use super::*;
 
@@ -113,6 +111,8 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     for class in classes {
         tell(&told, class, &mut marks, &mut places).await;
     }
+    turned_away::at_the_door(&mut places, &stack, &told.caller, &classes).await;
+    turned_away::at_the_console(&mut places, &stack, &classes).await;
     let [panicked, _] = diaries(NUMBER, NUMBER);
     assert!(told.send(NUMBER, SUBMIT, &panicked).await.starts_with("HTTP/1.1 202"));
     let [given_up, _] = diaries(NUMBER, NUMBER);

@@ -49,7 +49,7 @@ pub(super) async fn look(places: &mut Places, stack: &Stack, link: &Link) {
 }
 
 /// The header of an operator's session; a steward's it isn't.
-async fn signed_in(caller: &Caller, stack: &Stack) -> Vec<(String, String)> {
+pub(super) async fn signed_in(caller: &Caller, stack: &Stack) -> Vec<(String, String)> {
     let token = stack.minter().operator("ann", &["operator"]).unwrap();
     let head = [
         ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned()),

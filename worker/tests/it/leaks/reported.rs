@@ -1,6 +1,6 @@
 //! What a hospital tells of a patient is in the report that somebody asked for, and nowhere else.
 
-use epro_proving::{Client, Service, TraceReceiver};
+use epro_proving::{Client, Service};
 
 use super::charts::Words;
 use super::*;
