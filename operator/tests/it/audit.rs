@@ -86,17 +86,28 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     let numbers: Vec<&Value> = anchored.iter().map(|event| &event["details"]["anchor"]).collect();
     assert_eq!(numbers, [&json!(1), &json!(2)]);
     assert!(anchored.iter().all(|event| event["actor"] == "system:epro"), "{anchored:?}");
-    let offline = |events: &std::path::Path| {
+    let offline_with = |anchors: &std::path::Path, events: &std::path::Path| {
         let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
-        command.args(["audit", "verify", "--anchors"]).arg(&anchors).arg("--public-key").arg(&public);
+        command.args(["audit", "verify", "--anchors"]).arg(anchors).arg("--public-key").arg(&public);
         let ran = command.arg("--events").arg(events).env_clear().output().unwrap();
-        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+        (ran.status.code(), String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap())
     };
+    let offline = |events: &std::path::Path| offline_with(&anchors, events);
     let (code, out) = offline(&copy);
     assert!(code == Some(0) && out.starts_with("the trail holds: 6 events"), "{out}");
+    // A name that was mistyped isn't a trail without anchors, and a trail without anchors isn't one that holds.
+    let mistyped = stack.folder().join("anchor");
+    let (code, out) = offline_with(&mistyped, &copy);
+    assert!(code == Some(2) && out.contains("--anchors") && out.contains("no such folder"), "{out}");
+    std::fs::create_dir(&mistyped).unwrap();
+    let untold: Vec<&str> = text.lines().filter(|line| !line.contains("audit.anchored")).collect();
+    std::fs::write(&copy, untold.join("\n")).unwrap();
+    let (code, out) = offline_with(&mistyped, &copy);
+    assert!(code == Some(1) && out.contains("NO ANCHOR IS THERE"), "{out}");
     std::fs::write(&copy, text.replacen("a reason", "no reason", 1)).unwrap();
     let (code, out) = offline(&copy);
-    assert!(code == Some(1) && out.contains(", event 1: was changed"), "{out}");
+    let told = ", event 1: was changed; no anchor vouches for any before it";
+    assert!(code == Some(1) && out.contains(told), "{out}");
     let (code, out, _) = epro(&["audit", "export", "--format", "fhir", "--reason", "inspection"]).await;
     let resources: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((code, resources.len()), (Some(0), events.len() + 1), "and that this copy was taken");
