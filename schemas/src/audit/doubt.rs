@@ -59,8 +59,7 @@ impl Doubt {
             // It stood further in front, before others were put there.
             signs.push((stood(event.seq - by), (event.seq - by).max(end.agreed + 1)));
         }
-        let replaced = end.before == Some(event.prev_hash);
-        let otherwise = (end.seq, if replaced { Broken::Foreign } else { Broken::OneOfTwo });
+        let otherwise = (end.seq, Broken::OneOfTwo);
         Self { end, signs, otherwise, fits: true, seq: event.seq, hash: event.hash }
     }
 
@@ -79,10 +78,6 @@ impl Doubt {
             && event.hash == event.hashed_in(buffer);
         if self.fits {
             (self.seq, self.hash) = (event.seq, event.hash);
-            if self.otherwise.1 == Broken::OneOfTwo {
-                // The one in doubt is what its successor was made behind.
-                self.otherwise.1 = Broken::Foreign;
-            }
         }
         Ok(())
     }
@@ -93,6 +88,7 @@ impl Doubt {
             return Ok(());
         }
         if agrees {
+            // The one in doubt is what it was.
             return Err((self.end.seq, Broken::Foreign));
         }
         // Whatever fits here was made anew: it says nothing any more.
