@@ -5,6 +5,8 @@ use std::process::Command;
 
 use epro_proving::Stack;
 use epro_proving::stack::Plan;
+use epro_schemas::audit::digest::Digest;
+use epro_schemas::audit::event::Event;
 use serde_json::{Value, json};
 
 /// A key pair as an auditor makes one.
@@ -135,6 +137,19 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     assert_eq!(verify().await["broken_anchors"], json!([{"anchor": 2, "what": "is missing"}]));
 }
 
+fn hashed_anew(line: &mut String, change: impl FnOnce(&mut Event)) {
+    let mut event: Event = serde_json::from_str(line).unwrap();
+    change(&mut event);
+    event.hash = event.hashed();
+    *line = serde_json::to_string(&event).unwrap();
+}
+
+fn renumbered(chain: &mut [String], from: usize) {
+    for (seq, line) in (1..).zip(chain).skip(from) {
+        hashed_anew(line, |event| event.seq = seq);
+    }
+}
+
 const FOUR: &str = "\
 INSERT INTO ops.dead_letter (lane, queue, message_id, content_sha256, class, body, wrapped, headers, times)
 SELECT 'dead', 'epro.submissions.routine', gen_random_uuid(), sha256('x'), 'unreadable', '\\x00', false, '{}', 1
@@ -176,12 +191,35 @@ async fn the_command_names_the_first_bad_event_whatever_was_done_to_a_copy() {
         said["broken"].clone()
     };
     type Change = fn(&mut Vec<String>);
-    let cases: [(&str, Change, Option<i64>); 7] = [
+    let cases: [(&str, Change, Option<i64>); 10] = [
         ("nothing", |_| (), None),
         ("edited", |chain| chain[1] = chain[1].replace("test devices", "a mistake"), Some(2)),
         ("one deleted", |chain| drop(chain.remove(1)), Some(2)),
         ("one put in", |chain| chain.insert(2, chain[1].clone()), Some(3)),
         ("two exchanged", |chain| chain.swap(1, 2), Some(2)),
+        (
+            "one said to be behind another, and hashed anew",
+            |chain| {
+                hashed_anew(&mut chain[1], |event| event.prev_hash = Digest([9; 32]));
+            },
+            Some(2),
+        ),
+        (
+            "one deleted, those behind it moved up and hashed anew",
+            |chain| {
+                drop(chain.remove(1));
+                renumbered(chain, 1);
+            },
+            Some(2),
+        ),
+        (
+            "two exchanged, renumbered and hashed anew",
+            |chain| {
+                chain.swap(1, 2);
+                renumbered(chain, 1);
+            },
+            Some(2),
+        ),
         ("the tail cut off", |chain| chain.truncate(2), Some(3)),
         ("all of it lost", Vec::clear, Some(1)),
     ];
