@@ -4,7 +4,7 @@ mod dead_letters;
 
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use epro_process::traces;
 use epro_store::audit::AuditFacts;
@@ -146,7 +146,7 @@ pub(crate) struct AuditVerify {
     #[arg(long)]
     pub events: Option<PathBuf>,
     /// The folder with the anchors, in place of the configured one.
-    #[arg(long)]
+    #[arg(long, value_parser = PathBufValueParser::new().try_map(folder))]
     pub anchors: Option<PathBuf>,
     /// PEM of a public key that anchors are signed with, in place of the configured ones; may be repeated.
     #[arg(long)]
@@ -260,6 +260,11 @@ impl From<&By> for AuditFacts {
     fn from(by: &By) -> Self {
         Self { trace_id: Some(by.trace_id.clone()), ..Self::by(&by.name) }
     }
+}
+
+/// A folder that is there: of one that was mistyped nobody may believe that it holds no anchors.
+fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path.is_dir() { Ok(path) } else { Err("no such folder") }
 }
 
 fn login() -> String {

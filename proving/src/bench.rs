@@ -15,7 +15,7 @@
 //! | `latency`, `stored` | POST to 202 and until it is stored, at a fixed rate |
 //! | `start` | how soon a worker that is started is of use |
 //! | `costs` | what TLS and the audit trail cost the whole route |
-//! | [`trail`] | how fast a copy of the trail is checked |
+//! | [`trail`], `anchoring` | how fast a copy of the trail is checked, with anchors |
 //! | [`idle`] | memory beside ten thousand idle connections |
 //! | [`handshakes`] | memory beside TLS handshakes that never end |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
@@ -26,6 +26,7 @@
 //! | [`report`], [`page`], `plot` | table and JSON, and what docs/PROOF.md says and shows of recorded runs |
 //! | `foremost` | which of them README.md shows |
 
+mod anchoring;
 mod backlog;
 pub mod bare_loop;
 mod calm;

@@ -12,6 +12,7 @@
 pub mod anchor;
 pub mod anchors;
 pub mod digest;
+mod doubt;
 pub mod event;
 pub mod fhir;
 pub mod row;

@@ -60,9 +60,13 @@ pub(crate) async fn verify(
         findings.judge_later(number, digest, place.one(number).await?.as_deref(), &keys);
     }
     let seconds = begun.elapsed().as_secs_f64();
-    told(&findings, anchored, &unread, seconds, json)?;
-    let holds = findings.hold() && unread.is_empty();
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let verified = Verified { findings, anchored, unread, seconds };
+    if json {
+        screen::json(&verified.json())?;
+    } else {
+        verified.told()?;
+    }
+    Ok(if verified.hold() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The numbers of lines that are no events: what was there is missing from its chain.
@@ -93,50 +97,81 @@ async fn from_database(store: &Store, verifier: &mut Verifier) -> anyhow::Result
     }
 }
 
-fn told(
-    findings: &Findings,
+/// What came of it.
+struct Verified {
+    findings: Findings,
     anchored: usize,
-    unread: &[usize],
+    /// The numbers of lines that are no events.
+    unread: Vec<usize>,
     seconds: f64,
-    json: bool,
-) -> anyhow::Result<()> {
-    if json {
+}
+
+impl Verified {
+    /// Without any anchor nobody vouches for anything: events that fit one another are easily made.
+    fn hold(&self) -> bool {
+        self.is_whole() && self.anchored > 0
+    }
+
+    fn is_whole(&self) -> bool {
+        self.findings.hold() && self.unread.is_empty()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let findings = &self.findings;
         let chains = findings.broken.iter().map(|fault| {
-            json!({"writer": fault.writer, "first_bad": fault.first_bad, "what": fault.what.to_string()})
+            json!({
+                "writer": fault.writer, "first_bad": fault.first_bad, "vouched": fault.vouched,
+                "what": fault.what.to_string(),
+            })
         });
         let anchors = findings
             .anchors
             .iter()
             .map(|fault| json!({"anchor": fault.number, "what": fault.what.to_string()}));
-        screen::json(&json!({
-            "holds": findings.hold() && unread.is_empty(),
-            "events": findings.events, "chains": findings.chains, "anchors": anchored,
-            "unanchored": findings.unanchored, "seconds": seconds,
+        json!({
+            "holds": self.hold(),
+            "events": findings.events, "chains": findings.chains, "anchors": self.anchored,
+            "unanchored": findings.unanchored, "seconds": self.seconds,
             "broken": chains.collect::<Vec<_>>(), "broken_anchors": anchors.collect::<Vec<_>>(),
-            "unread_lines": unread,
-        }))?;
-        return Ok(());
+            "unread_lines": self.unread,
+        })
     }
-    for line in unread.iter().take(NAMED) {
-        screen::line(format!("line {line} is no event"))?;
+
+    fn told(&self) -> anyhow::Result<()> {
+        let findings = &self.findings;
+        for line in self.unread.iter().take(NAMED) {
+            screen::line(format!("line {line} is no event"))?;
+        }
+        if self.unread.len() > NAMED {
+            screen::line(format!("… and {} lines more", self.unread.len() - NAMED))?;
+        }
+        for fault in &findings.anchors {
+            screen::line(format!("anchor {} {}", fault.number, fault.what))?;
+        }
+        for fault in &findings.broken {
+            let vouched = match fault.vouched {
+                0 => "no anchor vouches for any before it".to_owned(),
+                seq => format!("an anchor vouches for all up to {seq}"),
+            };
+            screen::line(format!(
+                "chain {}, event {}: {}; {vouched}",
+                fault.writer, fault.first_bad, fault.what
+            ))?;
+        }
+        let verdict = match (self.is_whole(), self.anchored) {
+            (false, _) => "THE TRAIL DOESN'T HOLD",
+            (true, 0) => "NO ANCHOR IS THERE TO VOUCH FOR THE TRAIL",
+            (true, _) => "the trail holds",
+        };
+        screen::line(format!(
+            "{verdict}: {} events of {} chains, {} anchors, {} events behind the last anchor; {:.1} s, {:.0} events/s",
+            findings.events,
+            findings.chains,
+            self.anchored,
+            findings.unanchored,
+            self.seconds,
+            findings.events as f64 / self.seconds.max(1e-9),
+        ))?;
+        Ok(())
     }
-    if unread.len() > NAMED {
-        screen::line(format!("… and {} lines more", unread.len() - NAMED))?;
-    }
-    for fault in &findings.anchors {
-        screen::line(format!("anchor {} {}", fault.number, fault.what))?;
-    }
-    for fault in &findings.broken {
-        screen::line(format!("chain {}, event {}: {}", fault.writer, fault.first_bad, fault.what))?;
-    }
-    let verdict =
-        if findings.hold() && unread.is_empty() { "the trail holds" } else { "THE TRAIL DOESN'T HOLD" };
-    screen::line(format!(
-        "{verdict}: {} events of {} chains, {anchored} anchors, {} events behind the last anchor; {seconds:.1} s, {:.0} events/s",
-        findings.events,
-        findings.chains,
-        findings.unanchored,
-        findings.events as f64 / seconds.max(1e-9),
-    ))?;
-    Ok(())
 }

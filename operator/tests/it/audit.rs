@@ -5,6 +5,8 @@ use std::process::Command;
 
 use epro_proving::Stack;
 use epro_proving::stack::Plan;
+use epro_schemas::audit::digest::Digest;
+use epro_schemas::audit::event::Event;
 use serde_json::{Value, json};
 
 /// A key pair as an auditor makes one.
@@ -86,17 +88,28 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     let numbers: Vec<&Value> = anchored.iter().map(|event| &event["details"]["anchor"]).collect();
     assert_eq!(numbers, [&json!(1), &json!(2)]);
     assert!(anchored.iter().all(|event| event["actor"] == "system:epro"), "{anchored:?}");
-    let offline = |events: &std::path::Path| {
+    let offline_with = |anchors: &std::path::Path, events: &std::path::Path| {
         let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
-        command.args(["audit", "verify", "--anchors"]).arg(&anchors).arg("--public-key").arg(&public);
+        command.args(["audit", "verify", "--anchors"]).arg(anchors).arg("--public-key").arg(&public);
         let ran = command.arg("--events").arg(events).env_clear().output().unwrap();
-        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+        (ran.status.code(), String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap())
     };
+    let offline = |events: &std::path::Path| offline_with(&anchors, events);
     let (code, out) = offline(&copy);
     assert!(code == Some(0) && out.starts_with("the trail holds: 6 events"), "{out}");
+    // A name that was mistyped isn't a trail without anchors, and a trail without anchors isn't one that holds.
+    let mistyped = stack.folder().join("anchor");
+    let (code, out) = offline_with(&mistyped, &copy);
+    assert!(code == Some(2) && out.contains("--anchors") && out.contains("no such folder"), "{out}");
+    std::fs::create_dir(&mistyped).unwrap();
+    let untold: Vec<&str> = text.lines().filter(|line| !line.contains("audit.anchored")).collect();
+    std::fs::write(&copy, untold.join("\n")).unwrap();
+    let (code, out) = offline_with(&mistyped, &copy);
+    assert!(code == Some(1) && out.contains("NO ANCHOR IS THERE"), "{out}");
     std::fs::write(&copy, text.replacen("a reason", "no reason", 1)).unwrap();
     let (code, out) = offline(&copy);
-    assert!(code == Some(1) && out.contains(", event 1: was changed"), "{out}");
+    let told = ", event 1: was changed; no anchor vouches for any before it";
+    assert!(code == Some(1) && out.contains(told), "{out}");
     let (code, out, _) = epro(&["audit", "export", "--format", "fhir", "--reason", "inspection"]).await;
     let resources: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((code, resources.len()), (Some(0), events.len() + 1), "and that this copy was taken");
@@ -122,6 +135,19 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     // An anchor that is deleted is missed, the last one, too.
     std::fs::remove_file(anchors.join("anchor-00000002.json")).unwrap();
     assert_eq!(verify().await["broken_anchors"], json!([{"anchor": 2, "what": "is missing"}]));
+}
+
+fn hashed_anew(line: &mut String, change: impl FnOnce(&mut Event)) {
+    let mut event: Event = serde_json::from_str(line).unwrap();
+    change(&mut event);
+    event.hash = event.hashed();
+    *line = serde_json::to_string(&event).unwrap();
+}
+
+fn renumbered(chain: &mut [String], from: usize) {
+    for (seq, line) in (1..).zip(chain).skip(from) {
+        hashed_anew(line, |event| event.seq = seq);
+    }
 }
 
 const FOUR: &str = "\
@@ -165,12 +191,35 @@ async fn the_command_names_the_first_bad_event_whatever_was_done_to_a_copy() {
         said["broken"].clone()
     };
     type Change = fn(&mut Vec<String>);
-    let cases: [(&str, Change, Option<i64>); 7] = [
+    let cases: [(&str, Change, Option<i64>); 10] = [
         ("nothing", |_| (), None),
         ("edited", |chain| chain[1] = chain[1].replace("test devices", "a mistake"), Some(2)),
         ("one deleted", |chain| drop(chain.remove(1)), Some(2)),
         ("one put in", |chain| chain.insert(2, chain[1].clone()), Some(3)),
         ("two exchanged", |chain| chain.swap(1, 2), Some(2)),
+        (
+            "one said to be behind another, and hashed anew",
+            |chain| {
+                hashed_anew(&mut chain[1], |event| event.prev_hash = Digest([9; 32]));
+            },
+            Some(2),
+        ),
+        (
+            "one deleted, those behind it moved up and hashed anew",
+            |chain| {
+                drop(chain.remove(1));
+                renumbered(chain, 1);
+            },
+            Some(2),
+        ),
+        (
+            "two exchanged, renumbered and hashed anew",
+            |chain| {
+                chain.swap(1, 2);
+                renumbered(chain, 1);
+            },
+            Some(2),
+        ),
         ("the tail cut off", |chain| chain.truncate(2), Some(3)),
         ("all of it lost", Vec::clear, Some(1)),
     ];

@@ -1,4 +1,5 @@
-//! Whether every chain is what it was: event by event, with a few bytes of memory for each chain.
+//! Whether every chain is what it was: event by event, with a few bytes of memory for each chain, some hundred for one
+//! that isn't.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -10,8 +11,9 @@ use uuid::Uuid;
 use super::anchor::{Anchor, PublicKey};
 use super::anchors::{AnchorFault, AnchorTrouble, Anchors};
 use super::digest::Digest;
+use super::doubt::{Doubt, End, REACH, Verdict};
 use super::event::Event;
-use super::row::genesis;
+use super::row::{Row, genesis};
 
 /// The action of the event that says that an anchor was made.
 pub const ANCHORED: &str = "audit.anchored";
@@ -28,8 +30,11 @@ struct Anchored {
 pub struct ChainFault {
     /// Which chain.
     pub writer: Uuid,
-    /// The first sequence that isn't what it was; where an anchor found it, the first that it may be.
+    /// The first sequence that isn't what it was; where only an anchor says so, the first that it may be.
     pub first_bad: i64,
+    /// Up to here an anchor vouches for every event. From there to `first_bad` they fit one another, as they would if
+    /// all of them had been made anew.
+    pub vouched: i64,
     /// What is wrong.
     pub what: Broken,
 }
@@ -43,9 +48,12 @@ pub enum Broken {
     /// Its content isn't what its hash was made of.
     #[error("was changed")]
     Changed,
-    /// The event behind it was made behind another one.
+    /// The event behind it was made behind another one, or it was itself.
     #[error("was put there, or replaced")]
     Foreign,
+    /// It and the event behind it don't fit, and nothing says which of them is what it was.
+    #[error("or the one behind it was put there, or replaced")]
+    OneOfTwo,
     /// Everything fits together, but not what an anchor says.
     #[error("or one behind it was rewritten before {seq}, of which anchor {anchor} says otherwise")]
     Rewritten {
@@ -109,13 +117,11 @@ impl Findings {
 
 struct Chain {
     name: String,
-    seq: i64,
-    hash: Digest,
-    /// The hash before that one.
-    before: Option<Digest>,
-    /// The last sequence that an anchor agreed with.
-    agreed: i64,
-    broken: Option<(i64, Broken)>,
+    /// How far everything fits.
+    end: End,
+    /// What doesn't, as long as it may still be said where.
+    doubt: Option<Box<Doubt>>,
+    broken: Option<Verdict>,
 }
 
 /// Takes events and says what is wrong with them.
@@ -146,20 +152,12 @@ impl Verifier {
         if chain.broken.is_some() {
             return;
         }
-        if let Err(broken) = chain.take(event, &mut self.buffer) {
-            chain.broken = Some(broken);
-            return;
+        let told = self.anchors.heads.get(&event.writer).and_then(|heads| heads.get(&event.seq)).copied();
+        if let Err(broken) = chain.take(event, told, &mut self.buffer) {
+            (chain.broken, chain.doubt) = (Some(broken), None);
         }
-        if let Some((told, anchor)) =
-            self.anchors.heads.get(&event.writer).and_then(|heads| heads.get(&event.seq))
-        {
-            if *told == event.hash {
-                chain.agreed = event.seq;
-            } else {
-                let what = Broken::Rewritten { seq: event.seq, anchor: *anchor };
-                chain.broken = Some((chain.agreed + 1, what));
-                return;
-            }
+        if chain.broken.is_some() || chain.doubt.is_some() {
+            return;
         }
         if *event.action == *ANCHORED
             && let Some(details) = &event.details
@@ -183,22 +181,25 @@ impl Verifier {
         let mut broken = Vec::new();
         let mut unanchored = 0;
         for (writer, chain) in &chains {
-            if let Some((first_bad, what)) = chain.broken {
-                broken.push(ChainFault { writer: *writer, first_bad, what });
+            if let Some((first_bad, what)) = chain.verdict() {
+                broken.push(ChainFault { writer: *writer, first_bad, vouched: chain.end.agreed, what });
             } else {
-                unanchored += u64::try_from(chain.seq - chain.agreed).unwrap_or_default();
+                unanchored += u64::try_from(chain.end.seq - chain.end.agreed).unwrap_or_default();
             }
         }
         for (writer, heads) in &anchors.heads {
             let Some((seq, (_, anchor))) = heads.last_key_value() else { continue };
-            let (seq, anchor) = (*seq, *anchor);
-            match chains.get(writer) {
-                None => {
-                    broken.push(ChainFault { writer: *writer, first_bad: 1, what: Broken::Lost { anchor } })
-                }
-                Some(chain) if chain.broken.is_none() && chain.seq < seq => {
-                    let what = Broken::Cut { seq, anchor };
-                    broken.push(ChainFault { writer: *writer, first_bad: chain.seq + 1, what });
+            let (seq, anchor, writer) = (*seq, *anchor, *writer);
+            match chains.get(&writer) {
+                None => broken.push(ChainFault {
+                    writer,
+                    first_bad: 1,
+                    vouched: 0,
+                    what: Broken::Lost { anchor },
+                }),
+                Some(chain) if chain.verdict().is_none() && chain.end.seq < seq => {
+                    let (first_bad, vouched) = (chain.end.seq + 1, chain.end.agreed);
+                    broken.push(ChainFault { writer, first_bad, vouched, what: Broken::Cut { seq, anchor } });
                 }
                 Some(_) => {}
             }
@@ -211,40 +212,83 @@ impl Verifier {
 
 impl Chain {
     fn new<S: Deref<Target = str>, R>(first: &Event<S, R>) -> Self {
-        Self {
-            name: String::from(&*first.name),
-            seq: 0,
-            hash: Digest(genesis(first.writer, &first.name)),
-            before: None,
-            agreed: 0,
-            broken: None,
-        }
+        let hash = Digest(genesis(first.writer, &first.name));
+        let end = End { seq: 0, hash, before: None, agreed: 0 };
+        Self { name: String::from(&*first.name), end, doubt: None, broken: None }
     }
 
-    /// The error is the first bad sequence, and what is wrong with it.
-    fn take<S, R>(&mut self, event: &Event<S, R>, buffer: &mut Vec<u8>) -> Result<(), (i64, Broken)>
+    fn verdict(&self) -> Option<Verdict> {
+        self.broken.or_else(|| self.doubt.as_deref().map(Doubt::verdict))
+    }
+
+    /// The next event, and what an anchor says of it: its hash, and which anchor.
+    fn take<S, R>(
+        &mut self,
+        event: &Event<S, R>,
+        told: Option<(Digest, u64)>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Verdict>
     where
         S: Deref<Target = str>,
         R: Deref<Target = RawValue>,
     {
-        let due = self.seq + 1;
+        match &mut self.doubt {
+            Some(doubt) => doubt.hear(event, buffer)?,
+            None => self.follow(event, buffer)?,
+        }
+        let Some((hash, anchor)) = told else { return Ok(()) };
+        let rewritten = (self.end.agreed + 1, Broken::Rewritten { seq: event.seq, anchor });
+        match &mut self.doubt {
+            Some(doubt) => doubt.anchored(hash == event.hash, rewritten),
+            None if hash == event.hash => {
+                self.end.agreed = event.seq;
+                Ok(())
+            }
+            None => Err(rewritten),
+        }
+    }
+
+    /// Whether it is behind what was there so far.
+    fn follow<S, R>(&mut self, event: &Event<S, R>, buffer: &mut Vec<u8>) -> Result<(), Verdict>
+    where
+        S: Deref<Target = str>,
+        R: Deref<Target = RawValue>,
+    {
+        let (end, due) = (self.end, self.end.seq + 1);
         if event.seq != due {
             return Err((due, Broken::Missing));
         }
         let is_itself = event.hashed_in(buffer) == event.hash && *event.name == *self.name;
-        if event.prev_hash != self.hash {
-            // An event that is whole, or that was made behind the one before the last, accuses the last.
-            let accuses = is_itself || self.before == Some(event.prev_hash);
-            return Err(if accuses && self.seq > self.agreed {
-                (self.seq, Broken::Foreign)
-            } else {
-                (due, if is_itself { Broken::Foreign } else { Broken::Changed })
-            });
+        if event.prev_hash == end.hash {
+            if !is_itself {
+                return Err((due, Broken::Changed));
+            }
+            self.end = End { seq: due, hash: event.hash, before: Some(end.hash), ..end };
+        } else if !is_itself {
+            return Err(put_before(end, event, buffer).unwrap_or((due, Broken::Changed)));
+        } else if end.seq == end.agreed {
+            return Err((due, Broken::Foreign));
+        } else {
+            self.doubt = Some(Box::new(Doubt::new(end, event, buffer)));
         }
-        if !is_itself {
-            return Err((due, Broken::Changed));
-        }
-        (self.seq, self.before, self.hash) = (due, Some(self.hash), event.hash);
         Ok(())
     }
+}
+
+/// Whether an event that isn't itself is so because it was moved on, for others that were put before it.
+fn put_before<S, R>(end: End, event: &Event<S, R>, buffer: &mut Vec<u8>) -> Option<Verdict>
+where
+    S: Deref<Target = str>,
+    R: Deref<Target = RawValue>,
+{
+    let row = event.row();
+    if end.seq == end.agreed || Digest(row.hash_in(buffer, &end.hash.0)) == event.hash {
+        // Behind what an anchor has, or nothing was changed but what it says that it is behind.
+        return None;
+    }
+    let mut stood = |seq: &i64| Digest(Row { seq: *seq, ..row }.hash_in(buffer, &event.prev_hash.0));
+    let first = (1..=REACH).map(|by| event.seq - by).find(|seq| stood(seq) == event.hash);
+    // It isn't known any more, but was made behind the one before the last.
+    let first = first.or_else(|| (end.before == Some(event.prev_hash)).then_some(end.seq));
+    first.filter(|seq| *seq > end.agreed).map(|seq| (seq, Broken::Foreign))
 }

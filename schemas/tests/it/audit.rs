@@ -132,7 +132,7 @@ fn whatever_is_done_to_a_chain_is_found_and_its_first_bad_sequence_named() {
     let rewritten = |seq, anchor| Broken::Rewritten { seq, anchor };
     type Change = fn(&mut Vec<Event>);
     type Case = (&'static str, Change, Option<(i64, Broken)>);
-    let cases: [Case; 14] = [
+    let cases: [Case; 15] = [
         ("nothing", |_| (), None),
         ("edited", |c| c[4].outcome = "refused".into(), Some((5, Broken::Changed))),
         ("edited in what is null", |c| c[4].study_id = Some(String::new()), Some((5, Broken::Changed))),
@@ -142,8 +142,9 @@ fn whatever_is_done_to_a_chain_is_found_and_its_first_bad_sequence_named() {
                 c[7].outcome = "refused".into();
                 c[7].hash = c[7].hashed();
             },
-            Some((8, Broken::Foreign)),
+            Some((8, Broken::OneOfTwo)),
         ),
+        ("its hash edited", |c| c[4].hash = Digest([0; 32]), Some((5, Broken::Changed))),
         (
             "edited, everything behind it hashed anew",
             |c| {
@@ -189,6 +190,136 @@ fn whatever_is_done_to_a_chain_is_found_and_its_first_bad_sequence_named() {
     for (what, change, expected) in cases {
         assert_eq!(found(change), expected, "{what}");
     }
+}
+
+/// Gives these events their places as numbers and hashes of their own, but leaves what each says that it is behind.
+fn renumber(chain: &mut [Event], from: usize) {
+    for (index, event) in chain.iter_mut().enumerate().skip(from) {
+        event.seq = index as i64 + 1;
+        event.hash = event.hashed();
+    }
+}
+
+#[test]
+fn an_event_that_nobody_touched_is_not_accused_by_one_behind_it_that_was_made_anew() {
+    type Change = fn(&mut Vec<Event>);
+    let cases: [(&str, Change, (i64, Broken)); 13] = [
+        ("what it is behind, hashed anew", |c| behind_another(c, 4), (5, Broken::Foreign)),
+        ("the same behind an anchor", |c| behind_another(c, 3), (4, Broken::Foreign)),
+        ("the same where an anchor is", |c| behind_another(c, 5), (6, Broken::Foreign)),
+        (
+            "the same, and everything behind it hashed anew",
+            |c| {
+                behind_another(c, 4);
+                rehash(c, 5);
+            },
+            (4, Broken::Rewritten { seq: 6, anchor: 2 }),
+        ),
+        ("the last but one, which no anchor has", |c| behind_another(c, 7), (8, Broken::Foreign)),
+        ("the last, which no anchor has", |c| behind_another(c, 8), (8, Broken::OneOfTwo)),
+        (
+            "one deleted, each behind it moved up and hashed anew",
+            |c| {
+                drop(c.remove(4));
+                renumber(c, 4);
+            },
+            (5, Broken::Foreign),
+        ),
+        (
+            "two deleted, each behind them moved up and hashed anew",
+            |c| {
+                drop(c.drain(4..6));
+                renumber(c, 4);
+            },
+            (5, Broken::Foreign),
+        ),
+        (
+            "two exchanged, renumbered and hashed anew",
+            |c| {
+                c.swap(4, 5);
+                renumber(c, 4);
+            },
+            (5, Broken::Foreign),
+        ),
+        (
+            "one put in, each behind it moved on and hashed anew, also where an anchor is",
+            |c| {
+                put_in(c, 4, 1);
+                renumber(c, 5);
+            },
+            (5, Broken::Foreign),
+        ),
+        (
+            "two put in, each behind them moved on and hashed anew",
+            |c| {
+                put_in(c, 6, 2);
+                renumber(c, 8);
+            },
+            (7, Broken::Foreign),
+        ),
+        (
+            "edited and hashed anew, an anchor behind it",
+            |c| {
+                c[3].outcome = "refused".into();
+                c[3].hash = c[3].hashed();
+            },
+            (4, Broken::Foreign),
+        ),
+        (
+            "two edited, each hashed anew",
+            |c| {
+                c[3].outcome = "refused".into();
+                c[4].outcome = "refused".into();
+                renumber(&mut c[..5], 3);
+            },
+            (4, Broken::OneOfTwo),
+        ),
+    ];
+    for (what, change, expected) in cases {
+        assert_eq!(found(change), Some(expected), "{what}");
+    }
+}
+
+/// Puts so many events in that fit those before them.
+fn put_in(chain: &mut Vec<Event>, index: usize, count: usize) {
+    let mut put = events(A, chain[index - 1].hash, index as i64 + 1, (index + count) as i64);
+    put[0].action = "made.up".into();
+    rehash(&mut put, 0);
+    chain.splice(index..index, put);
+}
+
+/// Says of one that it is behind another than it was made behind, and hashes it anew.
+fn behind_another(chain: &mut [Event], index: usize) {
+    chain[index].prev_hash = Digest([9; 32]);
+    chain[index].hash = chain[index].hashed();
+}
+
+/// What docs/SECURITY.md says of stretches: those that fit again are found by the next anchor alone.
+#[test]
+fn of_a_stretch_that_was_made_anew_up_to_an_anchor_the_first_that_may_be_bad_is_named() {
+    let (key, all) = (key(), chain(A, 9));
+    let files = anchors(&key, &[vec![head(&all[2])], vec![head(&all[5])]]);
+    for edited in 3..6_usize {
+        for last in edited..6 {
+            let mut events = all.clone();
+            events[edited].outcome = "refused".into();
+            events[edited].hash = events[edited].hashed();
+            rehash(&mut events[..=last], edited + 1);
+            let findings = verified(&events, read(&[(1, &files[0]), (2, &files[1])], &[key.public()]));
+            let fault = findings.broken[0];
+            assert_eq!(fault.vouched, 3);
+            // Made anew up to the anchor, it says so; otherwise the last of the stretch doesn't fit.
+            let first_bad = if last == 5 { 4 } else { last as i64 + 1 };
+            assert_eq!(fault.first_bad, first_bad, "{edited}..={last}: {:?}", fault.what);
+        }
+    }
+}
+
+/// What docs/SECURITY.md says of the end of a trail.
+#[test]
+fn a_tail_that_was_cut_off_behind_the_last_anchor_is_as_one_that_was_never_written() {
+    assert_eq!(found(|chain| chain.truncate(6)), None);
+    assert_eq!(found(|chain| chain.truncate(5)), Some((6, Broken::Cut { seq: 6, anchor: 2 })));
 }
 
 #[test]
@@ -289,35 +420,57 @@ fn an_event_is_told_in_fhirs_words() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// One byte of one column of one event, changed in any way, and all hashes behind it made anew or not:
-    /// it is found, never after the event itself, and never before the last anchor that still agrees.
+    /// One column of one event, changed in any way, with or without a hash of its own or all hashes behind it made
+    /// anew: it is found, never after the event itself, and never before the last anchor that still agrees.
     #[test]
     fn no_edit_of_an_anchored_event_goes_unseen(length in 2_i64..30, at in any::<prop::sample::Index>(),
-        field in 0..6, byte in any::<u8>(), anew in any::<bool>()) {
+        field in 0..COLUMNS, byte in any::<u8>(), anew in 0..3) {
         let (key, mut all) = (key(), chain(A, length));
         let files = anchors(&key, &[vec![head(&all[all.len() / 2])], vec![head(&all[all.len() - 1])]]);
         let index = at.index(all.len());
         let before = all[index].hashed();
-        let text = |text: &mut String| text.push(char::from(byte | 0x20));
-        match field {
-            0 => text(&mut all[index].action),
-            1 => text(&mut all[index].outcome),
-            2 => text(&mut all[index].actor),
-            3 => all[index].at += time::Duration::microseconds(i64::from(byte) + 1),
-            4 => all[index].client = None,
-            _ => all[index].body_sha256 = Some(Digest([byte; 32])),
-        }
+        edit(&mut all[index], field, byte);
         prop_assume!(all[index].hashed() != before);
-        if anew {
-            rehash(&mut all, index);
+        if anew > 0 {
+            all[index].hash = all[index].hashed();
+        }
+        if anew > 1 {
+            rehash(&mut all, index + 1);
         }
         let agreed = if index > all.len() / 2 { all.len() as i64 / 2 + 1 } else { 0 };
         let findings = verified(&all, read(&[(1, &files[0]), (2, &files[1])], &[key.public()]));
         prop_assert_eq!(findings.broken.len(), 1);
-        let first = findings.broken[0].first_bad;
+        let (first, vouched) = (findings.broken[0].first_bad, findings.broken[0].vouched);
+        prop_assert_eq!(vouched, agreed);
         prop_assert!(first > agreed && first <= index as i64 + 1, "{:?} of {}", findings.broken[0], index + 1);
-        prop_assert!(anew || first == index as i64 + 1);
+        prop_assert!(anew > 0 || first == index as i64 + 1);
+    }
+}
+
+const COLUMNS: usize = 17;
+
+fn edit(event: &mut Event, column: usize, byte: u8) {
+    let id = Uuid::from_u128(u128::from(byte) << 64);
+    let text = || String::from(char::from(byte | 0x20));
+    match column {
+        0 => event.seq += i64::from(byte) + 1,
+        1 => event.at += time::Duration::microseconds(i64::from(byte) + 1),
+        2 => event.action += &text(),
+        3 => event.outcome += &text(),
+        4 => event.actor += &text(),
+        5 => event.client = None,
+        6 => event.from_network = Some(text()),
+        7 => event.submission_id = Some(id),
+        8 => event.pseudonym = Some(id),
+        9 => event.site_id = Some(text()),
+        10 => event.study_id = Some(text()),
+        11 => event.body_sha256 = Some(Digest([byte; 32])),
+        12 => event.received_at = None,
+        13 => event.details = serde_json::value::RawValue::from_string(byte.to_string()).ok(),
+        14 => event.trace_id = Some(text()),
+        15 => event.prev_hash = Digest([byte; 32]),
+        _ => event.seq -= i64::from(byte) + 1,
     }
 }
