@@ -21,11 +21,11 @@ use crate::service::Service;
 use crate::stack::{Plan, Stack};
 use crate::until;
 
-/// As documented in docs/config.yaml; both contenders work with these.
+/// As documented in docs/config.yaml; both contenders work with this and the prefetch.
 pub(super) const CHUNK: usize = 256;
-/// Of the bare loop; what the worker waits grows with what is there.
-const LINGER: Duration = Duration::from_millis(10);
 pub(super) const PREFETCH: u16 = 1536;
+/// Of the bare loop, at every load; what the worker waits grows with what is there, from 3 ms on.
+const LINGER: Duration = Duration::from_millis(10);
 const FRAME_MAX: u32 = 16_384;
 /// What consumes [`ROUTINE`].
 const LANE: &str = "submissions.routine";
