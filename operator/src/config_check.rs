@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use epro_broker::BrokerUrl;
 use epro_process::config::{self, Config, Problem};
-use epro_store::DatabaseUrl;
-use secrecy::ExposeSecret as _;
 
+use crate::outside::Outside;
 use crate::screen;
 
 /// Prints what is in force, or everything for which a process would refuse it: what was found when it was
@@ -29,11 +27,13 @@ pub(crate) fn run(config: &Config, mut problems: Vec<Problem>, json: bool) -> an
 }
 
 fn found(config: &Config) -> Vec<Problem> {
-    let broker = config.broker.url.expose_secret().parse::<BrokerUrl>();
-    let database = config.postgres.url.expose_secret().parse::<DatabaseUrl>();
-    let mut problems = Vec::new();
-    problems.extend(broker.err().map(|error| Problem::new("broker.url", error.to_string())));
-    problems.extend(database.err().map(|error| Problem::new("postgres.url", error.to_string())));
+    let outside = Outside::new(config);
+    let addresses = [outside.broker_url().err(), outside.database_url().err()];
+    let mut problems: Vec<Problem> = addresses.into_iter().flatten().flat_map(|wrong| wrong.0).collect();
+    // Also where an address itself is wrong, or where only the management API speaks TLS.
+    problems.extend(config.broker.unusable());
+    problems.extend(config.postgres.unusable());
+    problems.extend(config.intake.unusable());
     let files = [
         config.keys.ring().err(),
         config.keys.pseudonym_key().err(),

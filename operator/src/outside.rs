@@ -32,7 +32,7 @@ impl<'a> Outside<'a> {
     }
 
     /// Where the database is.
-    pub(crate) fn database_url(&self) -> anyhow::Result<DatabaseUrl> {
+    pub(crate) fn database_url(&self) -> Result<DatabaseUrl, Misconfigured> {
         let url = self.config.postgres.url.expose_secret().parse::<DatabaseUrl>();
         let url =
             url.map_err(|error| Misconfigured(vec![Problem::new("postgres.url", error.to_string())]))?;
@@ -59,7 +59,8 @@ impl<'a> Outside<'a> {
         Ok(if url.username().is_empty() { "guest".to_owned() } else { url.username().to_owned() })
     }
 
-    fn broker_url(&self) -> anyhow::Result<BrokerUrl> {
+    /// Where the broker is.
+    pub(crate) fn broker_url(&self) -> Result<BrokerUrl, Misconfigured> {
         let wrong = |rule: String| Misconfigured(vec![Problem::new("broker.url", rule)]);
         let url = self.config.broker.url.expose_secret().parse::<BrokerUrl>();
         let url = url.map_err(|error| wrong(error.to_string()))?;
@@ -67,7 +68,7 @@ impl<'a> Outside<'a> {
             return Ok(url);
         }
         let tls = client_config(&self.config.broker.tls, "broker.tls").map_err(Misconfigured)?;
-        Ok(url.with_tls(tls).map_err(|error| wrong(error.to_string()))?)
+        url.with_tls(tls).map_err(|error| wrong(error.to_string()))
     }
 
     /// The broker.

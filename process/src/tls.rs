@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::config::{Problem, ServerTls, TlsConfig};
@@ -24,39 +27,26 @@ pub fn install() {
 /// A problem for each file that can't be read or doesn't hold what it should, under `path` (the section of the
 /// configuration).
 pub fn client_config(tls: &TlsConfig, path: &str) -> Result<ClientConfig, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let roots = match &tls.ca_file {
-        Some(file) => {
-            private(file).map_err(|rule| problems.push(Problem::new(format!("{path}.ca_file"), rule)))
-        }
-        None => system().map_err(|rule| problems.push(Problem::new(format!("{path}.ca_file"), rule))),
-    };
+    let roots = tls.ca_file.as_deref().map_or_else(system, private);
+    let roots = roots.map_err(|rule| Problem::new(format!("{path}.ca_file"), rule));
     let own = match (&tls.certificate_file, &tls.key_file) {
-        (Some(certificate), Some(key)) => {
-            let certificate = certificates(certificate)
-                .map_err(|rule| problems.push(Problem::new(format!("{path}.certificate_file"), rule)));
-            let key = private_key(key)
-                .map_err(|rule| problems.push(Problem::new(format!("{path}.key_file"), rule)));
-            certificate.ok().zip(key.ok())
-        }
-        _ => None,
+        (Some(certificate), Some(key)) => pair(certificate, key, path).map(Some),
+        _ => Ok(None),
     };
-    let Ok(roots) = roots else { return Err(problems) };
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let at_fault = |rule: &str| vec![Problem::new(path, rule)];
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let (roots, own) = match (roots, own) {
+        (Ok(roots), Ok(own)) => (roots, own),
+        (roots, own) => {
+            return Err(roots.err().into_iter().chain(own.err().into_iter().flatten()).collect());
+        }
+    };
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|_| at_fault("no version of TLS is left"))?
+        .map_err(|_| vec![Problem::new(path, "no version of TLS is left")])?
         .with_root_certificates(roots);
-    match own {
-        None => Ok(builder.with_no_client_auth()),
-        Some((chain, key)) => builder
-            .with_client_auth_cert(chain, key)
-            .map_err(|_| at_fault("certificate_file and key_file don't belong together")),
-    }
+    Ok(match own {
+        None => builder.with_no_client_auth(),
+        Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
+    })
 }
 
 /// What a listener of ours shows its clients, and whom it lets in. HTTP/1.1 only.
@@ -64,28 +54,56 @@ pub fn client_config(tls: &TlsConfig, path: &str) -> Result<ClientConfig, Vec<Pr
 /// # Errors
 /// A problem for each file that can't be read or doesn't hold what it should, under `path`.
 pub fn server_config(tls: &ServerTls, path: &str) -> Result<ServerConfig, Vec<Problem>> {
-    let at = |key: &str, rule: String| vec![Problem::new(format!("{path}.{key}"), rule)];
-    let chain = certificates(&tls.certificate_file).map_err(|rule| at("certificate_file", rule))?;
-    let key = private_key(&tls.key_file).map_err(|rule| at("key_file", rule))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| vec![Problem::new(path, "no version of TLS is left")])?;
-    let builder = match &tls.client_ca_file {
-        None => builder.with_no_client_auth(),
-        Some(file) => {
-            let roots = private(file).map_err(|rule| at("client_ca_file", rule))?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            let verifier =
-                verifier.map_err(|_| at("client_ca_file", "holds no authority of use".to_owned()))?;
-            builder.with_client_cert_verifier(verifier)
+    let own = pair(&tls.certificate_file, &tls.key_file, path);
+    let clients = tls.client_ca_file.as_deref().map(vouched).transpose();
+    let clients = clients.map_err(|rule| Problem::new(format!("{path}.client_ca_file"), rule));
+    let (own, clients) = match (own, clients) {
+        (Ok(own), Ok(clients)) => (own, clients),
+        (own, clients) => {
+            return Err(own.err().into_iter().flatten().chain(clients.err()).collect());
         }
     };
-    let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|_| vec![Problem::new(path, "certificate_file and key_file don't belong together")])?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| vec![Problem::new(path, "no version of TLS is left")])?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(clients),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// A certificate of ours with its key, or everything that is wrong with the two files.
+fn pair(certificate_file: &Path, key_file: &Path, path: &str) -> Result<CertifiedKey, Vec<Problem>> {
+    let at = |key: &str, rule: String| Problem::new(format!("{path}.{key}"), rule);
+    let chain = certificates(certificate_file).map_err(|rule| at("certificate_file", rule));
+    let key = private_key(key_file).map_err(|rule| at("key_file", rule));
+    let (chain, key) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    let (key, rule) = match CertifiedKey::from_der(chain, key, &provider()) {
+        Ok(own) => return Ok(own),
+        Err(rustls::Error::InconsistentKeys(_)) => ("key_file", "isn't the key of certificate_file"),
+        Err(rustls::Error::InvalidCertificate(_)) => {
+            ("certificate_file", "holds a certificate that can't be used")
+        }
+        Err(_) => ("key_file", "holds a private key that can't be used"),
+    };
+    Err(vec![at(key, rule.to_owned())])
+}
+
+/// Lets in whom the authorities of a file vouch for.
+fn vouched(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let roots = Arc::new(private(file)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+    verifier.map_err(|_| "holds no authority of use".to_owned())
 }
 
 fn private(file: &Path) -> Result<RootCertStore, String> {

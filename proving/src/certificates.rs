@@ -23,6 +23,13 @@ pub struct Authority {
     pem: String,
 }
 
+/// A certificate that vouches for itself, as its own authority, and its key: both as PEM.
+pub fn self_signed(name: &str) -> Result<(String, String)> {
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec![name.to_owned()])?.self_signed(&key)?;
+    Ok((certificate.pem(), key.serialize_pem()))
+}
+
 /// The files of a certificate and its key.
 #[derive(Clone, Debug)]
 pub struct Pair {

@@ -2,9 +2,9 @@
 
 use secrecy::SecretString;
 
-use super::TlsConfig;
 use super::address::{self, Scheme};
 use super::section::Section;
+use super::{Problem, TlsConfig};
 
 /// Where RabbitMQ is.
 #[derive(Debug, Clone)]
@@ -20,6 +20,13 @@ pub struct BrokerConfig {
 }
 
 impl BrokerConfig {
+    /// Everything for which a process that goes there, or to the management API, would refuse the files of `tls`. Reads
+    /// them.
+    pub fn unusable(&self) -> Vec<Problem> {
+        let addresses = [Some(&self.url), self.management_url.as_ref()];
+        self.tls.unusable("broker.tls", addresses.into_iter().flatten().any(address::says_tls))
+    }
+
     pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
         let url = address::read(&mut section, "url", "url_file", &Scheme::AMQP, insecure);
         if url.is_none() {

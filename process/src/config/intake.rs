@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::Problem;
 use super::section::Section;
 use super::tls::ServerTls;
+use crate::tls;
 
 /// Above it a client that nobody can tell anything would not be told so within 3 s.
 const LONGEST_CONFIRM: Duration = Duration::from_millis(2800);
@@ -82,6 +84,12 @@ pub struct IntakeConfig {
 }
 
 impl IntakeConfig {
+    /// Everything for which a door would refuse the files of `tls`. Reads them.
+    pub fn unusable(&self) -> Vec<Problem> {
+        let shown = self.tls.as_ref().map(|files| tls::server_config(files, "intake.tls"));
+        shown.and_then(Result::err).unwrap_or_default()
+    }
+
     pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
         let millis = Duration::from_millis;
         let listen: SocketAddr = section.parsed("listen", loopback(8080), ADDRESS);

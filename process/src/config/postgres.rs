@@ -2,9 +2,9 @@
 
 use secrecy::SecretString;
 
-use super::TlsConfig;
 use super::address::{self, Scheme};
 use super::section::Section;
+use super::{Problem, TlsConfig};
 
 /// Where PostgreSQL is.
 #[derive(Debug, Clone)]
@@ -18,6 +18,11 @@ pub struct PostgresConfig {
 }
 
 impl PostgresConfig {
+    /// Everything for which a process that goes there would refuse the files of `tls`. Reads them.
+    pub fn unusable(&self) -> Vec<Problem> {
+        self.tls.unusable("postgres.tls", address::says_tls(&self.url))
+    }
+
     pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Self {
         let url = address::read(&mut section, "url", "url_file", &Scheme::POSTGRES, insecure);
         if url.is_none() {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::Problem;
 use super::section::Section;
+use crate::tls;
 
 /// Whom we believe, and who we are. The files are read by [`crate::tls::client_config`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,15 @@ impl TlsConfig {
         }
         section.finish();
         Self { ca_file, certificate_file, key_file }
+    }
+
+    /// Everything for which a process would refuse the files where an address says TLS (`is_spoken`). What is configured
+    /// where none does, or none can be read, is read, too: it is not to be found only once the address is mended.
+    pub(super) fn unusable(&self, path: &str, is_spoken: bool) -> Vec<Problem> {
+        if !is_spoken && !self.is_set() {
+            return Vec::new();
+        }
+        tls::client_config(self, path).err().unwrap_or_default()
     }
 
     /// Whether anything is configured.

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use super::objects::{Objects, containers, is_ours, list, name, pod, program};
+use crate::certificates::self_signed;
 use crate::service::binary;
 
 /// A public key, so that a file that should hold one does.
@@ -60,15 +61,16 @@ fn seconds(text: &str) -> Option<f64> {
 /// The settings of all containers of ours, and why some of them would refuse to start.
 pub async fn of(objects: &Objects) -> Result<(Vec<Setting>, Vec<String>)> {
     let (mut settings, mut problems) = (Vec::new(), Vec::new());
+    let samples = Samples::new()?;
     for workload in objects.workloads() {
         let folder = std::env::temp_dir().join(format!("epro-pod-{}", Uuid::now_v7().simple()));
-        let laid = lay(objects, pod(workload), &folder);
+        let laid = samples.lay(objects, pod(workload), &folder);
         for container in containers(pod(workload)).filter(|container| is_ours(container)) {
             if let Err(error) = &laid {
                 problems.push(format!("{}: {error:#}", name(workload)));
                 continue;
             }
-            match understood(objects, container, &folder).await? {
+            match understood(objects, &samples, container, &folder).await? {
                 Ok(config) => settings.push(Setting {
                     workload: workload["metadata"]["name"].clone(),
                     program: program(container).to_owned(),
@@ -82,26 +84,41 @@ pub async fn of(objects: &Objects) -> Result<(Vec<Setting>, Vec<String>)> {
     Ok((settings, problems))
 }
 
-/// Lanes that call somebody outside, and the sections whose files nobody else reads.
+/// Lanes that call somebody outside.
 const CALLERS: [&str; 3] = ["hospitals", "alerts", "risk"];
-const THEIRS: [&str; 3] = ["hospitals.", "alerts.", "studies."];
+/// Sections whose files only some containers read, and which.
+const THEIRS: [(&str, fn(&Value) -> bool); 4] =
+    [("hospitals.", calls), ("alerts.", calls), ("studies.", calls), ("intake.tls.", is_door)];
 
 /// What is in force in a container. `epro config check` also reads the files that only those read who call hospitals,
-/// tell people or ask risk models: where a container does none of that, it is asked again with those files of the
-/// others. That such a process starts without them `worker/tests/it/files.rs` shows.
-async fn understood(objects: &Objects, container: &Value, folder: &Path) -> Result<Result<Value, String>> {
+/// tell people or ask risk models, and those of the door's certificate: where a container does none of that, it is
+/// asked again with those files of the others. That such a process starts without them `worker/tests/it/files.rs` shows.
+async fn understood(
+    objects: &Objects,
+    samples: &Samples,
+    container: &Value,
+    folder: &Path,
+) -> Result<Result<Value, String>> {
     let refused = match checked(objects, container, folder).await? {
-        Err(refused) if !calls(container) => refused,
-        other => return Ok(other),
+        Err(refused) => refused,
+        Ok(config) => return Ok(Ok(config)),
     };
-    let of_callers = |line: &str| THEIRS.iter().any(|section| line.trim().starts_with(section));
-    if !refused.lines().skip(1).all(of_callers) {
+    let is_others = |line: &str| {
+        THEIRS.iter().any(|(section, reads)| !reads(container) && line.trim().starts_with(section))
+    };
+    if !refused.lines().skip(1).all(is_others) {
         return Ok(Err(refused));
     }
-    for workload in objects.workloads().filter(|workload| containers(pod(workload)).any(calls)) {
-        lay(objects, pod(workload), folder)?;
+    let reads = |container: &Value| calls(container) || is_door(container);
+    for workload in objects.workloads().filter(|workload| containers(pod(workload)).any(reads)) {
+        samples.lay(objects, pod(workload), folder)?;
     }
     checked(objects, container, folder).await
+}
+
+/// Whether it shows clients a certificate.
+fn is_door(container: &Value) -> bool {
+    program(container) == "epro-producer-api"
 }
 
 /// Whether it runs a lane that calls somebody outside.
@@ -111,47 +128,62 @@ fn calls(container: &Value) -> bool {
     program(container) == "epro-worker" && CALLERS.iter().any(|lane| lanes.contains(lane))
 }
 
-/// Writes the files of a pod's projected volumes as the kubelet would.
-fn lay(objects: &Objects, pod: &Value, folder: &Path) -> Result<()> {
-    for source in list(&pod["volumes"]).flat_map(|volume| list(&volume["projected"]["sources"])) {
-        if let Some(config) = source.get("configMap") {
-            let map = objects.named("ConfigMap", &config["name"]);
-            let map = map.with_context(|| format!("there is no ConfigMap {}", config["name"]))?;
-            for (file, text) in map["data"].as_object().into_iter().flatten() {
-                write(&folder.join(file), text.as_str().unwrap_or_default())?;
+/// What secrets that aren't part of the manifests may hold.
+struct Samples {
+    /// PEM of a certificate, and of its key.
+    own: (String, String),
+}
+
+impl Samples {
+    fn new() -> Result<Self> {
+        Ok(Self { own: self_signed("door.example")? })
+    }
+
+    /// Writes the files of a pod's projected volumes as the kubelet would.
+    fn lay(&self, objects: &Objects, pod: &Value, folder: &Path) -> Result<()> {
+        for source in list(&pod["volumes"]).flat_map(|volume| list(&volume["projected"]["sources"])) {
+            if let Some(config) = source.get("configMap") {
+                let map = objects.named("ConfigMap", &config["name"]);
+                let map = map.with_context(|| format!("there is no ConfigMap {}", config["name"]))?;
+                for (file, text) in map["data"].as_object().into_iter().flatten() {
+                    write(&folder.join(file), text.as_str().unwrap_or_default())?;
+                }
+            }
+            let secret = objects.named("Secret", &source["secret"]["name"]);
+            for item in list(&source["secret"]["items"]) {
+                let key = item["key"].as_str().unwrap_or_default();
+                let written = secret
+                    .and_then(|secret| secret["data"][key].as_str())
+                    .and_then(crate::sample::from_base64);
+                let text = match written {
+                    Some(bytes) => String::from_utf8(bytes)?,
+                    None => self.of(key, item["path"].as_str().unwrap_or_default()),
+                };
+                write(&folder.join(item["path"].as_str().context("an item without a path")?), &text)?;
             }
         }
-        let secret = objects.named("Secret", &source["secret"]["name"]);
-        for item in list(&source["secret"]["items"]) {
-            let key = item["key"].as_str().unwrap_or_default();
-            let written =
-                secret.and_then(|secret| secret["data"][key].as_str()).and_then(crate::sample::from_base64);
-            let text = match written {
-                Some(bytes) => String::from_utf8(bytes)?,
-                None => sample(item["path"].as_str().unwrap_or_default()),
-            };
-            write(&folder.join(item["path"].as_str().context("an item without a path")?), &text)?;
+        Ok(())
+    }
+
+    /// What may lie there. Secrets of kind TLS have the same keys everywhere; addresses say TLS, so that no
+    /// configuration needs `insecure` for them.
+    fn of(&self, key: &str, path: &str) -> String {
+        let after = path.rsplit('/').next().unwrap_or_default();
+        match (key, after) {
+            ("ca.crt" | "tls.crt", _) => self.own.0.clone(),
+            ("tls.key", _) => self.own.1.clone(),
+            (_, "broker-url") => "amqps://epro:s@broker.example:5671/epro".into(),
+            (_, "management-url") => "https://epro:s@broker.example:15671".into(),
+            (_, "postgres-url") => "postgres://epro:s@database.example:5432/epro?sslmode=verify-full".into(),
+            _ if after.ends_with(".pem") => PUBLIC_KEY.into(),
+            _ => crate::sample::base64(&[7; 32]),
         }
     }
-    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::create_dir_all(path.parent().context("a file without a folder")?)?;
     Ok(std::fs::write(path, text)?)
-}
-
-/// What a secret that isn't part of the manifests may hold; addresses say TLS, so that no configuration needs
-/// `insecure` for them.
-fn sample(path: &str) -> String {
-    let after = path.rsplit('/').next().unwrap_or_default();
-    match after {
-        "broker-url" => "amqps://epro:s@broker.example:5671/epro".into(),
-        "management-url" => "https://epro:s@broker.example:15671".into(),
-        "postgres-url" => "postgres://epro:s@database.example:5432/epro?sslmode=verify-full".into(),
-        _ if after.ends_with(".pem") => PUBLIC_KEY.into(),
-        _ => crate::sample::base64(&[7; 32]),
-    }
 }
 
 /// Runs `epro config check` as the container would start its program; what is in force, or what is refused.

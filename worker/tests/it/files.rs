@@ -1,4 +1,5 @@
-//! Whoever calls nobody outside needs none of the files for that: in a cluster each pod is given only its own.
+//! Whoever calls nobody outside needs none of the files for that, and whoever is no door no certificate of it: in a
+//! cluster each pod is given only its own.
 
 use serde_json::json;
 
@@ -18,13 +19,23 @@ async fn a_worker_for_submissions_and_a_door_start_without_the_files_of_those_wh
         "studies": {"ONC-301": {"risk": {"url": url, "tls": tls, "token_file": nowhere}}},
     }))
     .await;
-    // Those who call would refuse them.
-    let (code, _, told) = stack.epro_status(&["config", "check"]).await.unwrap();
+    let of_door =
+        [("EPRO__INTAKE__TLS__CERTIFICATE_FILE", nowhere), ("EPRO__INTAKE__TLS__KEY_FILE", nowhere)];
+    // Those who call, and the door, would refuse them.
+    let (code, _, told) = stack.epro_with(&of_door, &["config", "check"]).await.unwrap();
     assert_eq!(code, Some(64), "{told}");
-    for path in ["hospitals.H001.tls", "H001.auth.client_secret_file", "studies.ONC-301.risk.token_file"] {
+    for path in [
+        "hospitals.H001.tls",
+        "H001.auth.client_secret_file",
+        "studies.ONC-301.risk.token_file",
+        "intake.tls.certificate_file",
+        "intake.tls.key_file",
+    ] {
         assert!(told.contains(path), "{path}: {told}");
     }
-    let (api, _worker) = (stack.api().await.unwrap(), stack.worker().await.unwrap());
+    let api = stack.api().await.unwrap();
+    let mut worker = stack.spawn("epro-worker", &of_door).unwrap();
+    worker.ready().await.unwrap();
     let client = stack.client(&api).unwrap();
     assert_eq!(client.submit("P-1", &calm()).await.unwrap().status, 202);
     counts(&link(&stack).await, STORED, 1).await;
