@@ -43,7 +43,7 @@ pub(crate) struct Answer {
     finished_at: Option<String>,
     /// Until when its files can be fetched.
     expires_at: Option<String>,
-    /// Why it was given up, or why the last try failed.
+    /// Why it was given up, or why the last try failed, or what the next one waits for.
     error: Option<String>,
     /// Once it is done: the manifest, then the files.
     files: Vec<File>,

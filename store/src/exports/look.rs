@@ -50,7 +50,7 @@ pub struct ExportStatus {
     pub bytes: i64,
     /// How many responses there will be, once that is counted.
     pub estimate: Option<i64>,
-    /// Why the last try failed.
+    /// Why the last try failed, or what the next one waits for.
     pub last_error: Option<String>,
 }
 

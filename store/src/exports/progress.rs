@@ -199,19 +199,20 @@ impl Store {
         Ok(ended)
     }
 
-    /// Somebody goes on with it after a while. `charged`: a try has failed, and why. Whether it was ours to say.
+    /// Somebody goes on with it after a while. `why`: what its status says until then; none: as before. `charged`: a try
+    /// has failed. Whether it was ours to say.
     ///
     /// # Errors
     /// As every [`StoreError`].
     pub async fn export_again(
         &self,
         job: &ExportJob,
-        charged: Option<&str>,
+        (why, charged): (Option<&str>, bool),
         after: Duration,
     ) -> Result<bool, StoreError> {
         let session = Session::open(self).await?;
-        let (tries, seconds) = (i32::from(charged.is_some()), after.as_secs_f64());
-        let said = session.rows(AGAIN, &[&job.export_id, &job.run, &tries, &charged, &seconds]).await?;
+        let (tries, seconds) = (i32::from(charged), after.as_secs_f64());
+        let said = session.rows(AGAIN, &[&job.export_id, &job.run, &tries, &why, &seconds]).await?;
         session.done();
         Ok(!said.is_empty())
     }

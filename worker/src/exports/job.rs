@@ -108,16 +108,17 @@ async fn said(desk: &Desk, job: &ExportJob, made: &Result<(), Trouble>) -> Resul
         let said = desk.store.export_failed(chain.chain(), job, &why, files_left).await?;
         return Ok(if said { "failed" } else { "lost" });
     }
-    let charged = trouble.is_charged().then_some(why.as_str());
+    let charged = trouble.is_charged();
     let after = match trouble {
         Trouble::Stopped => Duration::ZERO,
         Trouble::UnknownKey => desk.rest_unit * KEY_RESTS,
         _ => desk.rest_unit * 2_u32.saturating_pow(u32::try_from(job.attempts).unwrap_or(0).min(8)),
     };
-    if charged.is_some() || *trouble == Trouble::UnknownKey {
+    let told = (charged || *trouble == Trouble::UnknownKey).then_some(why.as_str());
+    if let Some(why) = told {
         tracing::warn!(export = %job.export_id, why, "an export waits");
     }
-    let said = desk.store.export_again(job, charged, after).await?;
+    let said = desk.store.export_again(job, (told, charged), after).await?;
     Ok(if said { "again" } else { "lost" })
 }
 

@@ -50,7 +50,7 @@ impl fmt::Display for Trouble {
             Self::Going(_) => f.write_str("it isn't wanted, or not from here"),
             Self::Store(error) => error.fmt(f),
             Self::Objects(error) => error.fmt(f),
-            Self::UnknownKey => f.write_str("it needs a seal key that this process doesn't have yet"),
+            Self::UnknownKey => f.write_str("it waits for a seal key that the worker doesn't have yet"),
             Self::Row(rule) => f.write_str(rule),
         }
     }

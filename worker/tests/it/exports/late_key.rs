@@ -10,6 +10,8 @@ use crate::support::{BOUND, STORED, another_worker, calm, counts, link};
 
 /// A key of 32 bytes, as a file holds it.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// What the status says meanwhile.
+const WAITS: &str = "it waits for a seal key that the worker doesn't have yet";
 /// More runs than an export that is charged for them has.
 const MORE: i64 = 8;
 const RUNS: &str = "SELECT COALESCE(max(run), 0)::bigint FROM ops.export";
@@ -42,10 +44,13 @@ async fn an_export_waits_at_no_charge_for_a_key_that_comes_late_and_is_then_made
     .await
     .unwrap();
     assert_eq!(link.count(UNCHARGED).await.unwrap(), 1);
+    let status = ana.is(&place, "queued").await;
+    assert_eq!(status["error"], WAITS, "{status}");
 
     // The key comes, and no process is started again.
     std::fs::write(stack.folder().join("late.yaml"), config.to_string()).unwrap();
     let status = ana.is(&place, "done").await;
+    assert_eq!(status["error"], Value::Null, "{status}");
     let lines = ana.lines(&status).await;
     assert!(lines.len() == 1 && lines[0].contains("P-Quillon"), "{lines:?}");
 }
