@@ -45,7 +45,9 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| match Verifier::new(&AUTH
 /// The native form of a submission, alone or in a batch.
 pub(crate) fn submission(bytes: &[u8]) -> bool {
     let _ = split(bytes, 10);
-    Submission::parse(bytes).is_ok()
+    let read = Submission::parse(bytes);
+    assert!(read == Submission::parse_strictly(bytes), "one body is read as two submissions");
+    read.is_ok()
 }
 
 /// A QuestionnaireResponse.

@@ -76,6 +76,15 @@ impl Submission {
     pub fn parse(body: &[u8]) -> Result<Self, Vec<Violation>> {
         parse::submission(body)
     }
+
+    /// The same without the short way for plain bodies, for tests: no body may be read as two submissions.
+    ///
+    /// # Errors
+    /// As [`Submission::parse`].
+    #[doc(hidden)]
+    pub fn parse_strictly(body: &[u8]) -> Result<Self, Vec<Violation>> {
+        parse::strict(body)
+    }
 }
 
 impl fmt::Debug for Submission {

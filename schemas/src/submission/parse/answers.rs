@@ -44,10 +44,8 @@ impl Place<'_> {
     fn entry(&mut self, entry: Entry<'_>) -> Option<(String, Answer)> {
         let rule = match entry.flaw {
             Some(flaw) => Some(flaw.rule()),
-            None if entry.key.is_empty() || entry.key.len() > MAX_NAME => {
-                Some("must be under a linkId of 1 to 64 characters")
-            }
-            None => None,
+            None if is_link_id(&entry.key) => None,
+            None => Some("must be under a linkId of 1 to 64 characters"),
         };
         if let Some(rule) = rule {
             self.problem("", rule);
@@ -82,16 +80,10 @@ impl Place<'_> {
     }
 
     fn one(&mut self, value: Json<'_>) -> Option<Answer> {
-        let read = match value {
-            Json::Object(entries) => return self.coding(entries),
-            Json::Boolean(yes) => Ok(Answer::Boolean(yes)),
-            Json::Number(text) => number::read(text).map(|number| match number {
-                Number::Whole(whole) => Answer::Integer(whole),
-                Number::Decimal(decimal) => Answer::Decimal(decimal),
-            }),
-            value => bounded(value, MAX_TEXT).map(Answer::Text),
-        };
-        read.map_err(|rule| self.problem("", rule)).ok()
+        match value {
+            Json::Object(entries) => self.coding(entries),
+            value => single(value).map_err(|rule| self.problem("", rule)).ok(),
+        }
     }
 
     fn coding(&mut self, entries: Vec<Entry<'_>>) -> Option<Answer> {
@@ -134,6 +126,23 @@ impl Place<'_> {
         let Pointer { item, choice } = self.pointer;
         let choice = choice.map_or_else(String::new, |n| format!("/{n}"));
         self.problems.add(format!("/answers/#{item}{choice}{below}"), rule);
+    }
+}
+
+/// Whether answers may stand under a key.
+pub(super) fn is_link_id(key: &str) -> bool {
+    (1..=MAX_NAME).contains(&key.len())
+}
+
+/// An answer that is one value: yes or no, a number or a text.
+pub(super) fn single(value: Json<'_>) -> Read<Answer> {
+    match value {
+        Json::Boolean(yes) => Ok(Answer::Boolean(yes)),
+        Json::Number(text) => Ok(match number::read(text)? {
+            Number::Whole(whole) => Answer::Integer(whole),
+            Number::Decimal(decimal) => Answer::Decimal(decimal),
+        }),
+        value => bounded(value, MAX_TEXT).map(Answer::Text),
     }
 }
 
