@@ -5,11 +5,15 @@
 //! bytes), ciphertext with its tag (16 bytes). AES-256-GCM; the associated data
 //! is everything before the nonce, the message type and the id.
 
+mod sealer;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use uuid::Uuid;
+
+pub use sealer::Sealer;
 
 use crate::key::SecretKey;
 
@@ -25,7 +29,7 @@ pub struct KeyRing(RwLock<Arc<Keys>>);
 
 struct Keys {
     current: String,
-    keys: Vec<(String, RandomizedNonceKey)>,
+    keys: Vec<(String, LessSafeKey)>,
 }
 
 /// Keys that make no ring.
@@ -81,8 +85,8 @@ impl KeyRing {
             if ring.key(&id).is_some() {
                 return Err(KeyRingError::Twice(id));
             }
-            match RandomizedNonceKey::new(&AES_256_GCM, key.expose()) {
-                Ok(key) => ring.keys.push((id, key)),
+            match UnboundKey::new(&AES_256_GCM, key.expose()) {
+                Ok(key) => ring.keys.push((id, LessSafeKey::new(key))),
                 Err(_) => return Err(KeyRingError::Refused(id)),
             }
         }
@@ -114,29 +118,19 @@ impl KeyRing {
         self.keys().key(id).is_some()
     }
 
+    /// The keys of this moment, for about so many seals one after another; more are fine.
+    #[must_use]
+    pub fn sealer(&self, seals: usize) -> Sealer {
+        Sealer::new(self.keys(), seals)
+    }
+
     /// Seals a body for a message of this type under this id.
     ///
     /// # Errors
     /// [`SealError`] if the crypto library has no randomness or the body is
     /// larger than AES-GCM allows (64 GiB).
     pub fn seal(&self, kind: &str, id: Uuid, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-        let keys = self.keys();
-        let (current, key) = (&keys.current, keys.key(&keys.current).ok_or(SealError)?);
-        let mut sealed = Vec::with_capacity(header_len(current) + NONCE_LEN + plain.len() + TAG_LEN);
-        sealed.push(VERSION);
-        sealed.push(u8::try_from(current.len()).map_err(|_| SealError)?);
-        sealed.extend_from_slice(current.as_bytes());
-        let aad = associated(&sealed, kind, id);
-
-        let header = sealed.len();
-        sealed.extend_from_slice(&[0; NONCE_LEN]);
-        let body = sealed.len();
-        sealed.extend_from_slice(plain);
-        let plain = sealed.get_mut(body..).ok_or(SealError)?;
-        let (nonce, tag) = key.seal_in_place_separate_tag(Aad::from(&aad), plain).map_err(|_| SealError)?;
-        sealed.get_mut(header..body).ok_or(SealError)?.copy_from_slice(nonce.as_ref());
-        sealed.extend_from_slice(tag.as_ref());
-        Ok(sealed)
+        self.sealer(1).seal(kind, id, plain)
     }
 
     /// Opens what [`KeyRing::seal`] sealed for the same type and id, with
@@ -145,14 +139,38 @@ impl KeyRing {
     /// # Errors
     /// [`OpenError`].
     pub fn open(&self, kind: &str, id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        self.keys().open(kind, id, sealed)
+    }
+}
+
+impl Keys {
+    /// Seals with the current key. No nonce may ever be given twice.
+    fn seal(&self, nonce: [u8; NONCE_LEN], kind: &str, id: Uuid, plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (current, key) = (&self.current, self.key(&self.current).ok_or(SealError)?);
+        let mut sealed = Vec::with_capacity(header_len(current) + NONCE_LEN + plain.len() + TAG_LEN);
+        sealed.push(VERSION);
+        sealed.push(u8::try_from(current.len()).map_err(|_| SealError)?);
+        sealed.extend_from_slice(current.as_bytes());
+        let aad = associated(&sealed, kind, id);
+
+        sealed.extend_from_slice(&nonce);
+        let body = sealed.len();
+        sealed.extend_from_slice(plain);
+        let plain = sealed.get_mut(body..).ok_or(SealError)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&aad), plain).map_err(|_| SealError)?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    fn open(&self, kind: &str, id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let key_id = key_id_of(sealed).ok_or(OpenError::Malformed)?;
         let (header, rest) = sealed.split_at_checked(header_len(key_id)).ok_or(OpenError::Malformed)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Malformed)?;
         if body.len() < TAG_LEN {
             return Err(OpenError::Malformed);
         }
-        let keys = self.keys();
-        let key = keys.key(key_id).ok_or_else(|| OpenError::UnknownKey { key_id: key_id.to_owned() })?;
+        let key = self.key(key_id).ok_or_else(|| OpenError::UnknownKey { key_id: key_id.to_owned() })?;
 
         let aad = associated(header, kind, id);
         let nonce = Nonce::assume_unique_for_key(*nonce);
@@ -162,10 +180,8 @@ impl KeyRing {
         body.truncate(length);
         Ok(body)
     }
-}
 
-impl Keys {
-    fn key(&self, id: &str) -> Option<&RandomizedNonceKey> {
+    fn key(&self, id: &str) -> Option<&LessSafeKey> {
         self.keys.iter().find(|(known, _)| known == id).map(|(_, key)| key)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use epro_broker::{Delivery, RawHeaders, topology};
 use epro_process::traces::Span;
 use epro_schemas::kind;
-use epro_schemas::seal::key_id_of;
+use epro_schemas::seal::{Sealer, key_id_of};
 use epro_store::dead_letters::{Class, DeadLetter};
 use epro_store::follow_ons::AlertFollowOn;
 use epro_store::submissions::{HeadersForRedrive, NewSubmission, Waited};
@@ -72,8 +72,12 @@ impl InFlight {
     }
 
     /// Takes it through the stages. A panic of a stage concerns this message only.
-    pub(crate) fn travel(&mut self, route: &Arc<Route>) -> Result<NewSubmission, Failure> {
-        let result = self.guarded(route, |received, known| route.travel(received, known));
+    pub(crate) fn travel(
+        &mut self,
+        route: &Arc<Route>,
+        sealer: &mut Sealer,
+    ) -> Result<NewSubmission, Failure> {
+        let result = self.guarded(route, |received, known| route.travel(received, sealer, known));
         if let Err(failure) = &result {
             let message_id = self.delivery.message_id();
             let (lane, stage, trace_id) = (self.lane, failure.stage(), self.trace_id());
@@ -83,8 +87,8 @@ impl InFlight {
     }
 
     /// Learns whose it is and no more, where the stages must not see it again.
-    pub(crate) fn identify(&mut self, route: &Arc<Route>) -> Result<(), Failure> {
-        self.guarded(route, |received, known| route.identify(&received, known).map(drop))
+    pub(crate) fn identify(&mut self, route: &Arc<Route>, sealer: &Sealer) -> Result<(), Failure> {
+        self.guarded(route, |received, known| route.identify(&received, sealer, known).map(drop))
     }
 
     fn guarded<T>(

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use epro_broker::{Publisher, wait};
 use epro_process::traces::conventions;
+use epro_schemas::seal::Sealer;
 use epro_store::Store;
 use epro_store::follow_ons::FollowOn;
 use epro_store::submissions::{NewSubmission, Outcome};
@@ -82,11 +83,12 @@ impl Work for Submissions {
         let (key, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let (mut rows, mut carriers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         let mut spent = Spent::default();
+        let mut sealer = self.route.keys.seal.sealer(in_flight.len());
         for mut one in in_flight.drain(..) {
             let result = if starts < MOST_STARTS {
-                one.travel(&self.route)
+                one.travel(&self.route, &mut sealer)
             } else {
-                self.quarantine(&mut one, starts)
+                self.quarantine(&mut one, &sealer, starts)
             };
             spent.add(&one.known.spent);
             match self.verdict_of_queue(&one, result) {
@@ -97,6 +99,8 @@ impl Work for Submissions {
                 Err(failure) => failed.push((one, failure)),
             }
         }
+        // What it drew and didn't use must not lie around while the chunk waits for its commit.
+        drop(sealer);
         spent.record();
         self.store_rows(rows, carriers, key, &mut failed, &mut handled).await;
         let panicked = failed.iter().any(|(_, failure)| *failure == Failure::Panicked);
@@ -131,8 +135,8 @@ impl Submissions {
 
     /// Set aside, with the name of the submission: whoever sent it will ask. If learning that ends the
     /// process once more, the next start does without.
-    fn quarantine(&self, one: &mut InFlight, starts: i32) -> Result<NewSubmission, Failure> {
-        if starts == MOST_STARTS && one.identify(&self.route).is_err() {
+    fn quarantine(&self, one: &mut InFlight, sealer: &Sealer, starts: i32) -> Result<NewSubmission, Failure> {
+        if starts == MOST_STARTS && one.identify(&self.route, sealer).is_err() {
             tracing::debug!(lane = self.lane, "nobody knows whose submission is quarantined");
         }
         Err(Failure::Quarantined)
@@ -141,8 +145,10 @@ impl Submissions {
     /// What is told to a human without its row names the submission, as the commit will later: the same
     /// alert, not a second one that nobody finds.
     fn name(&self, untried: &mut [InFlight]) {
+        // It seals nothing, and draws nothing for that.
+        let sealer = self.route.keys.seal.sealer(0);
         for one in untried.iter_mut().filter(|_| self.urgent) {
-            if one.identify(&self.route).is_err() {
+            if one.identify(&self.route, &sealer).is_err() {
                 tracing::debug!(lane = self.lane, "nobody knows whose submission this is");
             }
         }

@@ -78,6 +78,49 @@ fn the_same_body_is_never_sealed_to_the_same_bytes() {
 }
 
 #[test]
+fn a_sealer_never_takes_a_nonce_twice_however_often_it_draws() {
+    let ring = ring("k1", &[("k1", 1)]);
+    let mut nonces = std::collections::HashSet::new();
+    // For more than it ever draws at once, too.
+    for seals in [0, 1, 7, 256, usize::MAX] {
+        let mut sealer = ring.sealer(seals);
+        nonces.extend((0..3000).map(|_| sealer.seal(SUBMISSION, ID, b"body").unwrap()[4..16].to_vec()));
+    }
+    assert_eq!(nonces.len(), 5 * 3000);
+}
+
+#[test]
+fn what_a_sealer_seals_the_ring_opens_and_the_other_way_round() {
+    let ring = ring("k1", &[("k1", 1)]);
+    let mut sealer = ring.sealer(2);
+    for body in [&b"first"[..], b"", b"third, of another draw"] {
+        let (by_sealer, by_ring) =
+            (sealer.seal(SUBMISSION, ID, body).unwrap(), ring.seal(SUBMISSION, ID, body).unwrap());
+        assert_eq!(ring.open(SUBMISSION, ID, &by_sealer).unwrap(), body);
+        assert_eq!(sealer.open(SUBMISSION, ID, &by_ring).unwrap(), body);
+        assert_eq!(sealer.open(SUBMISSION, ID, &by_sealer).unwrap(), body);
+        assert_eq!(sealer.open(ALERT, ID, &by_ring), Err(OpenError::Tampered));
+    }
+}
+
+#[test]
+fn a_sealer_keeps_the_keys_of_its_moment_and_the_next_one_has_the_new() {
+    let keys = ring("k1", &[("k1", 1)]);
+    let mut before = keys.sealer(2);
+    keys.replace(ring("k2", &[("k1", 1), ("k2", 2)]));
+    let old = before.seal(SUBMISSION, ID, b"old").unwrap();
+    assert_eq!(key_id_of(&old), Some("k1"));
+    assert_eq!(keys.open(SUBMISSION, ID, &old).unwrap(), b"old");
+
+    let mut after = keys.sealer(2);
+    let new = after.seal(SUBMISSION, ID, b"new").unwrap();
+    assert_eq!(key_id_of(&new), Some("k2"));
+    assert_eq!(before.open(SUBMISSION, ID, &new), Err(OpenError::UnknownKey { key_id: "k2".into() }));
+    assert_eq!(after.open(SUBMISSION, ID, &new).unwrap(), b"new");
+    assert_eq!(after.open(SUBMISSION, ID, &old).unwrap(), b"old");
+}
+
+#[test]
 fn keys_that_make_no_ring_are_refused_by_name() {
     let fault = |current: &str, keys: &[(&str, u8)]| try_ring(current, keys).unwrap_err();
     assert_eq!(fault("k2", &[("k1", 1)]), KeyRingError::NoCurrent("k2".into()));

@@ -12,7 +12,7 @@ use epro_schemas::envelope::Envelope;
 use epro_schemas::instrument::{Instrument, Instruments, Signal};
 use epro_schemas::kind;
 use epro_schemas::pseudonym::PseudonymKey;
-use epro_schemas::seal::{KeyRing, OpenError};
+use epro_schemas::seal::{KeyRing, OpenError, Sealer};
 use epro_schemas::submission::Submission;
 use epro_store::audit::{Actor, AuditFacts, network};
 use epro_store::follow_ons::AlertFollowOn;
@@ -55,6 +55,12 @@ pub(crate) struct Received<'a> {
     pub body: &'a Bytes,
 }
 
+/// What a message holds under its seal, and the id that the seal is bound to.
+pub(crate) struct Opened {
+    message_id: Uuid,
+    envelope: Envelope,
+}
+
 /// What became known of a message on its way, also when it did not get to the end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
@@ -74,10 +80,15 @@ pub(crate) struct Known {
 
 impl Route {
     /// Takes one message through all stages. What became known stays in `known`, whatever the result.
-    pub(crate) fn travel(&self, received: Received<'_>, known: &mut Known) -> Result<NewSubmission, Failure> {
+    pub(crate) fn travel(
+        &self,
+        received: Received<'_>,
+        sealer: &mut Sealer,
+        known: &mut Known,
+    ) -> Result<NewSubmission, Failure> {
         let mut spent = Spent::default();
         let mut lap = spent.start();
-        let (message_id, envelope, submission, pseudonym) = self.identify(&received, known)?;
+        let (opened, submission, pseudonym) = self.identify(&received, sealer, known)?;
         fault::at(Seam::Process, known.submission_id);
         lap.next();
 
@@ -91,20 +102,22 @@ impl Route {
             score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
         lap.next();
         known.spent = spent;
-        known.alerts = alerts(&cleaned, pseudonym, &scored.signals, envelope.received_at);
-        self.row(received, message_id, &envelope, cleaned, scored, known)
+        known.alerts = alerts(&cleaned, pseudonym, &scored.signals, opened.envelope.received_at);
+        self.row(received, &opened, cleaned, scored, sealer, known)
     }
 
     /// The way up to where it is known whose submission it is.
     pub(crate) fn identify(
         &self,
         received: &Received<'_>,
+        sealer: &Sealer,
         known: &mut Known,
-    ) -> Result<(Uuid, Envelope, Submission, Uuid), Failure> {
-        let (message_id, envelope) = self.open(received)?;
+    ) -> Result<(Opened, Submission, Uuid), Failure> {
+        let opened = open(received, sealer)?;
+        let envelope = &opened.envelope;
         known.received_at = Some(envelope.received_at);
         known.body_sha256 = Some(sha256(&envelope.bytes));
-        let submission = parse(&envelope)?;
+        let submission = parse(envelope)?;
         let subject = envelope.subject_id.expose();
         let pseudonym = self.keys.pseudonym.pseudonym(&submission.study_id, subject);
         known.submission_id = Some(submission.submission_id);
@@ -114,21 +127,8 @@ impl Route {
         let instrument = self.instruments.get(&submission.instrument).map(Instrument::name);
         known.instrument =
             Some(instrument.cloned().unwrap_or_else(|| submission.instrument.to_string().into()));
-        known.facts = Some(Arc::new(self.facts(&envelope, &submission.study_id, pseudonym)));
-        Ok((message_id, envelope, submission, pseudonym))
-    }
-
-    fn open(&self, received: &Received<'_>) -> Result<(Uuid, Envelope), Failure> {
-        let (Some(kind::SUBMISSION), Some(message_id)) = (received.kind, received.message_id) else {
-            return Err(Failure::Foreign);
-        };
-        let opened = self.keys.seal.open(kind::SUBMISSION, message_id, received.body);
-        let bytes = opened.map_err(|error| match error {
-            OpenError::UnknownKey { .. } => Failure::UnknownKey,
-            OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
-        })?;
-        let envelope = Envelope::decode(bytes.into()).map_err(|_| Failure::NoEnvelope)?;
-        Ok((message_id, envelope))
+        known.facts = Some(Arc::new(self.facts(envelope, &submission.study_id, pseudonym)));
+        Ok((opened, submission, pseudonym))
     }
 
     fn facts(&self, envelope: &Envelope, study: &str, pseudonym: Uuid) -> AuditFacts {
@@ -149,18 +149,19 @@ impl Route {
     fn row(
         &self,
         received: Received<'_>,
-        message_id: Uuid,
-        envelope: &Envelope,
+        opened: &Opened,
         cleaned: Cleaned<'_>,
         scored: Scored,
+        sealer: &mut Sealer,
         known: &Known,
     ) -> Result<NewSubmission, Failure> {
+        let Opened { message_id, envelope } = opened;
         let pseudonym = known.pseudonym.unwrap_or_default();
         let subject = envelope.subject_id.expose();
         let submission = cleaned.submission;
         let site_id = self.places.site_name(&submission.site_id);
         let content_hash = canonical::content_hash(subject, &submission, &cleaned.resolved);
-        let subject_sealed = self.keys.seal.seal(kind::SUBJECT, pseudonym, subject.as_bytes());
+        let subject_sealed = sealer.seal(kind::SUBJECT, pseudonym, subject.as_bytes());
         Ok(NewSubmission {
             identified: IdentifiedRow {
                 submission_id: submission.submission_id,
@@ -188,12 +189,25 @@ impl Route {
             source: Source {
                 lane: received.lane,
                 queue: received.queue.clone(),
-                message_id,
+                message_id: *message_id,
                 headers: received.headers,
                 waited: received.waited,
             },
         })
     }
+}
+
+fn open(received: &Received<'_>, sealer: &Sealer) -> Result<Opened, Failure> {
+    let (Some(kind::SUBMISSION), Some(message_id)) = (received.kind, received.message_id) else {
+        return Err(Failure::Foreign);
+    };
+    let opened = sealer.open(kind::SUBMISSION, message_id, received.body);
+    let bytes = opened.map_err(|error| match error {
+        OpenError::UnknownKey { .. } => Failure::UnknownKey,
+        OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
+    })?;
+    let envelope = Envelope::decode(bytes.into()).map_err(|_| Failure::NoEnvelope)?;
+    Ok(Opened { message_id, envelope })
 }
 
 /// SHA-256 of bytes.
