@@ -106,7 +106,7 @@ impl Instrument {
         let reference = InstrumentRef::new(&definition.id, &definition.version)
             .map_err(|error| vec![format!("id, version: {error}")])?;
         let by_link_id =
-            definition.items.iter().enumerate().map(|(n, item)| (item.link_id.clone(), n)).collect();
+            definition.items.iter().enumerate().map(|(n, item)| (item.link_id, n)).collect();
         let name = reference.to_string().into();
         Ok(Self { reference, name, definition, by_link_id })
     }

@@ -84,7 +84,7 @@ impl Instrument {
                 }
                 (None, None) => false,
             })
-            .map(|rule| Signal { rule: rule.id.clone(), severity: rule.severity })
+            .map(|rule| Signal { rule: rule.id, severity: rule.severity })
             .collect()
     }
 }

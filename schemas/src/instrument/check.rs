@@ -118,7 +118,7 @@ impl Instrument {
                     }
                 }
             };
-            Some(Finding { check: check.id.clone(), about: about.clone(), found })
+            Some(Finding { check: check.id, about: *about, found })
         };
         self.definition.checks.iter().filter_map(finding).collect()
     }

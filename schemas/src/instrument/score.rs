@@ -49,8 +49,8 @@ fn score(rule: &ScoreRule, number: impl Fn(&Name) -> Option<f64>) -> Score {
         ScoreKind::ProCtcae => composite(rule, number),
     };
     let within = |band: &&Band| value.is_some_and(|value| (band.from..=band.to).contains(&value));
-    let band = rule.bands.iter().find(within).map(|band| band.id.clone());
-    Score { id: rule.id.clone(), code: rule.code.clone(), value, band, missing }
+    let band = rule.bands.iter().find(within).map(|band| band.id);
+    Score { id: rule.id, code: rule.code, value, band, missing }
 }
 
 fn sum(items: &[Name], number: impl Fn(&Name) -> Option<f64>) -> (Option<f64>, usize) {

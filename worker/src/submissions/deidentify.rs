@@ -56,9 +56,9 @@ pub(super) fn deidentify(cleaned: &Cleaned<'_>, profile: Profile) -> Deidentifie
 }
 
 fn allow(link_id: &Name, value: &Value, answers: &mut Vec<Answered>) {
-    let mut push = |value| answers.push(Answered { link_id: link_id.clone(), value });
+    let mut push = |value| answers.push(Answered { link_id: *link_id, value });
     match value {
-        Value::Coded { code, score } => push(Plain::Coded { code: code.clone(), score: *score }),
+        Value::Coded { code, score } => push(Plain::Coded { code: *code, score: *score }),
         Value::Integer(number) => push(Plain::Integer(*number)),
         Value::Decimal(number) => push(Plain::Decimal(*number)),
         Value::Boolean(yes) => push(Plain::Boolean(*yes)),

@@ -51,7 +51,7 @@ impl Instrument {
         }
         let items = self.definition.items.iter().zip(values);
         let items = items
-            .filter_map(|(item, value)| Some(ResolvedItem { link_id: item.link_id.clone(), value: value? }));
+            .filter_map(|(item, value)| Some(ResolvedItem { link_id: item.link_id, value: value? }));
         problems.or(Some(Resolved { items: items.collect() }))
     }
 
@@ -97,7 +97,7 @@ fn within(item: &Item, number: f64) -> Result<f64, &'static str> {
 }
 
 fn coded(list: &OptionList, several: bool, answer: &Answer) -> Result<Value, &'static str> {
-    let value = |option: &Choice| Value::Coded { code: option.code.clone(), score: option.score };
+    let value = |option: &Choice| Value::Coded { code: option.code, score: option.score };
     let answers = match answer {
         Answer::Many(answers) if several => answers.as_slice(),
         Answer::Many(_) => return Err("must be one option"),
