@@ -90,3 +90,29 @@ fn operands(rule: &ScoreRule, by_link_id: &HashMap<Name, usize>) -> Operands {
         attributes: [rule.frequency, rule.severity, rule.interference].map(|item| item.map(place)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::instrument::Instruments;
+
+    #[test]
+    fn ranks_are_the_order_of_link_ids() {
+        for instrument in Instruments::shipped().unwrap().iter() {
+            let mut items: Vec<_> = instrument.places.items().iter().collect();
+            items.sort_unstable_by_key(|item| item.rank);
+            assert!(items.is_sorted_by(|one, next| one.rank + 1 == next.rank && one.link_id < next.link_id));
+        }
+    }
+
+    #[test]
+    fn every_item_is_found_whatever_came_before_it() {
+        for instrument in Instruments::shipped().unwrap().iter() {
+            let count = instrument.places.items().len();
+            let before = || (0..=count).map(|place| place.checked_sub(1));
+            for (place, item) in instrument.places.items().iter().enumerate() {
+                assert!(before().all(|before| instrument.places.find(&item.link_id, before) == Some(place)));
+            }
+            assert!(before().all(|before| instrument.places.find("no item", before).is_none()));
+        }
+    }
+}
