@@ -85,7 +85,7 @@ impl Route {
         lap.next();
         let deidentified = deidentify(&cleaned, self.places.profile(&cleaned.submission.study_id));
         lap.next();
-        let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        let structured = structure(deidentified);
         lap.next();
         let scored =
             score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
