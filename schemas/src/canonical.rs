@@ -29,9 +29,9 @@ pub fn content_hash(subject: &str, submission: &Submission, resolved: &Resolved)
         .option(submission.amends.as_ref(), |content, amends| content.0.extend_from_slice(amends.as_bytes()));
     content.option(submission.reason.as_ref(), |content, reason| content.text(reason.expose()));
 
-    // Whoever built `resolved` by hand may have had another order.
+    // In the order of their linkIds, which the instrument has sorted already.
     let mut items: Vec<_> = resolved.items.iter().collect();
-    items.sort_unstable_by(|a, b| a.link_id.cmp(&b.link_id));
+    items.sort_unstable_by_key(|item| item.rank);
     content.length(items.len());
     for item in items {
         content.text(&item.link_id);
@@ -48,7 +48,7 @@ struct Content(Vec<u8>);
 
 impl Content {
     fn length(&mut self, length: usize) {
-        self.0.extend((length as u64).to_be_bytes());
+        self.0.extend_from_slice(&(length as u64).to_be_bytes());
     }
 
     fn text(&mut self, text: &str) {
@@ -64,8 +64,8 @@ impl Content {
     }
 
     fn time(&mut self, time: OffsetDateTime) {
-        self.0.extend(time.unix_timestamp_nanos().to_be_bytes());
-        self.0.extend(time.offset().whole_seconds().to_be_bytes());
+        self.0.extend_from_slice(&time.unix_timestamp_nanos().to_be_bytes());
+        self.0.extend_from_slice(&time.offset().whole_seconds().to_be_bytes());
     }
 
     fn value(&mut self, value: &Value) {

@@ -4,6 +4,7 @@ pub mod alert_rule;
 pub mod check;
 pub mod definition;
 pub mod name;
+mod places;
 pub mod pro_ctcae;
 pub mod score;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use crate::submission::InstrumentRef;
 use definition::Definition;
+use places::Places;
 
 /// The files that come with the code.
 const SHIPPED: [(&str, &str); 4] = [
@@ -39,7 +41,7 @@ pub struct Instrument {
     reference: InstrumentRef,
     name: Arc<str>,
     definition: Definition,
-    by_link_id: HashMap<Name, usize>,
+    places: Places,
 }
 
 /// Instrument files that can't be used, with everything that is wrong in them.
@@ -105,10 +107,8 @@ impl Instrument {
         let definition = Definition::read(text)?;
         let reference = InstrumentRef::new(&definition.id, &definition.version)
             .map_err(|error| vec![format!("id, version: {error}")])?;
-        let by_link_id =
-            definition.items.iter().enumerate().map(|(n, item)| (item.link_id.clone(), n)).collect();
-        let name = reference.to_string().into();
-        Ok(Self { reference, name, definition, by_link_id })
+        let (name, places) = (reference.to_string().into(), Places::of(&definition));
+        Ok(Self { reference, name, definition, places })
     }
 
     /// Its id and version.

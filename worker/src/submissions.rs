@@ -14,6 +14,7 @@ pub(crate) mod structure;
 
 mod commit;
 mod disposal;
+mod json;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -76,15 +76,15 @@ impl Instrument {
             if rules.iter().any(|rule| rule.score.is_some()) { self.score(resolved) } else { Vec::new() };
         rules
             .iter()
-            .filter(|rule| match (&rule.item, &rule.score) {
-                (Some(item), _) => resolved.get(item).is_some_and(|value| met(rule, value)),
+            .filter(|rule| match (rule.item, rule.score) {
+                (Some(item), _) => resolved.value_of(item).is_some_and(|value| met(rule, value)),
                 (None, Some(id)) => {
-                    let value = scores.iter().find(|score| score.id == *id).and_then(|score| score.value);
+                    let value = scores.iter().find(|score| score.id == id).and_then(|score| score.value);
                     reaches(rule, value)
                 }
                 (None, None) => false,
             })
-            .map(|rule| Signal { rule: rule.id.clone(), severity: rule.severity })
+            .map(|rule| Signal { rule: rule.id, severity: rule.severity })
             .collect()
     }
 }

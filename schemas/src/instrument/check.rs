@@ -24,6 +24,10 @@ pub struct Resolved {
 pub struct ResolvedItem {
     /// The item.
     pub link_id: Name,
+    /// Its place in the instrument.
+    pub(super) place: usize,
+    /// Its place in the order of linkIds.
+    pub(crate) rank: usize,
     /// What was answered.
     pub value: Value,
 }
@@ -74,6 +78,11 @@ impl Resolved {
     pub fn get(&self, link_id: &str) -> Option<&Value> {
         self.items.iter().find(|item| item.link_id == link_id).map(|item| &item.value)
     }
+
+    /// As [`Self::get`], by a name, which is compared without its letters.
+    pub(super) fn value_of(&self, item: Name) -> Option<&Value> {
+        self.items.iter().find(|answered| answered.link_id == item).map(|answered| &answered.value)
+    }
 }
 
 /// Something that a reader of the data should know; it refuses nothing.
@@ -106,19 +115,19 @@ impl Instrument {
         let finding = |check: &Check| {
             let (about, found) = match check.kind {
                 CheckKind::Stated => {
-                    let id = check.score.as_ref()?;
-                    let ours = scores.iter().find(|score| score.id == *id)?.value;
+                    let id = check.score?;
+                    let ours = scores.iter().find(|score| score.id == id)?.value;
                     (id, compare(self.stated(submission, id)?, ours)?)
                 }
                 CheckKind::Unanswered => {
-                    let id = check.item.as_ref()?;
-                    match resolved.get(id) {
+                    let id = check.item?;
+                    match resolved.value_of(id) {
                         None | Some(Value::Coded { score: None, .. }) => (id, Found::Unanswered),
                         Some(_) => return None,
                     }
                 }
             };
-            Some(Finding { check: check.id.clone(), about: about.clone(), found })
+            Some(Finding { check: check.id, about, found })
         };
         self.definition.checks.iter().filter_map(finding).collect()
     }
@@ -126,10 +135,10 @@ impl Instrument {
 
 impl Instrument {
     /// The total that the client states, under the score's id or as an answer under its code.
-    fn stated(&self, submission: &Submission, id: &Name) -> Option<f64> {
+    fn stated(&self, submission: &Submission, id: Name) -> Option<f64> {
         let answered = || {
-            let score = self.definition.scores.iter().find(|score| score.id == *id)?;
-            match submission.answers.get(score.code.as_ref()?)? {
+            let score = self.definition.scores.iter().find(|score| score.id == id)?;
+            match submission.answers.get(&score.code?)? {
                 Answer::Integer(whole) => Some(*whole as f64),
                 Answer::Decimal(decimal) => Some(*decimal),
                 _ => None,

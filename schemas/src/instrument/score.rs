@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::definition::{Band, ScoreKind, ScoreRule};
+use super::places::Operands;
 use super::pro_ctcae::{self, Composite};
 use super::{Instrument, Name, Resolved};
 
@@ -27,15 +28,16 @@ impl Instrument {
     #[must_use]
     pub fn score(&self, resolved: &Resolved) -> Vec<Score> {
         let numbers = self.numbers(resolved);
-        let number = |link_id: &Name| *numbers.get(*self.by_link_id.get(link_id)?)?;
-        self.definition.scores.iter().map(|rule| score(rule, number)).collect()
+        let number = |place: usize| *numbers.get(place)?;
+        let rules = self.definition.scores.iter().zip(self.places.scores());
+        rules.map(|(rule, operands)| score(rule, operands, number)).collect()
     }
 
     /// The number behind each item's answer, by the item's place.
     fn numbers(&self, resolved: &Resolved) -> Vec<Option<f64>> {
         let mut numbers = vec![None; self.definition.items.len()];
         for item in &resolved.items {
-            if let Some(number) = self.by_link_id.get(&item.link_id).and_then(|n| numbers.get_mut(*n)) {
+            if let Some(number) = numbers.get_mut(item.place) {
                 *number = item.value.number();
             }
         }
@@ -43,20 +45,20 @@ impl Instrument {
     }
 }
 
-fn score(rule: &ScoreRule, number: impl Fn(&Name) -> Option<f64>) -> Score {
+fn score(rule: &ScoreRule, operands: &Operands, number: impl Fn(usize) -> Option<f64>) -> Score {
     let (value, missing) = match rule.kind {
-        ScoreKind::Sum => sum(&rule.items, number),
-        ScoreKind::ProCtcae => composite(rule, number),
+        ScoreKind::Sum => sum(&operands.items, number),
+        ScoreKind::ProCtcae => composite(operands.attributes, number),
     };
     let within = |band: &&Band| value.is_some_and(|value| (band.from..=band.to).contains(&value));
-    let band = rule.bands.iter().find(within).map(|band| band.id.clone());
-    Score { id: rule.id.clone(), code: rule.code.clone(), value, band, missing }
+    let band = rule.bands.iter().find(within).map(|band| band.id);
+    Score { id: rule.id, code: rule.code, value, band, missing }
 }
 
-fn sum(items: &[Name], number: impl Fn(&Name) -> Option<f64>) -> (Option<f64>, usize) {
+fn sum(items: &[usize], number: impl Fn(usize) -> Option<f64>) -> (Option<f64>, usize) {
     let (mut sum, mut missing) = (0.0, 0);
-    for item in items {
-        match number(item) {
+    for place in items {
+        match number(*place) {
             Some(number) => sum += number,
             None => missing += 1,
         }
@@ -64,11 +66,9 @@ fn sum(items: &[Name], number: impl Fn(&Name) -> Option<f64>) -> (Option<f64>, u
     ((missing == 0).then_some(sum), missing)
 }
 
-fn composite(rule: &ScoreRule, number: impl Fn(&Name) -> Option<f64>) -> (Option<f64>, usize) {
-    let attributes = [&rule.frequency, &rule.severity, &rule.interference];
-    let levels: Vec<Option<u8>> =
-        attributes.iter().copied().flatten().map(|item| level(number(item)?)).collect();
-    let [frequency, severity, interference] = attributes.map(Option::is_some);
+fn composite(attributes: [Option<usize>; 3], number: impl Fn(usize) -> Option<f64>) -> (Option<f64>, usize) {
+    let levels: Vec<Option<u8>> = attributes.iter().flatten().map(|place| level(number(*place)?)).collect();
+    let [frequency, severity, interference] = attributes.map(|place| place.is_some());
     let grade =
         Composite::of(frequency, severity, interference).and_then(|composite| composite.grade(&levels));
     // What is missing behind a 0 wasn't asked, so it isn't missing.

@@ -9,6 +9,7 @@ mod fhir;
 mod instrument_files;
 mod json_schemas;
 mod known_scores;
+mod names;
 mod parsing;
 mod pro_ctcae;
 mod resolving;

@@ -2,6 +2,7 @@
 
 use epro_schemas::instrument::{Instrument, Value};
 use epro_schemas::submission::{Answer, Answers, Submission};
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::sample::{CODES, PHQ_9, body, instrument, parse, phq_9, refusal, understood};
@@ -118,6 +119,29 @@ fn values_come_in_the_instruments_order() {
     let (_, resolved) = understood(&phq_9([0; 9]));
     let order: Vec<&str> = resolved.items.iter().map(|item| item.link_id.as_str()).collect();
     assert_eq!(order, PHQ_9);
+}
+
+proptest! {
+    #[test]
+    fn it_does_not_matter_in_which_order_answers_come_nor_which_are_left_out(
+        order in Just((0..9).collect::<Vec<usize>>()).prop_shuffle(),
+        levels in proptest::array::uniform9(proptest::option::of(0..4_usize)),
+    ) {
+        let plain = parse(&phq_9([0; 9])).unwrap();
+        let answer = |n: usize| Some((PHQ_9[n].to_owned(), Answer::Integer(levels[n]? as i64)));
+        let answers: Answers = order.into_iter().filter_map(answer).collect();
+        let submission = Submission { answers, ..plain };
+        let resolved = instrument(&submission).resolve(&submission).unwrap();
+        let found = resolved.items.iter().map(|item| (item.link_id.as_str(), item.value.clone()));
+        let level = |n: usize| {
+            let (code, score) = (CODES[levels[n]?].into(), Some(levels[n]? as f64));
+            Some((PHQ_9[n], Value::Coded { code, score }))
+        };
+        let expected: Vec<_> = (0..9).filter_map(level).collect();
+        prop_assert_eq!(found.collect::<Vec<_>>(), expected);
+        let sum = levels.iter().copied().sum::<Option<usize>>();
+        prop_assert_eq!(instrument(&submission).score(&resolved)[0].value, sum.map(|sum| sum as f64));
+    }
 }
 
 #[test]

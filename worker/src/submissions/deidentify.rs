@@ -38,11 +38,11 @@ pub(super) enum Plain {
 }
 
 /// Takes the patient out.
-pub(super) fn deidentify(cleaned: &Cleaned<'_>, profile: Profile) -> Deidentified {
-    let submission = &cleaned.submission;
+pub(super) fn deidentify(cleaned: &Cleaned<'_>) -> Deidentified {
+    let (submission, profile) = (&cleaned.submission, cleaned.study.profile);
     let mut answers = Vec::with_capacity(cleaned.resolved.items.len());
     for item in &cleaned.resolved.items {
-        allow(&item.link_id, &item.value, &mut answers);
+        allow(item.link_id, &item.value, &mut answers);
     }
     Deidentified {
         answered_at: match profile {
@@ -55,10 +55,10 @@ pub(super) fn deidentify(cleaned: &Cleaned<'_>, profile: Profile) -> Deidentifie
     }
 }
 
-fn allow(link_id: &Name, value: &Value, answers: &mut Vec<Answered>) {
-    let mut push = |value| answers.push(Answered { link_id: link_id.clone(), value });
+fn allow(link_id: Name, value: &Value, answers: &mut Vec<Answered>) {
+    let mut push = |value| answers.push(Answered { link_id, value });
     match value {
-        Value::Coded { code, score } => push(Plain::Coded { code: code.clone(), score: *score }),
+        Value::Coded { code, score } => push(Plain::Coded { code: *code, score: *score }),
         Value::Integer(number) => push(Plain::Integer(*number)),
         Value::Decimal(number) => push(Plain::Decimal(*number)),
         Value::Boolean(yes) => push(Plain::Boolean(*yes)),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use epro_schemas::alert::alert_id;
 use epro_schemas::canonical;
 use epro_schemas::envelope::Envelope;
-use epro_schemas::instrument::{Instrument, Instruments, Signal};
+use epro_schemas::instrument::{Instruments, Signal};
 use epro_schemas::kind;
 use epro_schemas::pseudonym::PseudonymKey;
 use epro_schemas::seal::{KeyRing, OpenError, Sealer};
@@ -20,7 +20,7 @@ use epro_store::submissions::{AlertRow, HeadersForRedrive, IdentifiedRow, NewSub
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::clean::{Cleaned, clean, parse};
+use super::clean::{Cleaned, Named, clean, parse};
 use super::deidentify::deidentify;
 use super::places::Places;
 use super::score::{Scored, score};
@@ -55,12 +55,6 @@ pub(crate) struct Received<'a> {
     pub body: &'a Bytes,
 }
 
-/// What a message holds under its seal, and the id that the seal is bound to.
-pub(crate) struct Opened {
-    message_id: Uuid,
-    envelope: Envelope,
-}
-
 /// What became known of a message on its way, also when it did not get to the end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
@@ -78,6 +72,20 @@ pub(crate) struct Known {
     pub spent: Spent,
 }
 
+/// What a message holds under its seal, and the id that the seal is bound to.
+pub(crate) struct Opened {
+    message_id: Uuid,
+    envelope: Envelope,
+}
+
+/// A submission of which it is known whose it is.
+pub(crate) struct Identified<'a> {
+    opened: Opened,
+    submission: Submission,
+    pseudonym: Uuid,
+    named: Named<'a>,
+}
+
 impl Route {
     /// Takes one message through all stages. What became known stays in `known`, whatever the result.
     pub(crate) fn travel(
@@ -88,22 +96,22 @@ impl Route {
     ) -> Result<NewSubmission, Failure> {
         let mut spent = Spent::default();
         let mut lap = spent.start();
-        let (opened, submission, pseudonym) = self.identify(&received, sealer, known)?;
+        let Identified { opened, submission, pseudonym, named } = self.identify(&received, sealer, known)?;
         fault::at(Seam::Process, known.submission_id);
         lap.next();
 
-        let cleaned = clean(submission, &self.instruments, &self.places)?;
+        let cleaned = clean(submission, named)?;
         lap.next();
-        let deidentified = deidentify(&cleaned, self.places.profile(&cleaned.submission.study_id));
+        let deidentified = deidentify(&cleaned);
         lap.next();
-        let structured = structure(deidentified).map_err(|_| Failure::Inconsistent(Vec::new()))?;
+        let structured = structure(deidentified);
         lap.next();
         let scored =
             score(structured, &cleaned, cleaned.instrument).map_err(|_| Failure::Inconsistent(Vec::new()))?;
         lap.next();
         known.spent = spent;
         known.alerts = alerts(&cleaned, pseudonym, &scored.signals, opened.envelope.received_at);
-        self.row(received, &opened, cleaned, scored, sealer, known)
+        self.row(received, &opened, &cleaned, scored, sealer, known)
     }
 
     /// The way up to where it is known whose submission it is.
@@ -112,7 +120,7 @@ impl Route {
         received: &Received<'_>,
         sealer: &Sealer,
         known: &mut Known,
-    ) -> Result<(Opened, Submission, Uuid), Failure> {
+    ) -> Result<Identified<'_>, Failure> {
         let opened = open(received, sealer)?;
         let envelope = &opened.envelope;
         known.received_at = Some(envelope.received_at);
@@ -122,13 +130,20 @@ impl Route {
         let pseudonym = self.keys.pseudonym.pseudonym(&submission.study_id, subject);
         known.submission_id = Some(submission.submission_id);
         known.pseudonym = Some(pseudonym);
-        known.study_id = Some(self.places.study_name(&submission.study_id));
-        known.site_id = Some(self.places.site_name(&submission.site_id));
-        let instrument = self.instruments.get(&submission.instrument).map(Instrument::name);
-        known.instrument =
-            Some(instrument.cloned().unwrap_or_else(|| submission.instrument.to_string().into()));
+        let named = Named {
+            instrument: self.instruments.get(&submission.instrument),
+            study: self.places.study(&submission.study_id),
+            site: self.places.site(&submission.site_id),
+        };
+        // What is configured shares its id with all of its rows.
+        let study = named.study.map(|study| study.id.clone());
+        known.study_id = study.or_else(|| Some(submission.study_id.as_str().into()));
+        let site = named.site.map(|site| site.id.clone());
+        known.site_id = site.or_else(|| Some(submission.site_id.as_str().into()));
+        let instrument = named.instrument.map(|instrument| instrument.name().clone());
+        known.instrument = instrument.or_else(|| Some(submission.instrument.to_string().into()));
         known.facts = Some(Arc::new(self.facts(envelope, &submission.study_id, pseudonym)));
-        Ok((opened, submission, pseudonym))
+        Ok(Identified { opened, submission, pseudonym, named })
     }
 
     fn facts(&self, envelope: &Envelope, study: &str, pseudonym: Uuid) -> AuditFacts {
@@ -150,7 +165,7 @@ impl Route {
         &self,
         received: Received<'_>,
         opened: &Opened,
-        cleaned: Cleaned<'_>,
+        cleaned: &Cleaned<'_>,
         scored: Scored,
         sealer: &mut Sealer,
         known: &Known,
@@ -158,9 +173,8 @@ impl Route {
         let Opened { message_id, envelope } = opened;
         let pseudonym = known.pseudonym.unwrap_or_default();
         let subject = envelope.subject_id.expose();
-        let submission = cleaned.submission;
-        let site_id = self.places.site_name(&submission.site_id);
-        let content_hash = canonical::content_hash(subject, &submission, &cleaned.resolved);
+        let Cleaned { submission, study, site, .. } = cleaned;
+        let content_hash = canonical::content_hash(subject, submission, &cleaned.resolved);
         let subject_sealed = sealer.seal(kind::SUBJECT, pseudonym, subject.as_bytes());
         Ok(NewSubmission {
             identified: IdentifiedRow {
@@ -178,12 +192,12 @@ impl Route {
                 sealed: received.body.clone(),
                 subject_sealed: subject_sealed.map_err(|_| Failure::Panicked)?,
                 pseudonym_key_id: self.keys.pseudonym.id().clone(),
-                study_id: self.places.study_name(&submission.study_id),
-                site_id: site_id.clone(),
+                study_id: study.id.clone(),
+                site_id: site.id.clone(),
             },
             research: scored.research,
-            delivery_site: self.places.has_hospital(&site_id).then_some(site_id),
-            risk: self.places.has_risk_model(&submission.study_id),
+            delivery_site: site.hospital.then(|| site.id.clone()),
+            risk: study.risk,
             alerts: known.alerts.iter().map(alert_row).collect(),
             audit: known.facts.clone().unwrap_or_else(|| Arc::new(unknown_sender())),
             source: Source {

@@ -1,5 +1,7 @@
 //! From answers as sent to values of the instrument.
 
+use std::iter::repeat_with;
+
 use super::{Resolved, ResolvedItem, Value};
 use crate::instrument::Instrument;
 use crate::instrument::definition::{Choice, Item, Kind, OptionList};
@@ -17,11 +19,14 @@ impl Instrument {
     /// their place: `/answers/#2`.
     pub fn resolve(&self, submission: &Submission) -> Result<Resolved, Vec<Violation>> {
         let mut problems = Violations::default();
-        let mut values: Vec<Option<Value>> = vec![None; self.definition.items.len()];
+        let mut values: Vec<Option<Value>> = repeat_with(|| None).take(self.definition.items.len()).collect();
+        let mut before = None;
         for (n, (link_id, answer)) in submission.answers.iter().enumerate() {
-            let place = self.by_link_id.get(link_id).copied();
-            let found = place.and_then(|at| self.definition.items.get(at).zip(values.get_mut(at)));
-            let Some((item, value)) = found else {
+            let found = self
+                .places
+                .find(link_id, before)
+                .and_then(|place| Some((place, self.definition.items.get(place)?, values.get_mut(place)?)));
+            let Some((place, item, value)) = found else {
                 if self.totals(link_id) {
                     if !matches!(answer, Answer::Integer(_) | Answer::Decimal(_) | Answer::Unanswered) {
                         problems.add(format!("/answers/#{}", n + 1), "must be a number");
@@ -31,7 +36,8 @@ impl Instrument {
                 problems.add(format!("/answers/#{}", n + 1), "is not an item of the instrument");
                 continue;
             };
-            match self.value(item, answer) {
+            before = Some(place);
+            match meaning(item, self.places.options(place), answer) {
                 Ok(_) if value.is_some() => problems.add(pointer(item), "is given twice"),
                 Ok(understood) => *value = understood,
                 Err(rule) => problems.add(pointer(item), rule),
@@ -49,40 +55,45 @@ impl Instrument {
                 problems.add(format!("/stated/#{}", n + 1), "is not a score of the instrument");
             }
         }
-        let items = self.definition.items.iter().zip(values);
-        let items = items
-            .filter_map(|(item, value)| Some(ResolvedItem { link_id: item.link_id.clone(), value: value? }));
-        problems.or(Some(Resolved { items: items.collect() }))
+        let answered = self.places.items().iter().zip(values).enumerate();
+        let mut items = Vec::with_capacity(self.definition.items.len().min(submission.answers.len()));
+        items.extend(answered.filter_map(|(place, (item, value))| {
+            Some(ResolvedItem { link_id: item.link_id, place, rank: item.rank, value: value? })
+        }));
+        problems.or(Some(Resolved { items }))
     }
 
     /// Whether a linkId is the code of a score. Its answer is a stated total: data, not an item.
     fn totals(&self, link_id: &str) -> bool {
         self.definition.scores.iter().any(|score| score.code.as_ref().is_some_and(|code| *code == *link_id))
     }
+}
 
-    fn value(&self, item: &Item, answer: &Answer) -> Result<Option<Value>, &'static str> {
-        let value = match (item.kind, answer) {
-            (_, Answer::Unanswered) => return Ok(None),
-            (Kind::Coded, answer) => {
-                let list = item.list.as_ref().and_then(|name| self.definition.lists.get(name));
-                let list = list.ok_or("has no list in its instrument")?;
-                coded(list, item.several, answer)?
-            }
-            (Kind::Integer, Answer::Integer(whole)) => {
-                within(item, *whole as f64)?;
-                Value::Integer(*whole)
-            }
-            (Kind::Integer, _) => return Err("must be a whole number"),
-            (Kind::Decimal, Answer::Integer(whole)) => Value::Decimal(within(item, *whole as f64)?),
-            (Kind::Decimal, Answer::Decimal(decimal)) => Value::Decimal(within(item, *decimal)?),
-            (Kind::Decimal, _) => return Err("must be a number"),
-            (Kind::Boolean, Answer::Boolean(yes)) => Value::Boolean(*yes),
-            (Kind::Boolean, _) => return Err("must be true or false"),
-            (Kind::Text, Answer::Text(text)) => Value::Text(Phi::new(text.expose().clone())),
-            (Kind::Text, _) => return Err("must be a string"),
-        };
-        Ok(Some(value))
-    }
+/// What an answer means to its item, whose options those are if it is coded; `None` if it is none.
+fn meaning(
+    item: &Item,
+    options: Option<&OptionList>,
+    answer: &Answer,
+) -> Result<Option<Value>, &'static str> {
+    let value = match (item.kind, answer) {
+        (_, Answer::Unanswered) => return Ok(None),
+        (Kind::Coded, answer) => {
+            coded(options.ok_or("has no list in its instrument")?, item.several, answer)?
+        }
+        (Kind::Integer, Answer::Integer(whole)) => {
+            within(item, *whole as f64)?;
+            Value::Integer(*whole)
+        }
+        (Kind::Integer, _) => return Err("must be a whole number"),
+        (Kind::Decimal, Answer::Integer(whole)) => Value::Decimal(within(item, *whole as f64)?),
+        (Kind::Decimal, Answer::Decimal(decimal)) => Value::Decimal(within(item, *decimal)?),
+        (Kind::Decimal, _) => return Err("must be a number"),
+        (Kind::Boolean, Answer::Boolean(yes)) => Value::Boolean(*yes),
+        (Kind::Boolean, _) => return Err("must be true or false"),
+        (Kind::Text, Answer::Text(text)) => Value::Text(Phi::new(text.expose().clone())),
+        (Kind::Text, _) => return Err("must be a string"),
+    };
+    Ok(Some(value))
 }
 
 fn pointer(item: &Item) -> String {
@@ -97,7 +108,7 @@ fn within(item: &Item, number: f64) -> Result<f64, &'static str> {
 }
 
 fn coded(list: &OptionList, several: bool, answer: &Answer) -> Result<Value, &'static str> {
-    let value = |option: &Choice| Value::Coded { code: option.code.clone(), score: option.score };
+    let value = |option: &Choice| Value::Coded { code: option.code, score: option.score };
     let answers = match answer {
         Answer::Many(answers) if several => answers.as_slice(),
         Answer::Many(_) => return Err("must be one option"),
