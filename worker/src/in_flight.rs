@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::spans;
 use crate::submissions::places::Places;
 use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
+use crate::submissions::stages;
 
 /// The study or site of an alert where none is known.
 const NOWHERE: &str = "unknown";
@@ -55,7 +56,7 @@ impl InFlight {
     /// Takes a delivery in hand.
     pub(crate) fn new(delivery: Delivery, place: usize, lane: &'static str) -> Self {
         // What the broker set aside keeps the name of its work queue as its routing key.
-        let work_queue = delivery.work_queue().filter(|_| delivery.queue() == topology::DEAD);
+        let work_queue = if delivery.queue() == topology::DEAD { delivery.work_queue() } else { None };
         let queue = work_queue.map_or_else(|| delivery.shared_queue(), Arc::from);
         let span = spans::taken(&delivery, lane);
         Self { delivery, place, known: Known::default(), queue, lane, span }
@@ -101,6 +102,7 @@ impl InFlight {
             headers: HeadersForRedrive::new(headers_later(&self.delivery, route)),
             waited: waited(&self.delivery),
             body: &body,
+            timed: stages::is_timed(self.place),
         };
         let known = &mut self.known;
         guarded(|| way(received, known))

@@ -93,7 +93,7 @@ impl Work for Submissions {
                 Err(failure) => failures.push((place, failure)),
             }
         }
-        spent.record();
+        spent.record(in_flight.len());
         let (carriers, mut failed) = apart(in_flight, failures);
         self.store_rows(rows, carriers, key, &mut failed, &mut handled).await;
         let panicked = failed.iter().any(|(_, failure)| *failure == Failure::Panicked);

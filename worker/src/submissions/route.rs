@@ -53,6 +53,8 @@ pub(crate) struct Received<'a> {
     pub headers: HeadersForRedrive,
     pub waited: Option<Waited>,
     pub body: &'a Bytes,
+    /// Whether its stages are timed.
+    pub timed: bool,
 }
 
 /// What became known of a message on its way, also when it did not get to the end.
@@ -68,7 +70,7 @@ pub(crate) struct Known {
     pub facts: Option<Arc<AuditFacts>>,
     /// What the answers signal by the instrument's rules.
     pub alerts: Vec<AlertFollowOn>,
-    /// How long the stages took.
+    /// How long the stages took, if they were timed.
     pub spent: Spent,
 }
 
@@ -76,7 +78,7 @@ impl Route {
     /// Takes one message through all stages. What became known stays in `known`, whatever the result.
     pub(crate) fn travel(&self, received: Received<'_>, known: &mut Known) -> Result<NewSubmission, Failure> {
         let mut spent = Spent::default();
-        let mut lap = spent.start();
+        let mut lap = spent.start(received.timed);
         let (message_id, envelope, submission, pseudonym) = self.identify(&received, known)?;
         fault::at(Seam::Process, known.submission_id);
         lap.next();
