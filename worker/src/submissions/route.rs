@@ -47,7 +47,7 @@ pub(crate) struct Route {
 /// What the stages get.
 pub(crate) struct Received<'a> {
     pub lane: &'static str,
-    pub queue: &'a Arc<str>,
+    pub queue: Arc<str>,
     pub kind: Option<&'a str>,
     pub message_id: Option<Uuid>,
     pub headers: HeadersForRedrive,
@@ -189,7 +189,7 @@ impl Route {
             audit: known.facts.clone().unwrap_or_else(|| Arc::new(unknown_sender())),
             source: Source {
                 lane: received.lane,
-                queue: received.queue.clone(),
+                queue: received.queue,
                 message_id,
                 headers: received.headers,
                 waited: received.waited,
