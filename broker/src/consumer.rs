@@ -158,6 +158,7 @@ impl Consumer {
             Poll::Ready(Some(Err(error))) => Poll::Ready(self.ended(EndReason::Failed(error.to_string()))),
             Poll::Ready(None) => Poll::Ready(self.ended(EndReason::Cancelled)),
             Poll::Pending => {
+                // Before it looks: what is decided from here on wakes it.
                 self.desk.watch(cx.waker());
                 if !self.keeps_back {
                     // If the channel is gone the stream says so next.

@@ -227,7 +227,7 @@ impl Desk {
         self.verdicts().clear();
     }
 
-    /// The task to wake at the next verdict.
+    /// The task to wake at the first verdict after a [`Desk::take`]. Called before that, so that none is missed.
     pub(crate) fn watch(&self, task: &std::task::Waker) {
         self.consumer.register(task);
     }
@@ -237,14 +237,24 @@ impl Desk {
         std::mem::swap(&mut *self.verdicts(), taken);
     }
 
+    /// Whoever put the first one there has woken the consumer.
     fn decide(&self, tag: u64, verdict: Verdict) {
-        if self.is_open() {
-            self.verdicts().push((tag, verdict));
+        if self.is_open() && self.put(tag, verdict) == 1 {
             self.consumer.wake();
         }
+    }
+
+    /// How many lie there with it.
+    fn put(&self, tag: u64, verdict: Verdict) -> usize {
+        let mut verdicts = self.verdicts();
+        verdicts.push((tag, verdict));
+        verdicts.len()
     }
 
     fn verdicts(&self) -> MutexGuard<'_, Vec<(u64, Verdict)>> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,8 @@ impl Session {
         let statement = session.prepare(step.sql).await?;
         let parameters = step.references();
         let alive = async {
-            match timeout(PROBE, client.batch_execute("")).await {
+            // A bare Sync: an empty query would be written into the buffer that the statement is to have for itself.
+            match timeout(PROBE, client.check_connection()).await {
                 Ok(answer) => Ok(answer?),
                 Err(_) => Err(StoreError::SILENT),
             }

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::spans;
 use crate::submissions::places::Places;
 use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
+use crate::submissions::stages;
 
 /// The study or site of an alert where none is known.
 const NOWHERE: &str = "unknown";
@@ -28,8 +29,6 @@ pub(crate) struct InFlight {
     /// Its place in the chunk.
     pub place: usize,
     pub known: Known,
-    /// The work queue that it belongs to, where a redrive publishes it.
-    pub queue: Arc<str>,
     /// The lane that gives up on it if it fails.
     pub lane: &'static str,
     /// Ends when this is dropped.
@@ -54,11 +53,8 @@ pub(crate) fn bare(letter: DeadLetter) -> DeadLetter {
 impl InFlight {
     /// Takes a delivery in hand.
     pub(crate) fn new(delivery: Delivery, place: usize, lane: &'static str) -> Self {
-        // What the broker set aside keeps the name of its work queue as its routing key.
-        let work_queue = delivery.work_queue().filter(|_| delivery.queue() == topology::DEAD);
-        let queue = work_queue.map_or_else(|| delivery.shared_queue(), Arc::from);
         let span = spans::taken(&delivery, lane);
-        Self { delivery, place, known: Known::default(), queue, lane, span }
+        Self { delivery, place, known: Known::default(), lane, span }
     }
 
     /// The trace that it belongs to, for a log line.
@@ -69,6 +65,13 @@ impl InFlight {
     /// Whether it is here because the broker gave up on it.
     pub(crate) fn is_terminal(&self) -> bool {
         self.delivery.queue() == topology::DEAD
+    }
+
+    /// The work queue that it belongs to, where a redrive publishes it.
+    fn queue(&self) -> Arc<str> {
+        // What the broker set aside keeps the name of its work queue as its routing key.
+        let work_queue = if self.is_terminal() { self.delivery.work_queue() } else { None };
+        work_queue.map_or_else(|| self.delivery.shared_queue(), Arc::from)
     }
 
     /// Takes it through the stages. A panic of a stage concerns this message only.
@@ -99,12 +102,13 @@ impl InFlight {
         let body = self.delivery.body();
         let received = Received {
             lane: self.lane,
-            queue: &self.queue,
+            queue: self.queue(),
             kind: self.delivery.kind(),
             message_id: self.delivery.message_id(),
             headers: HeadersForRedrive::new(headers_later(&self.delivery, route)),
             waited: waited(&self.delivery),
             body: &body,
+            timed: stages::is_timed(self.place),
         };
         let known = &mut self.known;
         guarded(|| way(received, known))
@@ -164,7 +168,7 @@ impl InFlight {
         let known = &self.known;
         Some(DeadLetter {
             lane: self.lane.to_owned(),
-            queue: self.queue.to_string(),
+            queue: self.queue().to_string(),
             message_id,
             content_sha256: known.body_sha256.unwrap_or_else(|| sha256(&body)),
             class,

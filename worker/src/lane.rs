@@ -179,26 +179,33 @@ impl<'a, W: Work> Shift<'a, W> {
                     if let Err(left) = self.note(handled) {
                         return left;
                     }
+                    // Somebody is free again: what was full waits for no more.
+                    breathing &= self.hand.has_room(lane, true);
                 }
                 () = self.hand.due(lane), if self.running.has_room() => {}
                 () = &mut breath, if breathing => breathing = false,
-                delivery = self.consumer.next(), if !breathing => match delivery {
-                    Some(delivery) => {
-                        self.hand.take(delivery);
-                        // What is there already needs no further round of the loop.
-                        while self.hand.has_room(lane)
-                            && let Some(Some(delivery)) = self.consumer.next().now_or_never()
-                        {
-                            self.hand.take(delivery);
-                        }
-                        if let Some(pause) = self.hand.breath(lane) {
-                            breathing = true;
-                            breath.as_mut().reset(Instant::now() + pause);
-                        }
+                delivery = self.consumer.next(), if !breathing => {
+                    let Some(delivery) = delivery else { return Left::Ended };
+                    self.hand.take(delivery);
+                    self.take_more(lane);
+                    if let Some(pause) = self.hand.breath(lane, self.running.has_room()) {
+                        breathing = true;
+                        breath.as_mut().reset(Instant::now() + pause);
                     }
-                    None => return Left::Ended,
-                },
+                }
             }
+        }
+    }
+
+    /// Takes what is there already: it needs no further round of the loop. At most a chunk of it, as the loop looks at
+    /// what else has happened.
+    fn take_more(&mut self, lane: &Lane) {
+        for _ in 0..lane.chunk {
+            if !self.hand.has_room(lane, self.running.has_room()) {
+                return;
+            }
+            let Some(Some(delivery)) = self.consumer.next().now_or_never() else { return };
+            self.hand.take(delivery);
         }
     }
 

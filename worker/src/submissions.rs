@@ -12,6 +12,7 @@ pub(crate) mod score;
 pub(crate) mod stages;
 pub(crate) mod structure;
 
+mod apart;
 mod commit;
 mod disposal;
 mod json;
@@ -37,6 +38,7 @@ use crate::in_flight::InFlight;
 use crate::lane::{Chunk, Handled, Work};
 use crate::settling::{Settling, count_dead_letters};
 use crate::starts::{MOST_STARTS, Start, Starts};
+use apart::apart;
 use commit::Fate;
 use follow_on::Parents;
 use route::Route;
@@ -66,10 +68,10 @@ impl Work for Submissions {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
         let mut handled = Handled::default();
         fault::at(Seam::Received, None);
-        let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live);
-        let places = live.enumerate();
-        let mut in_flight: Vec<InFlight> =
-            places.map(|(place, delivery)| InFlight::new(delivery, place, self.lane)).collect();
+        // How many are live shows as they are taken: a vector that is collected would grow with them.
+        let mut in_flight: Vec<InFlight> = Vec::with_capacity(chunk.deliveries.len());
+        let live = chunk.deliveries.into_iter().filter(epro_broker::Delivery::is_live).enumerate();
+        in_flight.extend(live.map(|(place, delivery)| InFlight::new(delivery, place, self.lane)));
         let mut start = None;
         if let Some(first) = in_flight.first_mut().filter(|_| chunk.suspect) {
             match self.start(first).await {
@@ -82,27 +84,25 @@ impl Work for Submissions {
             }
         }
         let (key, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
-        let (mut rows, mut carriers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut failures) = (Vec::with_capacity(in_flight.len()), Vec::new());
         let mut spent = Spent::default();
         let mut sealer = self.route.keys.seal.sealer(in_flight.len());
-        for mut one in in_flight.drain(..) {
+        for (place, one) in in_flight.iter_mut().enumerate() {
             let result = if starts < MOST_STARTS {
                 one.travel(&self.route, &mut sealer)
             } else {
-                self.quarantine(&mut one, &sealer, starts)
+                self.quarantine(one, &sealer, starts)
             };
             spent.add(&one.known.spent);
-            match self.verdict_of_queue(&one, result) {
-                Ok(row) => {
-                    rows.push(row);
-                    carriers.push(one);
-                }
-                Err(failure) => failed.push((one, failure)),
+            match self.verdict_of_queue(one, result) {
+                Ok(row) => rows.push(row),
+                Err(failure) => failures.push((place, failure)),
             }
         }
         // What it drew and didn't use must not lie around while the chunk waits for its commit.
         drop(sealer);
-        spent.record();
+        spent.record(in_flight.len());
+        let (carriers, mut failed) = apart(in_flight, failures);
         self.store_rows(rows, carriers, key, &mut failed, &mut handled).await;
         let panicked = failed.iter().any(|(_, failure)| *failure == Failure::Panicked);
         if let Some(start) = start.take_if(|_| panicked) {
@@ -215,42 +215,60 @@ impl Submissions {
         drop(rows);
         self.measure_age(oldest);
         fault::at(Seam::AfterCommit, only(&carriers));
-        let (mut follow_ons, mut committed, mut undone) = (Vec::new(), Vec::new(), Vec::new());
-        for (mut one, fate) in carriers.into_iter().zip(fates) {
-            match fate {
-                Fate::Refused(error) => failed.push((one, Failure::Refused(error))),
-                Fate::Undone => undone.push(one),
+        let (mut follow_ons, mut receipts) = (Vec::new(), Vec::with_capacity(carriers.len()));
+        let (mut failures, mut undone) = (Vec::new(), Vec::new());
+        for (place, (one, fate)) in carriers.iter_mut().zip(fates).enumerate() {
+            let failure = match fate {
+                Fate::Refused(error) => Some(Failure::Refused(error)),
+                Fate::Undone => None,
                 Fate::Done(outcome) => match take(outcome, &mut follow_ons) {
                     Some((receipt, what)) => {
                         one.span.outcome(what);
-                        committed.push((one, receipt, what));
+                        receipts.push((receipt, what));
+                        continue;
                     }
-                    None => failed.push((one, Failure::BaseAbsent)),
+                    None => Some(Failure::BaseAbsent),
                 },
+            };
+            failures.push((place, failure));
+        }
+        let (committed, without_receipt) = apart(carriers, failures);
+        for (one, failure) in without_receipt {
+            match failure {
+                Some(failure) => failed.push((one, failure)),
+                None => undone.push(one),
             }
         }
         let sent = follow_on::send(follow_ons, &parents, &self.publisher, &self.store, &self.hold()).await;
         match sent {
-            Ok(()) => {
-                fault::at(Seam::BeforeAck, None);
-                let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
-                for (one, receipt, what) in committed {
-                    *counted.entry(what).or_default() += 1;
-                    one.delivery.ack(&receipt);
-                    handled.settled(one.place, None);
-                }
-                for (what, count) in counted {
-                    metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
-                        .increment(count);
-                    if !["stored", "duplicate"].contains(&what) {
-                        count_dead_letters(self.lane, count);
-                    }
-                }
-            }
+            Ok(()) => self.ack(committed, receipts, handled),
             // The rows are there, a follow-on is not: it comes again, as a duplicate that publishes it.
-            Err(_) => undone.extend(committed.into_iter().map(|(one, ..)| one)),
+            Err(_) => undone.extend(committed),
         }
         self.not_now(undone, handled).await;
+    }
+
+    /// Acks each with its receipt, and counts what became of them.
+    fn ack(
+        &self,
+        committed: Vec<InFlight>,
+        receipts: Vec<(epro_store::Committed, &'static str)>,
+        handled: &mut Handled,
+    ) {
+        fault::at(Seam::BeforeAck, None);
+        let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for (one, (receipt, what)) in committed.into_iter().zip(receipts) {
+            *counted.entry(what).or_default() += 1;
+            one.delivery.ack(&receipt);
+            handled.settled(one.place, None);
+        }
+        for (what, count) in counted {
+            metrics::counter!("epro_submissions_total", "lane" => self.lane, "outcome" => what)
+                .increment(count);
+            if !["stored", "duplicate"].contains(&what) {
+                count_dead_letters(self.lane, count);
+            }
+        }
     }
 }
 

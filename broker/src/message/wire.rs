@@ -237,6 +237,11 @@ pub(crate) fn kind(properties: &BasicProperties) -> Option<&str> {
 }
 
 fn is_kind(text: &str) -> bool {
+    // Nearly all are of this one, and are soon compared.
+    text == epro_schemas::kind::SUBMISSION || has_form_of_kind(text)
+}
+
+fn has_form_of_kind(text: &str) -> bool {
     let Some((name, version)) = text.strip_prefix("epro.").and_then(|rest| rest.rsplit_once(".v")) else {
         return false;
     };

@@ -127,7 +127,7 @@ pub const METRICS: &[Metric] = &[
     // Submissions.
     metric("epro_submissions_total", Counter, "submissions", WORKER, &["lane", "outcome"], "Deliveries of submissions by outcome: `stored`, `duplicate`, `waits`, or the class of the dead letter."),
     metric("epro_submission_age_seconds", Histogram, "seconds", WORKER, &["lane"], "From the door's receipt to the COMMIT, of the oldest submission of a chunk."),
-    metric("epro_stage_seconds", Histogram, "seconds", WORKER, &["stage"], "How long a stage took for a whole chunk: `open`, `clean`, `deidentify`, `structure`, `score`, `follow_ons`."),
+    metric("epro_stage_seconds", Histogram, "seconds", WORKER, &["stage"], "How long a stage took for a whole chunk: `open`, `clean`, `deidentify`, `structure`, `score` (as every eighth submission of it tells), `follow_ons`."),
     metric("epro_chunk_submissions", Histogram, "submissions", WORKER, &[], "Submissions that were committed together."),
     metric("epro_commit_seconds", Histogram, "seconds", WORKER, &[], "How long PostgreSQL took for a chunk's transaction."),
     metric("epro_store_holds_total", Counter, "tries", WORKER, &["what"], "Tries at PostgreSQL that failed and are repeated, by what was tried."),

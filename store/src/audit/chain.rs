@@ -185,12 +185,13 @@ impl AuditChain {
         let at = microseconds(OffsetDateTime::now_utc());
         let mut head = head;
         let mut entries = Vec::with_capacity(records.len());
+        let mut buffer = Vec::with_capacity(512);
         for record in records {
             let actor = record.facts.actor.to_string();
             let received_at = record.received_at.map(microseconds);
             let mut entry =
                 Entry { record, actor, received_at, seq: head.seq + 1, prev_hash: head.hash, hash: [0; 32] };
-            entry.hash = entry.hashed(self.writer, at);
+            entry.hash = entry.hashed(&mut buffer, self.writer, at);
             head = Head { seq: entry.seq, hash: entry.hash };
             entries.push(entry);
         }
@@ -250,7 +251,8 @@ impl Entries<'_> {
 }
 
 impl Entry<'_> {
-    fn hashed(&self, writer: Uuid, at: OffsetDateTime) -> [u8; 32] {
+    /// Its hash; the bytes that it covers are gathered in `buffer`.
+    fn hashed(&self, buffer: &mut Vec<u8>, writer: Uuid, at: OffsetDateTime) -> [u8; 32] {
         let record = self.record;
         let row = row::Row {
             writer,
@@ -270,7 +272,7 @@ impl Entry<'_> {
             details: record.details.as_deref(),
             trace_id: record.facts.trace_id.as_deref(),
         };
-        row.hash(&self.prev_hash)
+        row.hash_in(buffer, &self.prev_hash)
     }
 }
 

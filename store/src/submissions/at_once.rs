@@ -53,6 +53,9 @@ event AS (INSERT INTO audit.event (writer, seq, at, action, outcome, actor, clie
     submission_id, pseudonym, site_id, study_id, body_sha256, received_at, trace_id, prev_hash, hash FROM new) \
 SELECT identified.all_new((SELECT count(*) FROM submission), $37::bigint)";
 
+/// More than the columns of a row take whose lengths hardly differ, lengths included: ids, hashes, times, names.
+const SHORT: usize = 640;
+
 const STORED: (&str, &str) = ("submission.stored", "ok");
 
 /// Whether to try. Where a chunk wasn't all new, the next ones may not be either: after a crash, or where
@@ -110,7 +113,7 @@ fn may_be_all_new(plan: &Plan<'_>) -> bool {
 
 fn statement<'p>(rows: &'p [&'p NewSubmission], entries: &'p Entries<'p>) -> Step<'p> {
     let step = Step::new(ALL)
-        .column(rows, |r| r.identified.submission_id)
+        .with_room(room(rows), rows.iter().map(|r| r.identified.submission_id).collect::<Vec<_>>())
         .column(rows, |r| r.identified.pseudonym)
         .column(rows, |r| &*r.identified.study_id)
         .column(rows, |r| &*r.identified.site_id)
@@ -137,6 +140,16 @@ fn statement<'p>(rows: &'p [&'p NewSubmission], entries: &'p Entries<'p>) -> Ste
         .column(rows, |r| r.risk);
     let step = entries.places(step);
     step.with(STORED.0).with(STORED.1).with(i64::try_from(rows.len()).unwrap_or(i64::MAX))
+}
+
+/// What the statement takes, and a little more.
+fn room(rows: &[&NewSubmission]) -> usize {
+    let of = |r: &&NewSubmission| {
+        let (identified, research) = (&r.identified, &r.research);
+        let sealed = identified.sealed.len() + identified.subject_sealed.len();
+        SHORT + sealed + research.answers.len() + research.scores.len() + research.checks.len()
+    };
+    rows.iter().map(of).sum()
 }
 
 fn outcomes(chunk: &[NewSubmission], committed: &Committed) -> Vec<Outcome> {

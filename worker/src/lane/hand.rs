@@ -33,15 +33,15 @@ impl Hand {
         }
     }
 
-    pub(super) fn has_room(&self, lane: &Lane) -> bool {
-        self.fresh.len() < lane.chunk
+    /// Whether more can come before any of it starts.
+    pub(super) fn has_room(&self, lane: &Lane, somebody_is_free: bool) -> bool {
+        has_room(lane, self.fresh.len(), somebody_is_free)
     }
 
     /// How long to let more come together before taking it in, if there is something that may wait for more: being
     /// woken for each costs more.
-    pub(super) fn breath(&self, lane: &Lane) -> Option<Duration> {
-        let waits = self.first_at.is_some() && self.has_room(lane);
-        waits.then(|| linger(lane, self.fresh.len()).min(3 * lane.linger) / BREATHS)
+    pub(super) fn breath(&self, lane: &Lane, somebody_is_free: bool) -> Option<Duration> {
+        breath(lane, self.fresh.len(), somebody_is_free)
     }
 
     pub(super) fn next_chunk(&mut self, lane: &Lane, suspect_runs: bool) -> Option<Chunk> {
@@ -74,6 +74,16 @@ impl Hand {
     }
 }
 
+/// Its chunk isn't full; or nobody is free to take that, and what comes meanwhile isn't due before it.
+fn has_room(lane: &Lane, there: usize, somebody_is_free: bool) -> bool {
+    there < lane.chunk || !somebody_is_free
+}
+
+fn breath(lane: &Lane, there: usize, somebody_is_free: bool) -> Option<Duration> {
+    let waits = there > 0 && has_room(lane, there, somebody_is_free);
+    waits.then(|| linger(lane, there).min(3 * lane.linger) / BREATHS)
+}
+
 fn linger(lane: &Lane, there: usize) -> Duration {
     let times =
         PATIENCE.iter().find(|(part, _)| there >= lane.chunk.div_ceil(*part)).map_or(1, |(_, times)| *times);
@@ -84,14 +94,37 @@ fn linger(lane: &Lane, there: usize) -> Duration {
 mod tests {
     use super::*;
 
+    const fn ms(of: u64) -> Duration {
+        Duration::from_millis(of)
+    }
+
+    fn lane(linger: Duration) -> Lane {
+        Lane { name: "test", queue: "test".into(), prefetch: 1536, chunk: 256, linger, streak: None }
+    }
+
     #[test]
     fn the_more_of_a_chunk_is_there_the_longer_it_waits_for_the_rest() {
-        let ms = Duration::from_millis;
-        let (name, queue) = ("test", "test".into());
-        let lane = Lane { name, queue, prefetch: 512, chunk: 256, linger: ms(3), streak: None };
-        let waits = [0, 1, 15, 16, 63, 64, 255].map(|there| linger(&lane, there));
+        let waits = [0, 1, 15, 16, 63, 64, 255].map(|there| linger(&lane(ms(3)), there));
         assert_eq!(waits, [ms(3), ms(3), ms(3), ms(9), ms(9), ms(30), ms(30)]);
-        let urgent = Lane { linger: Duration::ZERO, ..lane };
-        assert_eq!(linger(&urgent, 64), Duration::ZERO);
+        assert_eq!(linger(&lane(Duration::ZERO), 64), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_full_hand_waits_for_more_only_while_nobody_is_free_to_take_it() {
+        let breaths = |somebody_is_free| {
+            [0, 1, 64, 255, 256, 768].map(|there| breath(&lane(ms(4)), there, somebody_is_free))
+        };
+        let (short, long) = (Some(ms(1)), Some(ms(3)));
+        assert_eq!(breaths(true), [None, short, long, long, None, None]);
+        assert_eq!(breaths(false), [None, short, long, long, long, long]);
+    }
+
+    #[test]
+    fn a_hand_with_a_full_chunk_takes_more_only_while_nobody_is_free_to_take_that() {
+        let takes = |somebody_is_free| {
+            [0, 255, 256, 768].map(|there| has_room(&lane(ms(4)), there, somebody_is_free))
+        };
+        assert_eq!(takes(true), [true, true, false, false]);
+        assert_eq!(takes(false), [true; 4]);
     }
 }

@@ -47,12 +47,14 @@ pub(crate) struct Route {
 /// What the stages get.
 pub(crate) struct Received<'a> {
     pub lane: &'static str,
-    pub queue: &'a Arc<str>,
+    pub queue: Arc<str>,
     pub kind: Option<&'a str>,
     pub message_id: Option<Uuid>,
     pub headers: HeadersForRedrive,
     pub waited: Option<Waited>,
     pub body: &'a Bytes,
+    /// Whether its stages are timed.
+    pub timed: bool,
 }
 
 /// What became known of a message on its way, also when it did not get to the end.
@@ -68,7 +70,7 @@ pub(crate) struct Known {
     pub facts: Option<Arc<AuditFacts>>,
     /// What the answers signal by the instrument's rules.
     pub alerts: Vec<AlertFollowOn>,
-    /// How long the stages took.
+    /// How long the stages took, if they were timed.
     pub spent: Spent,
 }
 
@@ -95,7 +97,7 @@ impl Route {
         known: &mut Known,
     ) -> Result<NewSubmission, Failure> {
         let mut spent = Spent::default();
-        let mut lap = spent.start();
+        let mut lap = spent.start(received.timed);
         let Identified { opened, submission, pseudonym, named } = self.identify(&received, sealer, known)?;
         fault::at(Seam::Process, known.submission_id);
         lap.next();
@@ -202,7 +204,7 @@ impl Route {
             audit: known.facts.clone().unwrap_or_else(|| Arc::new(unknown_sender())),
             source: Source {
                 lane: received.lane,
-                queue: received.queue.clone(),
+                queue: received.queue,
                 message_id: *message_id,
                 headers: received.headers,
                 waited: received.waited,
