@@ -5,8 +5,9 @@ mod catalogue;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
-use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
@@ -92,15 +93,23 @@ pub fn init_log(config: &LogConfig) -> Result<(), TelemetryError> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let level = format!("warn,epro={level},{OURS}={level}", level = config.level.as_str(), OURS = "epro_");
     let wanted = if wanted.is_empty() { level } else { wanted };
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(wanted);
-    let cap = filter_fn(|meta| may_speak(meta.target(), *meta.level()));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = match config.format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
         LogFormat::Text => layer.with_ansi(coloured()).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter.and(cap))).try_init()?;
+    tracing_subscriber::registry().with(layer.with_filter(filter(&wanted))).try_init()?;
     Ok(())
+}
+
+/// What is wanted, of what may speak at all.
+fn filter(wanted: &str) -> impl Filter<Registry> + use<> {
+    let wanted = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(wanted);
+    // Without a hint of its own the pair would have none, whatever is wanted: then lapin names every promise for a
+    // trace that nobody hears, and each `trace!` and `debug!` anywhere asks before it finds that out.
+    let cap =
+        filter_fn(|meta| may_speak(meta.target(), *meta.level())).with_max_level_hint(LevelFilter::TRACE);
+    wanted.and(cap)
 }
 
 /// On a terminal, unless `NO_COLOR` says otherwise (no-color.org).
@@ -133,6 +142,14 @@ mod tests {
     fn the_amqp_client_never_speaks() {
         for target in ["lapin", "lapin::channel", "lapin::returned_messages"] {
             assert!(!may_speak(target, Level::ERROR), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_wants_ends_before_anybody_is_asked() {
+        let info = "warn,epro=info,epro_=info";
+        for (wanted, hint) in [(info, LevelFilter::INFO), ("epro_broker=debug", LevelFilter::DEBUG)] {
+            assert_eq!(filter(wanted).max_level_hint(), Some(hint), "{wanted}");
         }
     }
 
