@@ -83,7 +83,7 @@ async fn submit(
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
     visit.by(&caller)?;
-    check_scope(door, visit, &caller)?;
+    check_scope(visit, &caller)?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json", "application/x-ndjson"])?;
     let trace = visit.trace(request.headers());

@@ -48,7 +48,7 @@ async fn submit(
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
     visit.by(&caller)?;
-    check_scope(door, visit, &caller)?;
+    check_scope(visit, &caller)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
     let trace = visit.trace(request.headers());
@@ -61,12 +61,17 @@ async fn submit(
 }
 
 /// Only who may submit at all gets as far as the body.
-pub(crate) fn check_scope(door: &Door, visit: &mut Visit<'_>, caller: &Caller) -> Result<(), Refusal> {
-    visit.actor(match caller.studies.first() {
+pub(crate) fn check_scope(visit: &mut Visit<'_>, caller: &Arc<Caller>) -> Result<(), Refusal> {
+    visit.sender(caller);
+    if caller.may_submit || caller.may_submit_any { Ok(()) } else { Err(Kind::ScopeMissing.into()) }
+}
+
+/// The pseudonym of somebody who submits: a patient's in the first of their studies, or a delegate's.
+pub(crate) fn sender(door: &Door, caller: &Caller) -> Uuid {
+    match caller.studies.first() {
         Some(study) if caller.may_submit => door.pseudonyms.pseudonym(study, caller.sub.expose()),
         _ => delegate(door, caller),
-    });
-    if caller.may_submit || caller.may_submit_any { Ok(()) } else { Err(Kind::ScopeMissing.into()) }
+    }
 }
 
 /// The pseudonym of somebody who is no patient. No study is named like this.

@@ -2,7 +2,7 @@
 //! when no submission will carry one.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use axum::Extension;
@@ -20,6 +20,7 @@ use crate::door::Door;
 use crate::quota::Left;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
+use crate::submit;
 use crate::trace::{self, Trace};
 
 tokio::task_local! {
@@ -45,7 +46,8 @@ pub(crate) struct Visit<'d> {
     origin: Origin,
     started: Instant,
     client: Option<Arc<str>>,
-    actor: Option<Uuid>,
+    actor: OnceLock<Uuid>,
+    sender: Option<Arc<Caller>>,
     submission_id: Option<Uuid>,
     report_id: Option<Uuid>,
     action: &'static str,
@@ -66,7 +68,8 @@ impl<'d> Visit<'d> {
             origin: ORIGIN.try_with(Clone::clone).unwrap_or_default(),
             started,
             client: None,
-            actor: None,
+            actor: OnceLock::new(),
+            sender: None,
             submission_id: None,
             report_id: None,
             action: route.action(),
@@ -110,7 +113,20 @@ impl<'d> Visit<'d> {
 
     /// Who asked, under a pseudonym: a patient's in one study, a delegate's in none.
     pub(crate) fn actor(&mut self, actor: Uuid) {
-        self.actor = Some(actor);
+        self.actor = actor.into();
+    }
+
+    /// The same of somebody who submits. Of what is taken its own envelope says who sent it: their pseudonym is made
+    /// once there is something else to tell, and then once.
+    pub(crate) fn sender(&mut self, caller: &Arc<Caller>) {
+        self.sender = Some(caller.clone());
+    }
+
+    fn who(&self) -> Option<Uuid> {
+        match &self.sender {
+            Some(caller) => Some(*self.actor.get_or_init(|| submit::sender(self.door, caller))),
+            None => self.actor.get().copied(),
+        }
     }
 
     /// The network that the request came from.
@@ -169,7 +185,7 @@ impl<'d> Visit<'d> {
             status,
             class,
             client: self.client.clone(),
-            actor: self.actor,
+            actor: self.who(),
             submission_id: self.submission_id,
             report_id: self.report_id,
             export_id: self.export_id,

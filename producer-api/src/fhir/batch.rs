@@ -45,7 +45,7 @@ async fn submit(
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
     visit.by(&caller)?;
-    check_scope(door, visit, &caller)?;
+    check_scope(visit, &caller)?;
     super::negotiate::json_will_do(request.uri(), request.headers())?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &TYPES)?;

@@ -44,7 +44,7 @@ async fn create(
 ) -> Result<Response, Refusal> {
     let caller = door.verifier.caller(request.headers())?;
     visit.by(&caller)?;
-    check_scope(door, visit, &caller)?;
+    check_scope(visit, &caller)?;
     negotiate::json_will_do(request.uri(), request.headers())?;
     let prefer = Prefer::of(request.headers());
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
