@@ -124,7 +124,7 @@ pub(crate) async fn receive<P, E>(
             if outcome.as_ref().is_err_and(|refusal| silence(refusal.kind)) {
                 over.store(true, Ordering::Relaxed);
             }
-            intake::count(through, &outcome);
+            door.tally.submission(through, &outcome);
             outcome
         })
         .buffered(door.batch_width)

@@ -21,6 +21,7 @@ use crate::audit::{Notes, Witness};
 use crate::certificate;
 use crate::open_files;
 use crate::quota::Quotas;
+use crate::tally::Tally;
 use epro_process::auth::Verifier;
 
 /// Most batches at work at a time: what they hold in memory is theirs times 8 MiB.
@@ -133,6 +134,7 @@ pub(crate) struct Door {
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) notes: Arc<Notes>,
+    pub(crate) tally: Tally,
     /// Is told of what shows a patient, before it is given.
     pub(crate) witness: Witness,
     /// Whether the queues are there; a returned publish says no at once.
@@ -194,6 +196,7 @@ impl Door {
             publisher,
             store: Store::open(&database, pool),
             notes,
+            tally: Tally::default(),
             queues,
             quotas: Quotas::new(&config.intake.limits),
             serve: config.intake.serve,

@@ -52,12 +52,6 @@ pub(crate) async fn take(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes) -> R
     publish(door, admit(door, arrival, bytes)?, None).await
 }
 
-/// Counts what became of one submission.
-pub(crate) fn count<T>(through: &'static str, outcome: &Result<T, Refusal>) {
-    let class = outcome.as_ref().err().map_or("received", |refusal| refusal.kind.class());
-    metrics::counter!("epro_intake_submissions_total", "door" => through, "outcome" => class).increment(1);
-}
-
 /// Checks one submission and seals it.
 pub(crate) fn admit(door: &Door, arrival: &Arrival<'_>, bytes: &Bytes) -> Result<Admitted, Refusal> {
     seal(door, arrival, check(door, arrival.caller, parse(bytes)?)?, bytes)

@@ -25,6 +25,7 @@ mod router;
 mod server;
 mod status;
 mod submit;
+mod tally;
 mod trace;
 mod visit;
 

@@ -56,7 +56,7 @@ async fn submit(
     let arrival =
         Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Native, trace: &trace };
     let outcome = intake::take(door, &arrival, &bytes).await;
-    intake::count("native", &outcome);
+    door.tally.submission("native", &outcome);
     Ok(accepted(&outcome?))
 }
 

@@ -232,11 +232,7 @@ impl<'d> Visit<'d> {
 
     fn count(&mut self, status: u16, class: &'static str) {
         conventions::answered(&mut self.span, status, class);
-        let route = self.route.path();
-        metrics::counter!("epro_http_requests_total", "route" => route, "status" => digits(status), "class" => class)
-            .increment(1);
-        metrics::histogram!("epro_http_request_seconds", "route" => route)
-            .record(self.started.elapsed().as_secs_f64());
+        self.door.tally.answered(self.route, status, class, self.started.elapsed());
     }
 }
 
@@ -252,34 +248,5 @@ impl Drop for Visit<'_> {
         } else {
             self.count(499, "abandoned");
         }
-    }
-}
-
-/// The statuses that we give, as labels that cost nothing.
-fn digits(status: u16) -> &'static str {
-    match status {
-        200 => "200",
-        201 => "201",
-        202 => "202",
-        206 => "206",
-        304 => "304",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        404 => "404",
-        405 => "405",
-        406 => "406",
-        408 => "408",
-        409 => "409",
-        412 => "412",
-        413 => "413",
-        415 => "415",
-        416 => "416",
-        422 => "422",
-        429 => "429",
-        499 => "499",
-        500 => "500",
-        503 => "503",
-        _ => "other",
     }
 }

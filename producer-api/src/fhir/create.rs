@@ -62,7 +62,7 @@ async fn create(
         Ok((admitted, expected)) => intake::publish(door, admitted, None).await.map(|_| expected),
         Err(refusal) => Err(refusal),
     };
-    intake::count("fhir", &taken);
+    door.tally.submission("fhir", &taken);
     let expected = taken?;
     // Whoever waits for the store keeps nobody from the broker.
     drop(slot);
