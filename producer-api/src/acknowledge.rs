@@ -63,7 +63,7 @@ async fn acknowledge(
     let alert_id = id.ok_or(Kind::IdMalformed)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     check_theirs(door, &caller, alert_id).await?;
-    let from = (visit.network(), visit.trace(headers));
+    let from = (visit.network(), visit.trace());
     let mut message = message(door, &caller, alert_id, from);
     let publishing = trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
@@ -99,7 +99,7 @@ fn message(
         studies: caller.studies.clone(),
         sites: caller.sites.clone(),
         at: OffsetDateTime::now_utc(),
-        trace_id: Some(trace.id),
+        trace_id: Some(trace.id().to_owned()),
     };
     // A flat struct of strings, times and UUIDs: nothing in it can fail to serialize.
     let body = serde_json::to_vec(&command).unwrap_or_default();

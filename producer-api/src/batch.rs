@@ -86,7 +86,7 @@ async fn submit(
     check_scope(visit, &caller)?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json", "application/x-ndjson"])?;
-    let trace = visit.trace(request.headers());
+    let trace = visit.trace();
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let parts = split(&bytes, MAX_ITEMS).map_err(|violation| not_a_batch(&bytes, violation))?;
     visit.charge(&caller, parts.len().saturating_sub(1))?;

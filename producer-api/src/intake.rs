@@ -179,7 +179,7 @@ pub(crate) fn seal(
         client: arrival.caller.client.as_deref().map(str::to_owned),
         from: Phi::new(arrival.from.to_string()),
         door: arrival.through.clone(),
-        trace_id: Some(arrival.trace.id.clone()),
+        trace_id: Some(arrival.trace.id().to_owned()),
         bytes: bytes.clone(),
     };
     let message_id = Uuid::now_v7();

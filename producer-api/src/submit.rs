@@ -51,7 +51,7 @@ async fn submit(
     check_scope(visit, &caller)?;
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
-    let trace = visit.trace(request.headers());
+    let trace = visit.trace();
     let bytes = body::read(request.into_body(), MAX_BYTES, door.body_timeout).await?;
     let arrival =
         Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Native, trace: &trace };

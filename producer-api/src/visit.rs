@@ -7,11 +7,10 @@ use std::time::{Instant, SystemTime};
 
 use axum::Extension;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use epro_process::auth::Caller;
-use epro_process::traces::{Span, conventions};
+use epro_process::traces::{self, Span, conventions};
 use epro_store::audit::network;
 use uuid::Uuid;
 
@@ -21,7 +20,7 @@ use crate::quota::Left;
 use crate::refusal::{Kind, Refusal};
 use crate::router::Route;
 use crate::submit;
-use crate::trace::{self, Trace};
+use crate::trace::{Given, Trace};
 
 tokio::task_local! {
     static ORIGIN: Origin;
@@ -34,7 +33,7 @@ pub(crate) async fn with_origin(
     next: Next,
 ) -> Response {
     let address = from.map(|Extension(ConnectInfo(from))| from.ip());
-    let origin = Origin { address, trace_id: trace::given(request.headers()) };
+    let origin = Origin { address, given: Given::of(request.headers()) };
     ORIGIN.scope(origin, next.run(request)).await
 }
 
@@ -83,11 +82,14 @@ impl<'d> Visit<'d> {
 
     /// The trace that the request belongs to. Its span is made here, once the caller is believed: a stranger must not
     /// fill the traces.
-    pub(crate) fn trace(&mut self, headers: &HeaderMap) -> Trace {
-        let trace = Trace::of(headers);
-        let began = SystemTime::now() - self.started.elapsed();
-        let (method, route) = (self.route.method_name(), self.route.path());
-        self.span = conventions::request(&trace.parent, trace.given.as_deref(), method, route, began);
+    pub(crate) fn trace(&mut self) -> Trace {
+        let given = self.origin.given.as_ref();
+        let trace = Trace::of(given);
+        if traces::are_on() {
+            let began = SystemTime::now() - self.started.elapsed();
+            let (method, route) = (self.route.method_name(), self.route.path());
+            self.span = conventions::request(&trace.parent, given.map(Given::header), method, route, began);
+        }
         trace
     }
 

@@ -55,8 +55,8 @@ pub fn request(
     route: &'static str,
     began: SystemTime,
 ) -> Span {
-    let Some(context) = Context::recorded(place).filter(|_| super::are_on()) else { return Span::none() };
-    let parent = parent.and_then(Context::recorded).map(|parent| parent.span);
+    let Some(context) = recorded(Some(place)) else { return Span::none() };
+    let parent = recorded(parent).map(|parent| parent.span);
     let mut span = Span::at(context, parent, Kind::Server, format!("{method} {route}"));
     span.began(began);
     span.say(METHOD, Value::Word(method));
@@ -77,7 +77,7 @@ pub fn answered(span: &mut Span, status: u16, class: &'static str) {
 
 /// A publish to a work queue, in the trace of `traceparent`, which from then on is the message's own place in it.
 pub fn publish(traceparent: &mut Option<String>, queue: &str, message: Uuid) -> Span {
-    let parent = traceparent.as_deref().and_then(Context::recorded);
+    let parent = recorded(traceparent.as_deref());
     let mut span = Span::child(parent, Kind::Producer, || format!("publish {queue}"));
     if let Some(place) = span.traceparent() {
         *traceparent = Some(place);
@@ -107,7 +107,7 @@ pub struct Delivered<'a> {
 
 /// A delivery, from when it is taken in hand until it is decided.
 pub fn process(delivered: &Delivered<'_>) -> Span {
-    let parent = delivered.traceparent.and_then(Context::recorded);
+    let parent = recorded(delivered.traceparent);
     let mut span = Span::child(parent, Kind::Consumer, || format!("process {}", delivered.queue));
     if span.context().is_some() {
         messaging(&mut span, "process", "process", delivered.queue);
@@ -166,6 +166,11 @@ pub fn notice(within: Option<Context>, channel: &'static str) -> Span {
     let mut span = Span::child(within, Kind::Client, || format!("notify {channel}"));
     span.say(CHANNEL, Value::Word(channel));
     span
+}
+
+/// The place that a header names. Where no span is made nobody reads it.
+fn recorded(traceparent: Option<&str>) -> Option<Context> {
+    traceparent.filter(|_| super::are_on()).and_then(Context::recorded)
 }
 
 fn messaging(span: &mut Span, name: &'static str, kind: &'static str, queue: &str) {

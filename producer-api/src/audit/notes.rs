@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::pace::Pace;
+use crate::trace::Given;
 
 /// Most kinds of reading that are told apart between two flushes. Above it the actor, the
 /// submission and the report are left out; what remains is bounded by the configuration. Nothing is left out
@@ -60,11 +61,11 @@ impl Event {
     }
 }
 
-/// Where a request came from, and the trace that it belongs to.
+/// Where a request came from, and the trace that it says it belongs to.
 #[derive(Clone, Default)]
 pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
-    pub(crate) trace_id: Option<String>,
+    pub(crate) given: Option<Given>,
 }
 
 struct Tally {
@@ -136,7 +137,7 @@ impl Tally {
             last: now,
             networks: Vec::new(),
             further_networks: false,
-            trace_id: origin.trace_id.clone(),
+            trace_id: origin.given.as_ref().map(|given| given.id().to_owned()),
         }
     }
 
@@ -235,7 +236,7 @@ mod tests {
                 let address = Ipv4Addr::from(u32::try_from(sent << 8).unwrap_or(0));
                 let class = CLASSES[usize::try_from(sent % 5).unwrap()];
                 let route = ROUTES[usize::try_from(sent % 13).unwrap()];
-                let from = Origin { address: Some(address.into()), trace_id: None };
+                let from = Origin { address: Some(address.into()), given: None };
                 notes.add(Event { route, ..refused(class, None) }, &from);
                 sent += 1;
             }
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn a_flood_is_bounded_and_still_counted_to_the_last() {
         let notes = Notes::default();
-        let from = |n: u32| Origin { address: Some(Ipv4Addr::from(n << 8).into()), trace_id: None };
+        let from = |n: u32| Origin { address: Some(Ipv4Addr::from(n << 8).into()), given: None };
         let read = Event { outcome: "ok", ..refused("ok", Some(Uuid::nil())) };
         for n in 0..5000 {
             notes.add(refused("token_expired", Some(Uuid::new_v4())), &from(n));

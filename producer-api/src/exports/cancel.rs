@@ -54,9 +54,9 @@ async fn cancel(
     visit.export(export_id);
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     theirs(door, &caller, export_id).await?;
-    let trace = visit.trace(headers);
+    let trace = visit.trace();
     let client = caller.client.as_deref().map(str::to_owned);
-    let (from_network, trace_id) = (visit.network(), Some(trace.id.clone()));
+    let (from_network, trace_id) = (visit.network(), Some(trace.id().to_owned()));
     let body = ExportCancel { export_id, actor, client, from_network, trace_id };
     let mut message = message(Uuid::now_v7(), kind::EXPORT_CANCEL, trace, &body);
     let publishing = crate::trace::publish(&mut message);

@@ -78,7 +78,7 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
     }
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
-    let trace = visit.trace(request.headers());
+    let trace = visit.trace();
     let bytes = body::read(request.into_body(), MAX_BYTES, door.body_timeout).await?;
     let wanted = Wanted::read(&bytes, door, &caller)?;
     check_identified(&wanted, &caller)?;
@@ -99,7 +99,7 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
         client: caller.client.as_deref().map(str::to_owned),
         from_network: visit.network(),
         at: OffsetDateTime::now_utc(),
-        trace_id: Some(trace.id.clone()),
+        trace_id: Some(trace.id().to_owned()),
     };
     let mut message = message(export_id, kind::EXPORT, trace, &body);
     let publishing = crate::trace::publish(&mut message);

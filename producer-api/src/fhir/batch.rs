@@ -49,7 +49,7 @@ async fn submit(
     super::negotiate::json_will_do(request.uri(), request.headers())?;
     let _batch = door.batches.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &TYPES)?;
-    let trace = visit.trace(request.headers());
+    let trace = visit.trace();
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let (kind, parts) = parts(&bytes)?;
     visit.charge(&caller, parts.len().saturating_sub(1))?;

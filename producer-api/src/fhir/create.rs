@@ -49,7 +49,7 @@ async fn create(
     let prefer = Prefer::of(request.headers());
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &TYPES)?;
-    let trace = visit.trace(request.headers());
+    let trace = visit.trace();
     let none_exist = match request.headers().get("if-none-exist").map(HeaderValue::to_str) {
         None => None,
         Some(Ok(condition)) => Some(condition.to_owned()),

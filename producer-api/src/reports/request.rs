@@ -40,7 +40,7 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
     }
     let slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     body::check_type(request.headers(), &["application/json"])?;
-    let (trace, patience) = (visit.trace(request.headers()), prefer::wait(request.headers()));
+    let (trace, patience) = (visit.trace(), prefer::wait(request.headers()));
     let bytes = body::read(request.into_body(), Asked::MAX_BYTES, door.body_timeout).await?;
     let (arrived, requested_at) = (Instant::now(), OffsetDateTime::now_utc());
     let asked = parse(&bytes)?;
@@ -55,7 +55,7 @@ async fn ask(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Res
         actor: delegate(door, &caller),
         client: caller.client.as_deref().map(str::to_owned),
         from_network: visit.network(),
-        trace_id: Some(trace.id),
+        trace_id: Some(trace.id().to_owned()),
     };
     let report_id = job_id::make(&door.pseudonyms, job_id::REPORT, caller.sub.expose());
     visit.about_report(report_id);
