@@ -12,7 +12,7 @@ pub(crate) mod read;
 mod resource;
 mod stored;
 
-pub(crate) use outcome::speaking;
+pub(crate) use outcome::{is_spoken, retold};
 
 /// What FHIR bodies are called; clients write all of them.
 const TYPES: [&str; 3] = ["application/fhir+json", "application/json", "application/json+fhir"];

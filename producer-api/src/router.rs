@@ -1,17 +1,18 @@
 //! The routes. Each of them authenticates, except those that only say how to use the others.
 
-use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use epro_process::config::Serve;
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt as _;
+use tower::ServiceExt as _;
 
 use crate::door::Door;
 use crate::refusal::{Kind, Refusal};
@@ -218,31 +219,39 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
     guarded(routes.fallback(unknown).with_state(door), within)
 }
 
-/// Around every route, from the outside in: FHIR's words for refusals; a panic in a handler is a 500 and an error line
-/// (from the panic hook, without its message), and the process goes on; a request that takes longer than `within` is a
-/// 503, and what it was doing is dropped; what is told of a request also says where it came from.
-///
-/// One layer of all: each by itself would cost every request a box of everything below it.
-fn guarded(router: Router, within: Duration) -> Router {
-    let recovering = CatchPanicLayer::custom(|_: Box<dyn Any + Send>| -> Response {
-        Refusal::from(Kind::Panicked).into_response()
-    });
-    let bounded = middleware::from_fn(move |from, request: Request, next: Next| async move {
-        let answer = tokio::time::timeout(within, visit::with_origin(from, request, next)).await;
-        answer.unwrap_or_else(|_| {
+/// The same routes behind [`guard`]. It stands in front of all of them and is no layer of each: a layer costs every
+/// request boxes of everything below it, a router is one pointer.
+fn guarded(routes: Router, within: Duration) -> Router {
+    let guard = tower::service_fn(move |request: Request| guard(routes.clone(), request, within));
+    Router::new().fallback_service(guard)
+}
+
+/// Around every request: FHIR's words for refusals; a panic in a handler is a 500 and an error line (from the panic
+/// hook, without its message), and the process goes on; a request that takes longer than `within` is a 503, and what it
+/// was doing is dropped; what is told of a request also says where it came from.
+async fn guard(routes: Router, request: Request, within: Duration) -> Result<Response, Infallible> {
+    let in_fhir = fhir::is_spoken(request.uri().path());
+    let answering = visit::with_origin(visit::origin(&request), routes.oneshot(request));
+    let answering = AssertUnwindSafe(tokio::time::timeout(within, answering));
+    let answer = match answering.catch_unwind().await {
+        Ok(Ok(answer)) => answer?,
+        Ok(Err(_elapsed)) => {
             tracing::error!("a request took too long: this is a defect");
             Refusal::from(Kind::Overdue).into_response()
-        })
-    });
-    router.layer((middleware::from_fn(fhir::speaking), recovering, bounded))
+        }
+        Err(_panic) => Refusal::from(Kind::Panicked).into_response(),
+    };
+    Ok(if in_fhir { fhir::retold(answer) } else { answer })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use axum::body::Body;
+    use axum::extract::{ConnectInfo, MatchedPath, Path};
     use axum::http::Request;
-    use tower::ServiceExt as _;
 
     #[tokio::test]
     async fn a_request_that_never_ends_is_a_503() {
@@ -265,5 +274,33 @@ mod tests {
             let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
             assert!(!String::from_utf8_lossy(&body).contains("Marta"));
         }
+    }
+
+    #[tokio::test]
+    async fn below_fhir_a_panic_is_told_in_its_words() {
+        let panics = async || -> Response { panic!("Marta Planted") };
+        let router = guarded(Router::new().route("/fhir/R4", get(panics)), Duration::from_secs(60));
+        let response = router.oneshot(Request::get("/fhir/R4").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["content-type"], "application/fhir+json");
+        let length = response.headers()["content-length"].clone();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert_eq!(length, body.len().to_string());
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains("OperationOutcome") && !text.contains("Marta"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_front_of_the_routes_hides_nothing_from_them() {
+        let tells =
+            async |ConnectInfo(from): ConnectInfo<SocketAddr>, path: MatchedPath, Path(id): Path<String>| {
+                format!("{from} {} {id}", path.as_str())
+            };
+        let router = guarded(Router::new().route("/a/{id}", get(tells)), Duration::from_secs(60));
+        let mut request = Request::get("/a/7").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 80))));
+        let response = router.oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert_eq!(body, "10.0.0.1:80 /a/{id} 7");
     }
 }

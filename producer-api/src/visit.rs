@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
-use axum::Extension;
 use axum::extract::{ConnectInfo, Request};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use epro_process::auth::Caller;
 use epro_process::traces::{self, Span, conventions};
@@ -26,15 +24,15 @@ tokio::task_local! {
     static ORIGIN: Origin;
 }
 
+/// Where a request came from.
+pub(crate) fn origin(request: &Request) -> Origin {
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    Origin { address: from.map(|ConnectInfo(from)| from.ip()), given: Given::of(request.headers()) }
+}
+
 /// Lets every visit within a request know where that came from.
-pub(crate) async fn with_origin(
-    from: Option<Extension<ConnectInfo<SocketAddr>>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let address = from.map(|Extension(ConnectInfo(from))| from.ip());
-    let origin = Origin { address, given: Given::of(request.headers()) };
-    ORIGIN.scope(origin, next.run(request)).await
+pub(crate) fn with_origin<A: Future>(origin: Origin, answering: A) -> impl Future<Output = A::Output> {
+    ORIGIN.scope(origin, answering)
 }
 
 /// One request. Dropped without an answer, its handler panicked, or it counts as abandoned: the

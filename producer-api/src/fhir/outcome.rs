@@ -1,9 +1,7 @@
 //! OperationOutcome: what FHIR clients are told in place of problem+json.
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use epro_schemas::violation::Violation;
 use serde_json::{Value, json};
@@ -11,21 +9,19 @@ use serde_json::{Value, json};
 use super::TYPE;
 use crate::refusal::{Kind, Refusal};
 
-/// Says every refusal below `/fhir` in FHIR's words, wherever it was decided: routes that aren't there,
-/// panics and requests that took too long included.
-pub(crate) async fn speaking(request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let fhir = path == "/fhir" || path.starts_with("/fhir/");
-    let response = next.run(request).await;
-    if fhir { retell(response) } else { response }
+/// Whether FHIR is spoken there: below `/fhir`, routes that aren't there included.
+pub(crate) fn is_spoken(path: &str) -> bool {
+    path == "/fhir" || path.starts_with("/fhir/")
 }
 
-fn retell(response: Response) -> Response {
+/// A refusal in FHIR's words, wherever it was decided; any other answer as it is.
+pub(crate) fn retold(response: Response) -> Response {
     let Some(refusal) = response.extensions().get::<Refusal>().cloned() else { return response };
     let (mut parts, _problem) = response.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
+    let outcome = refused(&refusal).to_string();
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(outcome.len()));
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(TYPE));
-    Response::from_parts(parts, Body::from(refused(&refusal).to_string()))
+    Response::from_parts(parts, Body::from(outcome))
 }
 
 /// A refusal; an issue for each thing that is wrong.
