@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, topology};
-use epro_schemas::envelope::{self, Envelope};
+use epro_schemas::envelope;
 use epro_schemas::instrument::{Resolved, Signal};
 use epro_schemas::kind;
 use epro_schemas::phi::Phi;
@@ -172,15 +172,16 @@ pub(crate) fn seal(
     bytes: &Bytes,
 ) -> Result<Admitted, Refusal> {
     let Checked { submission, subject, signals, resolved: _ } = checked;
-    let envelope = Envelope {
+    let from = Phi::new(arrival.from.to_string());
+    let envelope = envelope::Parts {
         received_at: OffsetDateTime::now_utc(),
-        subject_id: subject,
-        actor: arrival.caller.sub.clone(),
-        client: arrival.caller.client.as_deref().map(str::to_owned),
-        from: Phi::new(arrival.from.to_string()),
-        door: arrival.through.clone(),
-        trace_id: Some(arrival.trace.id().to_owned()),
-        bytes: bytes.clone(),
+        subject_id: &subject,
+        actor: &arrival.caller.sub,
+        client: arrival.caller.client.as_deref(),
+        from: &from,
+        door: &arrival.through,
+        trace_id: Some(arrival.trace.id()),
+        bytes,
     };
     let message_id = Uuid::now_v7();
     let sealed = door.ring.seal(kind::SUBMISSION, message_id, &envelope.encode()).map_err(|error| {

@@ -35,6 +35,27 @@ pub struct Envelope {
     pub bytes: Bytes,
 }
 
+/// What an envelope is made of, where it lies: whoever writes one needs no copy of any of it.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// When the door had the whole body.
+    pub received_at: OffsetDateTime,
+    /// Whose submission it is.
+    pub subject_id: &'a Phi<String>,
+    /// The token's `sub`.
+    pub actor: &'a Phi<String>,
+    /// The app or backend.
+    pub client: Option<&'a str>,
+    /// The remote address.
+    pub from: &'a Phi<String>,
+    /// Which door it came through.
+    pub door: &'a Door,
+    /// The trace id of the request.
+    pub trace_id: Option<&'a str>,
+    /// The body as received.
+    pub bytes: &'a [u8],
+}
+
 /// A way in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -70,14 +91,14 @@ pub enum EnvelopeError {
     Malformed,
 }
 
-impl Envelope {
+impl Parts<'_> {
     /// The envelope as bytes: a version byte, the fields in order, each text
     /// with its length before it, then the body.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.bytes.len());
         out.push(VERSION);
-        out.push(match &self.door {
+        out.push(match self.door {
             Door::Native => 0,
             Door::Fhir(_) => 1,
             Door::Batch => 2,
@@ -85,17 +106,35 @@ impl Envelope {
         out.extend(self.received_at.unix_timestamp_nanos().to_be_bytes());
         put(&mut out, self.subject_id.expose());
         put(&mut out, self.actor.expose());
-        put_option(&mut out, self.client.as_deref());
+        put_option(&mut out, self.client);
         put(&mut out, self.from.expose());
-        put_option(&mut out, self.trace_id.as_deref());
-        if let Door::Fhir(named) = &self.door {
+        put_option(&mut out, self.trace_id);
+        if let Door::Fhir(named) = self.door {
             named.encode(&mut out);
         }
-        out.extend_from_slice(&self.bytes);
+        out.extend_from_slice(self.bytes);
         out
     }
+}
 
-    /// Reads what [`Envelope::encode`] wrote; the body stays where it is.
+impl Envelope {
+    /// The same as bytes: see [`Parts::encode`].
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let parts = Parts {
+            received_at: self.received_at,
+            subject_id: &self.subject_id,
+            actor: &self.actor,
+            client: self.client.as_deref(),
+            from: &self.from,
+            door: &self.door,
+            trace_id: self.trace_id.as_deref(),
+            bytes: &self.bytes,
+        };
+        parts.encode()
+    }
+
+    /// Reads what [`Parts::encode`] wrote; the body stays where it is.
     ///
     /// # Errors
     /// [`EnvelopeError`], which says nothing of the content.
