@@ -151,14 +151,14 @@ fn understand(door: &Door, submission: &Submission) -> Result<(Resolved, Vec<Sig
 
 /// The headers tell an operator, and a worker that can't open the body, where it belongs and whom to
 /// alert; never whose it is.
-fn headers(door: &Door, arrival: &Arrival<'_>, submission: &Submission, signals: &[Signal]) -> Headers {
+fn headers(door: &Door, arrival: &Arrival<'_>, submission: Submission, signals: &[Signal]) -> Headers {
     let found = signals.iter().map(|signal| format!("{}={}", signal.rule, signal.severity));
     let found = found.collect::<Vec<_>>().join(",");
     Headers {
         traceparent: Some(arrival.trace.parent.clone()),
         key_id: Some(door.ring.current_id()),
-        site: Some(submission.site_id.clone()),
-        study: Some(submission.study_id.clone()),
+        site: Some(submission.site_id),
+        study: Some(submission.study_id),
         signals: (!found.is_empty()).then_some(found),
         ..Headers::default()
     }
@@ -189,7 +189,8 @@ pub(crate) fn seal(
         Kind::Panicked
     })?;
     let queue = if signals.is_empty() { topology::SUBMISSIONS_ROUTINE } else { topology::SUBMISSIONS_URGENT };
-    let headers = headers(door, arrival, &submission, &signals);
+    let submission_id = submission.submission_id;
+    let headers = headers(door, arrival, submission, &signals);
     let message = Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into());
-    Ok(Admitted { submission_id: submission.submission_id, message_id, message })
+    Ok(Admitted { submission_id, message_id, message })
 }
