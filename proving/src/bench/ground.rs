@@ -138,6 +138,16 @@ impl Ground {
         self.empty(cargo.site).await
     }
 
+    /// Has a door, and the worker behind it, take a few submissions, so that they have their connections and statements
+    /// as the bare ones have. Those are gone again, and were sent with tokens of their own: whose submissions come later
+    /// is yet to be found out.
+    pub async fn warm_route(&self, door: &Service, site: &str) -> Result<()> {
+        let some = load::requests(self.stack.minter(), "ONC-301", site, 8 * CHUNK)?;
+        load::closed(door.listen(), &some, 64).await?;
+        self.stored(some.len()).await?;
+        self.empty(site).await
+    }
+
     /// Lets the lane stand still, and waits until all workers that there are have noticed.
     pub async fn pause(&self, workers: &[Service]) -> Result<()> {
         let before: Vec<usize> = workers.iter().map(stops).collect();
