@@ -241,7 +241,8 @@ pub enum Outcome {
 
 impl Store {
     /// Commits a chunk in one transaction and says what became of each submission, in the order of
-    /// `chunk`. `suspect` (the key given to [`Store::suspect`]) is forgotten in the same transaction.
+    /// `chunk`. `suspect` (the key given to [`Store::suspect`]) is forgotten in the same transaction, and so is whatever
+    /// was counted of those that have waited ([`Source::waited`]).
     ///
     /// After [`StoreError::Away`] or [`StoreError::Retry`] the chunk may or may not be committed:
     /// commit it again, what is there already comes out as a duplicate of the same delivery.

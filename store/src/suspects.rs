@@ -43,6 +43,8 @@ const NO_SUSPECT: &str = "DELETE FROM ops.suspect WHERE key = ANY ($1) AND start
 
 const FORGET: &str = "DELETE FROM ops.suspect WHERE key = $1";
 
+const FORGET_ALL: &str = "DELETE FROM ops.suspect WHERE key = ANY ($1)";
+
 /// What is counted of a suspect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counted {
@@ -62,6 +64,11 @@ impl Counted {
 /// Forgets a suspect, in the transaction that settles it.
 pub(crate) fn forget(key: Uuid) -> Step<'static> {
     Step::new(FORGET).with(key)
+}
+
+/// Forgets several, if any, in the transaction that settles them.
+pub(crate) fn forget_all(keys: Vec<Uuid>) -> Option<Step<'static>> {
+    (!keys.is_empty()).then(|| Step::new(FORGET_ALL).with(keys))
 }
 
 impl Store {

@@ -35,7 +35,7 @@ use crate::fault::{self, Seam};
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
-use crate::starts::{MOST_STARTS, Start, Starts};
+use crate::starts::{MOST_STARTS, Start, Starts, key_of_waited};
 use crate::submissions::follow_on::{self, Parents};
 use crate::submissions::route::Route;
 use model::{Model, Trouble};
@@ -166,6 +166,7 @@ impl Risk {
     ) -> Fate {
         let key = (one.known.submission_id.unwrap_or_default(), one.known.pseudonym.unwrap_or_default());
         let alert = model.alerts(scored).then(|| alert(due, key));
+        let suspect = suspect.or_else(|| key_of_waited(&one.delivery));
         let mut chain = self.chains.take().await;
         let stored = until_done!(
             self.hold,

@@ -13,6 +13,7 @@ use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, bare};
 use crate::lane::Handled;
 use crate::park::park;
+use crate::starts::key_of_waited;
 use crate::submissions::route::Route;
 
 /// The longest wait of a message. While two versions of the worker run, each try meets the one that knows its
@@ -49,6 +50,7 @@ impl Settling<'_> {
             return Some(one);
         };
         let message_id = letter.message_id;
+        let suspect = suspect.or_else(|| key_of_waited(&one.delivery));
         match self.write(letter, suspect).await {
             Ok(receipt) => {
                 tracing::warn!(

@@ -8,12 +8,16 @@
 //! where the connection to the broker is lost meanwhile, others are handed its message before anything is said of it.
 //!
 //! A start that ended in a panic is no matter of waiting: its process lives, and says so ([`End::Harmed`]).
+//!
+//! A message may be parked while its start is owed. It comes again as if it were new, and its debtor may have been killed
+//! meanwhile. So the commit of one that has waited forgets whatever is counted of it ([`key_of_waited`]).
 
 mod owed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use epro_broker::Delivery;
 use epro_store::suspects::Counted;
 use epro_store::{Store, StoreError};
 use tokio::time::Instant;
@@ -57,6 +61,12 @@ pub(crate) struct Start {
     sure: bool,
     end: End,
     owed: Arc<Owed>,
+}
+
+/// What the starts of a message are counted under, if it has waited: some may be counted though it wasn't handed out
+/// before, and the commit that decides about it forgets them.
+pub(crate) fn key_of_waited(delivery: &Delivery) -> Option<Uuid> {
+    delivery.waited().and(delivery.message_id())
 }
 
 impl Starts {

@@ -6,6 +6,7 @@ use crate::pool::Store;
 use crate::session::Session;
 use crate::step::Step;
 use crate::submissions::Committed;
+use crate::suspects;
 use crate::transaction::Transaction;
 use serde_json::json;
 use tokio_postgres::Row;
@@ -71,7 +72,7 @@ impl Ended {
 
 impl Store {
     /// Acknowledges an alert, audited in the same transaction whatever it found, but for
-    /// [`Ended::Absent`].
+    /// [`Ended::Absent`]; `suspect` is forgotten in it, but for the same.
     ///
     /// # Errors
     /// As every [`StoreError`]; asked again it may answer [`Ended::Already`].
@@ -81,10 +82,11 @@ impl Store {
         alert: Uuid,
         party: &Party,
         facts: &AuditFacts,
+        suspect: Option<Uuid>,
     ) -> Result<(Committed, Ended), StoreError> {
         let acknowledge = |alert: Uuid| Step::new(ACKNOWLEDGE).with(alert).with(facts.actor.to_string());
         let allowed = |study: &str, site: &str| party.has(study, site);
-        self.end(chain, alert, ("alert.acknowledged", None, facts), allowed, acknowledge).await
+        self.end(chain, alert, ("alert.acknowledged", None, facts), allowed, acknowledge, suspect).await
     }
 
     /// Closes an alert that nobody will acknowledge, audited in the same transaction.
@@ -101,7 +103,7 @@ impl Store {
         let facts = by.into();
         let close = |alert: Uuid| Step::new(CLOSE).with(alert).with(facts.actor.to_string()).with(reason);
         let what = ("alert.closed", Some(reason), &facts);
-        Ok(self.end(chain, alert, what, |_, _| true, close).await?.1)
+        Ok(self.end(chain, alert, what, |_, _| true, close, None).await?.1)
     }
 
     async fn end<'s>(
@@ -111,6 +113,7 @@ impl Store {
         (action, reason, facts): (&str, Option<&str>, &AuditFacts),
         allowed: impl Fn(&str, &str) -> bool,
         end: impl Fn(Uuid) -> Step<'s>,
+        suspect: Option<Uuid>,
     ) -> Result<(Committed, Ended), StoreError> {
         let mut transaction = Transaction::begin(self, chain).await?;
         let found = transaction.rows(Step::new(LOCK).with(alert)).await?;
@@ -127,7 +130,8 @@ impl Store {
             study_id: row.try_get("study_id")?,
             ..Record::about(action, ended.as_str(), facts, Some(details.to_string()))
         };
-        let steps = if ended == Ended::Now { vec![end(root)] } else { Vec::new() };
+        let ending = (ended == Ended::Now).then(|| end(root));
+        let steps = ending.into_iter().chain(suspect.map(suspects::forget)).collect();
         Ok((transaction.commit(steps, &[record]).await?, ended))
     }
 

@@ -105,7 +105,7 @@ pub(super) async fn commit(
 }
 
 /// Amendments look at their bases, and alerts at earlier ones; of two copies only one is new; what has waited says so
-/// in the details of its audit row, which this statement doesn't write.
+/// in the details of its audit row, which this statement doesn't write, and its starts are to be forgotten.
 fn may_be_all_new(plan: &Plan<'_>) -> bool {
     plan.originals.len() == plan.chunk.len()
         && plan.chunk.iter().all(|new| new.alerts.is_empty() && new.source.waited.is_none())

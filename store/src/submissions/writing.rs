@@ -85,8 +85,16 @@ impl<'a> Writing<'a> {
         }
         steps.extend(self.earlier.step());
         steps.extend(dead_letters::insert(&self.dead_letters));
-        steps.extend(suspect.map(suspects::forget));
+        steps.extend(suspects::forget_all(self.settled(suspect)));
         steps
+    }
+
+    /// Of whom starts may be counted: the suspect, and what has waited. That comes as if it were new, and whoever parked
+    /// it may have been killed before it took its own start back.
+    fn settled(&self, suspect: Option<Uuid>) -> Vec<Uuid> {
+        let sources = self.each.iter().map(|(submission, _)| &submission.source);
+        let waited = sources.filter(|source| source.waited.is_some()).map(|source| source.message_id);
+        suspect.into_iter().chain(waited).collect()
     }
 
     /// One audit row for each submission on which something was decided, and what was withdrawn.

@@ -158,11 +158,20 @@ async fn an_acknowledgement_ends_an_alert_once_for_those_whose_it_is_and_is_audi
     let elsewhere = Party { sites: vec!["H002".into()], ..staff() };
     let mut ended = Vec::new();
     for party in [&elsewhere, &staff(), &staff()] {
-        ended.push(store.acknowledge_alert(&mut chain, id, party, &nurse()).await.unwrap().1);
+        ended.push(store.acknowledge_alert(&mut chain, id, party, &nurse(), None).await.unwrap().1);
     }
     assert_eq!(ended, [Ended::NotTheirs, Ended::Now, Ended::Already]);
-    let nobodys = store.acknowledge_alert(&mut chain, Uuid::new_v4(), &staff(), &nurse()).await.unwrap().1;
+    let suspect = Uuid::now_v7();
+    store.suspect(suspect, "commands", Uuid::now_v7()).await.unwrap();
+    let nobodys = store
+        .acknowledge_alert(&mut chain, Uuid::new_v4(), &staff(), &nurse(), Some(suspect))
+        .await
+        .unwrap()
+        .1;
     assert_eq!(nobodys, Ended::Absent);
+    assert_eq!(database.count("ops.suspect").await, 1, "it may wait: nothing was decided");
+    store.acknowledge_alert(&mut chain, id, &staff(), &nurse(), Some(suspect)).await.unwrap();
+    assert_eq!(database.count("ops.suspect").await, 0);
     assert!(store.begin_notices(id, &[lee("email")]).await.unwrap().is_empty(), "nobody is told any more");
     store
         .finish_claim(
@@ -178,7 +187,7 @@ async fn an_acknowledgement_ends_an_alert_once_for_those_whose_it_is_and_is_audi
         .rows("SELECT outcome, actor FROM audit.event WHERE action = 'alert.acknowledged' ORDER BY seq")
         .await;
     let outcomes: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    assert_eq!(outcomes, ["not_theirs", "ok", "already_done"]);
+    assert_eq!(outcomes, ["not_theirs", "ok", "already_done", "already_done"]);
     assert!(rows[1].get::<_, String>(1).starts_with("delegate:"));
 }
 
@@ -226,7 +235,10 @@ async fn an_amendment_alerts_only_about_what_its_base_did_not_say() {
     // An acknowledgement of a repeat is one of the alert that people know.
     let repeat = keeps_still.alerts[0].alert_id;
     let mut chain = AuditChain::new("test");
-    assert_eq!(store.acknowledge_alert(&mut chain, repeat, &staff(), &nurse()).await.unwrap().1, Ended::Now);
+    assert_eq!(
+        store.acknowledge_alert(&mut chain, repeat, &staff(), &nurse(), None).await.unwrap().1,
+        Ended::Now
+    );
     assert_eq!(database.count("ops.alert WHERE acknowledged_at IS NOT NULL AND repeats IS NULL").await, 1);
 }
 

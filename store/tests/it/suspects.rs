@@ -3,6 +3,7 @@
 use crate::support::database::Database;
 use crate::support::sample::submission;
 use epro_store::AuditChain;
+use epro_store::submissions::Waited;
 use epro_store::suspects::Counted;
 use uuid::Uuid;
 
@@ -27,6 +28,26 @@ async fn each_start_is_counted_and_the_commit_forgets_its_own_only() {
     store.commit_chunk(&mut chain, &[submission()], Some(key)).await.unwrap();
     assert_eq!(database.count("ops.suspect").await, 1);
     assert_eq!(start(key, Uuid::now_v7()).await, 1, "it was forgotten");
+}
+
+#[tokio::test]
+async fn the_commit_of_what_has_waited_forgets_its_starts_though_it_came_as_if_it_were_new() {
+    let database = Database::new().await;
+    let store = database.store_as("epro_worker");
+    let mut chain = AuditChain::new("test");
+    // The chain's first commit goes step by step in any case.
+    store.commit_chunk(&mut chain, &[submission()], None).await.unwrap();
+    let [mut waited, mut waited_too, fresh] = [submission(), submission(), submission()];
+    for one in [&mut waited, &mut waited_too] {
+        one.source.waited = Some(Waited { times: 1, since: None });
+    }
+    let chunk = [waited, fresh, waited_too];
+    for one in &chunk {
+        store.suspect(one.source.message_id, "submissions", Uuid::now_v7()).await.unwrap();
+    }
+    store.commit_chunk(&mut chain, &chunk, None).await.unwrap();
+    assert_eq!(database.count("ops.suspect").await, 1);
+    assert_eq!(store.counted(chunk[1].source.message_id).await.unwrap().starts, 1, "it hasn't waited");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::hold::{GivenUp, until_done};
 use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::settling::now;
-use crate::starts::Start;
+use crate::starts::{Start, key_of_waited};
 
 impl Commands {
     /// Ends each alert, acks. One that isn't there may still come (PostgreSQL was away): its message waits, and
@@ -39,11 +39,12 @@ impl Commands {
                 },
             );
             let alert = command.alert_id;
+            let suspect = suspect.or_else(|| key_of_waited(&one.delivery));
             let mut chain = self.chains.take().await;
             let ended = until_done!(
                 self.hold,
                 "acknowledgement",
-                self.store.acknowledge_alert(chain.chain(), alert, &party, &facts)
+                self.store.acknowledge_alert(chain.chain(), alert, &party, &facts, suspect)
             );
             drop(chain);
             match ended {
@@ -72,7 +73,7 @@ impl Commands {
                 Err(GivenUp::HoldOver) => handled.undone.push(one.delivery),
             }
         }
-        // No commit of these forgets it.
+        // One that waits is forgotten by no commit.
         if let Some(start) = start.filter(|_| handled.undone.is_empty()) {
             start.acquit();
         }

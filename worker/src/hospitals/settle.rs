@@ -21,7 +21,7 @@ use crate::in_flight::headers;
 use crate::park::park;
 use crate::settling::count_dead_letters;
 use crate::spans;
-use crate::starts::Start;
+use crate::starts::{Start, key_of_waited};
 use crate::submissions::route::sha256;
 
 /// What was decided, and why.
@@ -70,13 +70,16 @@ pub(crate) struct Settling<'a> {
     generation: i32,
     /// It was handed out before: its starts are forgotten with what is decided, and this one is taken back in any case.
     start: Option<Start>,
+    /// It has waited: what may be counted of it is forgotten, too.
+    waited: Option<Uuid>,
 }
 
 impl<'a> Settling<'a> {
     pub(crate) fn new(hospital: &'a Hospital, held: &Held, start: Option<Start>) -> Self {
         let message = &held.message;
         let (submission_id, pseudonym) = (message.submission_id, message.pseudonym);
-        Self { hospital, submission_id, pseudonym, generation: message.generation, start }
+        let waited = key_of_waited(&held.delivery);
+        Self { hospital, submission_id, pseudonym, generation: message.generation, start, waited }
     }
 
     /// There is nothing to do (any more).
@@ -175,7 +178,7 @@ impl<'a> Settling<'a> {
     }
 
     fn suspect(&self) -> Option<Uuid> {
-        self.start.as_ref().map(Start::key)
+        self.start.as_ref().map(Start::key).or(self.waited)
     }
 
     fn key(&self, generation: i32) -> DeliveryKey {
@@ -220,6 +223,7 @@ pub(super) async fn set_unread_aside(
     let Some(dead_letter) = dead_letter(hospital, &delivery, class, failure.stage(), &failure.rule()) else {
         return Done::Undone(delivery);
     };
+    let suspect = suspect.or_else(|| key_of_waited(&delivery));
     let mut chain = office.chains.take().await;
     let dead_letters = [dead_letter];
     let recorded = until_done!(

@@ -15,6 +15,7 @@ use crate::in_flight::InFlight;
 use crate::lane::Handled;
 use crate::park::park;
 use crate::settling::{Settling, count_dead_letters, now};
+use crate::starts::key_of_waited;
 
 /// A model that is back finds its questions within minutes, however long it was away.
 const LONGEST_WAIT: Tier = Tier::M10;
@@ -81,6 +82,7 @@ impl Risk {
         };
         one.known.facts = Some(Arc::new(AuditFacts::by(Actor::System("epro-worker".to_owned()))));
         let Some(letter) = one.dead_letter(failure, class, &self.route) else { return Some(one) };
+        let suspect = suspect.or_else(|| key_of_waited(&one.delivery));
         let mut chain = self.chains.take().await;
         let recorded = until_done!(
             self.hold,

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    BOUND, DEAD, ROUTINE, STORED, STUDY, amendment, calm, counts, dead, empty, id, link, many, with,
+    BOUND, DEAD, ROUTINE, STORED, STUDY, amendment, calm, counts, dead, empty, id, lie, link, many,
+    parked_by_one_who_was_killed, with,
 };
 
 const RISK: &str = "epro.risk";
@@ -254,6 +255,22 @@ async fn what_a_model_answers_besides_a_score_costs_what_it_should() {
         assert_eq!(risk.calls().len(), 2, "{manner:?}");
         assert_eq!(link.count(ATTEMPTS).await.unwrap(), i64::from(charged), "{manner:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_has_waited_leaves_no_start_behind() {
+    let risk = RiskModel::start().await.unwrap();
+    let stack = of_one(&risk).await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    hand.put(ROUTINE, "P-1", &calm()).await.unwrap();
+    let storing = stack.spawn("epro-worker", &[("EPRO__WORKER__LANES", "[submissions]")]).unwrap();
+    lie(&stack, RISK, 1).await;
+    drop(storing);
+    let letter = hand.take(RISK).await.unwrap().remove(0);
+    hand.publish(&parked_by_one_who_was_killed(&link, letter).await).await.unwrap();
+    let _asking = stack.worker().await.unwrap();
+    counts(&link, DONE, 1).await;
+    counts(&link, "SELECT count(*) FROM ops.suspect", 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

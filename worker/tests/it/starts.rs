@@ -1,6 +1,8 @@
 //! A start that its process outlived adds to no count, whatever was away when that was to be written down; one that
 //! ended its process is never forgotten.
 
+use std::time::Duration;
+
 use epro_proving::proxy::{Side, Then, Trigger};
 use epro_proving::{Hand, Proxy, Service, Stack, conservation};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use crate::load::{BROKER, POSTGRES, before_broker, before_postgres};
 use crate::support::{
     BOUND, DEAD, ROUTINE, STORED, URGENT, alert_row, alerts_of, calm, counts, dangerous, dead, hurried, id,
-    lie, link, signalled, with,
+    lie, link, parked_by_one_who_was_killed, signalled, with,
 };
 
 const SUSPECTS: &str = "SELECT count(*) FROM ops.suspect";
@@ -186,5 +188,49 @@ async fn a_dangerous_answer_alerts_before_others_are_waited_for() {
     assert_eq!(link.count(DEAD).await.unwrap(), 0);
     alert_row(&link, id(&submission)).await;
     counts(&link, SUSPECTS, 0).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_parks_a_message_in_an_outage_and_is_killed_before_it_can_pay_leaves_no_start_behind() {
+    // Not in a hurry: it is to wait for as long as its worker takes to die.
+    let stack = Stack::new().await.unwrap();
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let (proxy, postgres) = before_postgres(&stack).await.unwrap();
+    let submission = dangerous();
+    urgent(&hand, &submission).await;
+    assert_eq!(hand.lying(URGENT).await.unwrap().len(), 1);
+    lie(&stack, URGENT, 1).await;
+    let start = proxy.arm(Side::Server, counted(), Then::CutBefore);
+    let mut killed = stack.spawn("epro-worker", &[(POSTGRES, &postgres), LANES]).unwrap();
+    start.tripped().await.unwrap();
+    lie(&stack, "epro.wait.5s", 1).await;
+    // Its ack is on its way, or it would come again as a suspect.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    killed.kill().await.unwrap();
+    counts(&link, &format!("{SUSPECTS} WHERE starts = 1"), 1).await;
+
+    let _worker = stack.spawn("epro-worker", &[]).unwrap();
+    counts(&link, STORED, 1).await;
+    counts(&link, SUSPECTS, 0).await;
+    alert_row(&link, id(&submission)).await;
+    conservation(&stack, &hand.log()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_waited_leaves_no_start_behind_whether_it_is_stored_or_set_aside() {
+    let stack = hurried().await;
+    let (link, hand) = (link(&stack).await, Hand::on(&stack).await.unwrap());
+    let sound = calm();
+    let mut unreadable = hand.letter(ROUTINE, "P-1", &calm()).unwrap();
+    unreadable.body.truncate(60);
+    for letter in [hand.letter(ROUTINE, "P-1", &sound).unwrap(), unreadable] {
+        hand.publish(&parked_by_one_who_was_killed(&link, letter).await).await.unwrap();
+    }
+    hand.note(&sound);
+    let _worker = stack.spawn("epro-worker", &[]).unwrap();
+    counts(&link, STORED, 1).await;
+    assert_eq!(dead(&link, 1).await[0].class, "unreadable");
+    assert_eq!(link.count(SUSPECTS).await.unwrap(), 0);
     conservation(&stack, &hand.log()).await.unwrap();
 }

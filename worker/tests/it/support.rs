@@ -78,6 +78,17 @@ pub(crate) fn signalled(letter: Letter) -> Letter {
     letter.with("epro-signals", json!("self-harm=critical"))
 }
 
+/// One that lies in a queue, as it comes when it has been parked: as if it were new. A start of it is counted that nobody
+/// takes back: whoever parked it was killed before.
+pub(crate) async fn parked_by_one_who_was_killed(link: &Link, letter: Letter) -> Letter {
+    let key = letter.id.as_deref().unwrap();
+    let start = format!(
+        "INSERT INTO ops.suspect (key, lane, starts, open) VALUES ('{key}', 'test', 1, ARRAY[gen_random_uuid()])"
+    );
+    link.client.batch_execute(&start).await.unwrap();
+    letter.with("epro-waits", json!(1))
+}
+
 pub(crate) async fn link(stack: &Stack) -> Link {
     stack.database().connect().await.unwrap()
 }

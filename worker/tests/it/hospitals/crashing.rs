@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::stand::{ONE, Stand};
 use crate::load::{BROKER, POSTGRES, before_broker, before_postgres};
-use crate::support::{BOUND, counts, dead, lie};
+use crate::support::{BOUND, counts, dead, lie, parked_by_one_who_was_killed};
 
 /// What a shell says of a process that called abort: 128 + SIGABRT.
 const ABORTED: i32 = 134;
@@ -85,6 +85,19 @@ async fn an_outage_whenever_its_start_is_counted_quarantines_no_delivery() {
     stand.are(ONE, "done", 1).await;
     assert_eq!((stand.charged().await, stand.dead().await), (0, 0));
     counts(&stand.link, "SELECT count(*) FROM ops.suspect", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_has_waited_leaves_no_start_behind() {
+    let stand = Stand::new(json!({})).await;
+    stand.store(ONE, 1).await;
+    lie(&stand.stack, QUEUE, 1).await;
+    let letter = stand.hand.take(QUEUE).await.unwrap().remove(0);
+    let letter = parked_by_one_who_was_killed(&stand.link, letter).await;
+    stand.hand.publish(&letter).await.unwrap();
+    let _caller = stand.caller().await;
+    stand.are(ONE, "done", 1).await;
+    assert_eq!(stand.number("SELECT count(*) FROM ops.suspect").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
