@@ -11,6 +11,7 @@ mod hl7;
 mod hl7_rules;
 mod records;
 mod searches;
+mod tokens;
 
 use std::net::SocketAddr;
 
@@ -29,6 +30,7 @@ use crate::foreign::{Call, Calls, Door, Mannered, control, http_door};
 use access::Gate;
 use records::Records;
 use searches::Charts;
+use tokens::Identifier;
 
 /// Where a hospital is and whom it lets in.
 #[derive(Clone)]
@@ -140,6 +142,12 @@ impl SampleHospital {
     /// From now on searches for that kind of resource (`Observation vital-signs`, `MedicationRequest`) are answered so.
     pub fn searches(&self, what: &str, searches: Searches) {
         self.shared.charts.set(what, searches);
+    }
+
+    /// From now on there is a patient with that identifier, and nobody but those who were admitted. Until the first
+    /// one is, whoever is asked for by the name that a study of ours has for them is there.
+    pub fn admits(&self, system: &str, value: &str) {
+        self.shared.charts.admit(Identifier { system: system.to_owned(), value: value.to_owned() });
     }
 
     /// Every call so far.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::risk::RiskConfig;
 use super::section::Section;
 
-/// How much of a date may cross into the research tables.
+/// How much of a date or an age may cross into the research tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
     /// Dates are kept (45 CFR 164.514(e)).
     LimitedDataSet,
-    /// Dates become years (45 CFR 164.514(b)(2)).
+    /// Dates become years, and ages above 89 are 90 (45 CFR 164.514(b)(2)).
     SafeHarbor,
 }
 

@@ -7,9 +7,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fhir::{FHIR_JSON, outcome};
 use super::fhir_rules::Issue;
+use super::tokens::{self, Identifier, Token};
 use super::{Shared, access};
 use crate::foreign::calls::Going;
 use crate::foreign::http_door;
@@ -49,6 +51,8 @@ struct Inside {
     /// By kind and category: `Observation laboratory`.
     searches: BTreeMap<String, Searches>,
     pages: HashMap<String, Page>,
+    /// Who is there; nobody in particular as long as it is empty.
+    patients: Vec<Identifier>,
 }
 
 /// A page of an answer.
@@ -56,13 +60,27 @@ struct Inside {
 struct Page {
     kind: String,
     what: String,
-    patient: String,
+    whom: Vec<Identifier>,
     first: usize,
 }
 
 impl Charts {
     pub(super) fn set(&self, what: &str, searches: Searches) {
         self.lock().searches.insert(what.to_owned(), searches);
+    }
+
+    pub(super) fn admit(&self, patient: Identifier) {
+        self.lock().patients.push(patient);
+    }
+
+    /// Who is there of those that are asked for.
+    fn whom(&self, asked: &[Token]) -> Vec<Identifier> {
+        let inside = self.lock();
+        if inside.patients.is_empty() {
+            return asked.iter().filter_map(Token::of_a_study).collect();
+        }
+        let meant = |patient: &&Identifier| asked.iter().any(|token| token.means(patient));
+        inside.patients.iter().filter(meant).cloned().collect()
     }
 
     fn searches(&self, what: &str) -> Searches {
@@ -91,11 +109,12 @@ pub(super) async fn first(
     call.names(&what);
     let searches = hospital.charts.searches(&what);
     http_door::behave(&hospital.manner_of(&searches), &call, || {
-        if let Some(refused) = hospital.refuses(&call, &parts.headers, &form) {
+        let asked = form.get("patient.identifier").and_then(|text| tokens::read(text));
+        if let Some(refused) = hospital.refuses(&call, &parts.headers, &form, asked.is_some()) {
             return refused;
         }
-        let patient = form.get("patient.identifier").cloned().unwrap_or_default();
-        hospital.page(&call, &Page { kind, what, patient, first: 0 })
+        let whom = hospital.charts.whom(&asked.unwrap_or_default());
+        hospital.page(&call, &Page { kind, what, whom, first: 0 })
     })
     .await
 }
@@ -130,22 +149,26 @@ impl Shared {
         if searches.manner == Manner::default() { self.manner.for_a_call() } else { searches.manner.clone() }
     }
 
-    /// What it doesn't know it refuses: whoever asks says that with `handling=strict`.
-    fn refuses(&self, call: &Going, headers: &HeaderMap, form: &HashMap<String, String>) -> Option<Response> {
+    /// What it doesn't know it refuses: whoever asks says that with `handling=strict`. `understood`: whom it is about.
+    fn refuses(
+        &self,
+        call: &Going,
+        headers: &HeaderMap,
+        form: &HashMap<String, String>,
+        understood: bool,
+    ) -> Option<Response> {
         if !self.gate.lets_in(headers) {
             call.did("refused 401");
             return Some(access::unauthorized());
         }
         let is =
             |name, value: &str| headers.get(name).is_some_and(|found| found.as_bytes() == value.as_bytes());
-        let patient = form.get("patient.identifier").and_then(|patient| patient.split_once('|'));
         let known =
             form.keys().all(|key| ["patient.identifier", "category", "_count"].contains(&key.as_str()));
         let sound = is("content-type", "application/x-www-form-urlencoded")
             && is("prefer", "handling=strict")
             && known
-            && patient
-                .is_some_and(|(system, value)| system.starts_with("urn:epro:study:") && !value.is_empty());
+            && understood;
         if sound {
             return None;
         }
@@ -155,11 +178,14 @@ impl Shared {
 
     fn page(&self, call: &Going, page: &Page) -> Response {
         let searches = self.charts.searches(&page.what);
-        let last = searches.resources.min(page.first + searches.page);
+        let all = page.whom.len() * searches.resources;
+        let last = all.min(page.first + searches.page);
+        let of_each = page.whom.iter().flat_map(|whom| (0..searches.resources).map(move |n| (whom, n)));
+        let on_it = of_each.skip(page.first).take(searches.page);
         let entries: Vec<String> =
-            (page.first..last).map(|n| entry(page, n, n % searches.patients.max(1))).collect();
+            on_it.map(|(whom, n)| entry(page, whom, n, n % searches.patients.max(1))).collect();
         let mut links = String::new();
-        if last < searches.resources {
+        if last < all {
             let token = uuid::Uuid::new_v4().simple().to_string();
             let base = searches.elsewhere.unwrap_or_default();
             links = format!(r#"{{"relation":"next","url":"{base}pages/{token}"}}"#);
@@ -175,12 +201,15 @@ impl Shared {
 }
 
 /// By hand: a decimal is written with the digits that it was measured with.
-fn entry(page: &Page, n: usize, patient: usize) -> String {
+fn entry(page: &Page, whom: &Identifier, n: usize, patient: usize) -> String {
     let Page { kind, what, .. } = page;
-    let number = page.patient.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let Identifier { system, value } = whom;
+    let named = format!("{system}|{value}");
+    let number = named.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let identifier = json!({"system": system, "value": value});
     format!(
         r#"{{"search":{{"mode":"match"}},"resource":{{"resourceType":"{kind}","id":"{n}","status":"final",
-        "subject":{{"reference":"Patient/{number}-{patient}","display":"Marta Planted"}},
+        "subject":{{"reference":"Patient/{number}-{patient}","identifier":{identifier},"display":"Marta Planted"}},
         "code":{{"text":"{what}"}},"valueQuantity":{{"value":37.{n}0}}}}}}"#
     )
 }

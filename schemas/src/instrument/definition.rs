@@ -81,10 +81,15 @@ pub struct Item {
     /// Whether a coded item takes several options.
     #[serde(default)]
     pub several: bool,
-    /// The least number that a numeric item takes.
+    /// The least number that a numeric item takes. Each has to have one.
     pub minimum: Option<f64>,
-    /// The greatest number that a numeric item takes.
+    /// The greatest number that a numeric item takes. Each has to have one, and the bounds are those of what is
+    /// measured: one that takes ten digits takes a telephone number to researchers.
     pub maximum: Option<f64>,
+    /// Whether a numeric item is an age, in years: under Safe Harbor researchers see 90 for all above 89. An
+    /// item whose LOINC code is an age's has to say so.
+    #[serde(default)]
+    pub age: bool,
     /// Whether a submission without an answer is refused. Where a patient may
     /// skip, say false: a refused submission is lost.
     #[serde(default)]

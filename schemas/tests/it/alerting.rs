@@ -19,8 +19,8 @@ lists:
 items:
   - { link_id: serious-event, type: boolean }
   - { link_id: events, type: coded, list: events, several: true }
-  - { link_id: weight, type: decimal }
-  - { link_id: steps, type: integer }
+  - { link_id: weight, type: decimal, minimum: 0, maximum: 500 }
+  - { link_id: steps, type: integer, minimum: 0, maximum: 99999 }
 scores:
   - { id: sum, kind: sum, items: [weight, steps] }
 alerts:

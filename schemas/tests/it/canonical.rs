@@ -139,8 +139,8 @@ lists: { l: { system: s, options: [{ code: '1', score: 1 }, { code: a }, { code:
 items:
   - { link_id: coded, type: coded, list: l }
   - { link_id: several, type: coded, list: l, several: true }
-  - { link_id: integer, type: integer }
-  - { link_id: decimal, type: decimal }
+  - { link_id: integer, type: integer, minimum: 0, maximum: 9 }
+  - { link_id: decimal, type: decimal, minimum: 0, maximum: 9 }
   - { link_id: boolean, type: boolean }
   - { link_id: text, type: text }
 ";

@@ -79,7 +79,7 @@ items:
   - { link_id: one, type: coded, list: l }
   - { link_id: some, type: coded, list: l, several: true }
   - { link_id: whole, type: integer, minimum: 0, maximum: 10 }
-  - { link_id: number, type: decimal }
+  - { link_id: number, type: decimal, minimum: 0, maximum: 10 }
   - { link_id: "yes", type: boolean }
   - { link_id: words, type: text }
   - { link_id: day, type: text }

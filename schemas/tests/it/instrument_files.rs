@@ -88,6 +88,37 @@ fn every_problem_of_every_file_is_reported_at_once() {
 }
 
 #[test]
+fn a_numeric_item_without_both_bounds_is_refused() {
+    for kind in ["integer", "decimal"] {
+        for bounds in ["", ", minimum: 0", ", maximum: 10", ", minimum: ~, maximum: 10"] {
+            let text = GOOD.replace("link_id: t, type: text", &format!("link_id: t, type: {kind}{bounds}"));
+            assert_eq!(
+                problems(&text),
+                ["item t: must have a minimum and a maximum if it is numeric"],
+                "{kind}{bounds}"
+            );
+        }
+        let both = format!("link_id: t, type: {kind}, minimum: 0, maximum: 10");
+        assert_eq!(problems(&GOOD.replace("link_id: t, type: text", &both)), [""; 0], "{kind}");
+    }
+}
+
+#[test]
+fn an_age_is_a_number_that_says_so_and_is_added_to_nothing() {
+    let with = |item: &str| problems(&GOOD.replace("link_id: t, type: text", item));
+    assert_eq!(with("link_id: t, type: integer, minimum: 0, maximum: 130, age: true"), [""; 0]);
+    assert_eq!(with("link_id: t, type: text, age: true"), ["item t: must be numeric to be an age"]);
+    for code in ["21611-9", "21612-7", "29553-5", "30525-0", "30972-4"] {
+        let item = format!("link_id: {code}, type: decimal, minimum: 0, maximum: 130");
+        let refused = format!("item {code}: must say age: true, as its LOINC code is an age's");
+        assert_eq!(with(&item), [refused]);
+        assert_eq!(with(&format!("{item}, age: true")), [""; 0]);
+    }
+    let added = GOOD.replace("minimum: 0, maximum: 4", "minimum: 0, maximum: 4, age: true");
+    assert_eq!(problems(&added), ["score s: must not add up an age, like n"]);
+}
+
+#[test]
 fn what_a_file_gets_wrong_is_refused() {
     assert_eq!(problems(GOOD), [""; 0]);
     for (from, to) in [
@@ -101,6 +132,7 @@ fn what_a_file_gets_wrong_is_refused() {
         ("type: coded, list: l", "type: coded, list: l, several: true"),
         ("type: coded, list: l", "type: coded, list: l, required: no"),
         ("type: boolean", "type: boolean, several: true"),
+        ("type: boolean", "type: boolean, age: true"),
         ("type: boolean", "type: yesno"),
         ("minimum: 0, maximum: 4", "minimum: 5, maximum: 4"),
         ("minimum: 0, maximum: 4", "minimum: 0"),

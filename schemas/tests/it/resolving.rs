@@ -25,7 +25,7 @@ items:
   - { link_id: temperature, type: decimal, minimum: 30, maximum: 45 }
   - { link_id: serious, type: boolean }
   - { link_id: words, type: text }
-  - { link_id: must, type: integer, required: true }
+  - { link_id: must, type: integer, minimum: 0, maximum: 9, required: true }
 "#;
 
 fn own(answers: &Json) -> Result<Vec<(String, Value)>, Vec<String>> {

@@ -9,6 +9,7 @@ mod issued;
 mod observation;
 mod outcome;
 mod page;
+mod parameter;
 mod questionnaire_response;
 mod reading;
 pub(super) mod search;

@@ -3,6 +3,7 @@
 mod crashing;
 mod exported;
 mod limits;
+mod literal;
 mod missing;
 mod poison;
 mod ward;

@@ -7,6 +7,9 @@ use crate::alert::RISK_RULE;
 use crate::instrument::pro_ctcae;
 use crate::submission::InstrumentRef;
 
+/// LOINC's ages: estimated, reported, calculated, as such, and at the onset of an adverse event.
+const AGES: [&str; 5] = ["21611-9", "21612-7", "29553-5", "30525-0", "30972-4"];
+
 impl Definition {
     /// Everything that is wrong, one line each: place, then rule.
     #[must_use]
@@ -60,13 +63,7 @@ impl Definition {
         found.unless(coded == item.list.is_some(), &at, "must have a list exactly if it is coded");
         found.unless(item.list.is_none() || self.list(item).is_some(), &at, "must name a list of this file");
         found.unless(coded || !item.several, &at, "must be coded to take several options");
-        let numeric = matches!(item.kind, Kind::Integer | Kind::Decimal);
-        let bounds = [item.minimum, item.maximum];
-        found.unless(numeric || bounds == [None, None], &at, "must be numeric to have a range");
-        found.unless(bounds.iter().flatten().all(|bound| bound.is_finite()), &at, "must have finite bounds");
-        if let [Some(minimum), Some(maximum)] = bounds {
-            found.unless(minimum <= maximum, &at, "must have its minimum below its maximum");
-        }
+        number_problems(found, &at, item);
     }
 
     fn score(&self, found: &mut Problems, score: &ScoreRule) {
@@ -91,6 +88,9 @@ impl Definition {
                         &at,
                         &format!("must add up numeric or coded items of this file, not {link_id}"),
                     );
+                    // Safe Harbor doesn't tell it; no sum may, either.
+                    let age = self.find(link_id).is_some_and(|item| item.age);
+                    found.unless(!age, &at, &format!("must not add up an age, like {link_id}"));
                 }
             }
             ScoreKind::ProCtcae => {
@@ -195,6 +195,22 @@ impl Definition {
             found.unless(reached, at, "must have a threshold that an option reaches");
         }
     }
+}
+
+/// A number crosses de-identification. Without both bounds it may be any, a telephone number among them.
+fn number_problems(found: &mut Problems, at: &str, item: &Item) {
+    let numeric = matches!(item.kind, Kind::Integer | Kind::Decimal);
+    let bounds = [item.minimum, item.maximum];
+    found.unless(numeric || bounds == [None, None], at, "must be numeric to have a range");
+    let bounded = bounds.iter().all(Option::is_some);
+    found.unless(bounded || !numeric, at, "must have a minimum and a maximum if it is numeric");
+    found.unless(bounds.iter().flatten().all(|bound| bound.is_finite()), at, "must have finite bounds");
+    if let [Some(minimum), Some(maximum)] = bounds {
+        found.unless(minimum <= maximum, at, "must have its minimum below its maximum");
+    }
+    found.unless(numeric || !item.age, at, "must be numeric to be an age");
+    let unsaid = numeric && !item.age && AGES.contains(&item.link_id.as_str());
+    found.unless(!unsaid, at, "must say age: true, as its LOINC code is an age's");
 }
 
 fn list_problems(found: &mut Problems, name: &Name, list: &OptionList) {

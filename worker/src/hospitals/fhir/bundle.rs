@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 
 use super::observation::observation;
+use super::parameter::token;
 use super::questionnaire_response::questionnaire_response;
 use crate::hospitals::document::Document;
 
@@ -24,7 +25,7 @@ pub(super) fn transaction(document: &Document<'_>, canonical: &str) -> Value {
 }
 
 fn entry(document: &Document<'_>, kind: &str, id: Uuid, resource: Value) -> Value {
-    let search = format!("identifier={URI}|urn:uuid:{id}");
+    let search = format!("identifier={}", token(URI, &format!("urn:uuid:{id}")));
     let request = if document.is_first_version() {
         json!({"method": "POST", "url": kind, "ifNoneExist": search})
     } else {

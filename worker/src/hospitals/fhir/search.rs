@@ -5,6 +5,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::page::Page;
+use super::parameter::token;
 use super::{FHIR_JSON, Fhir, no_answer, searchset};
 use crate::hospitals::answer::CallError;
 use crate::http;
@@ -93,7 +94,8 @@ impl Fhir {
         let no_base = |()| SearchError::Unusable { note: "our URL of it has no path".to_owned() };
         url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend([search.kind, "_search"]);
         let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("patient.identifier", &format!("urn:epro:study:{study}|{}", subject.expose()));
+        let whom = token(&format!("urn:epro:study:{study}"), subject.expose());
+        form.append_pair("patient.identifier", &whom);
         if let Some(category) = search.category {
             form.append_pair("category", category);
         }

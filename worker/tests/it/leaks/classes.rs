@@ -78,7 +78,11 @@ async fn tell(told: &Told<'_>, (class, spellings): (&str, &[&str]), marks: &mut 
 }
 
 /// What the operator's tools tell of what was set aside.
-async fn look_at_dead_letters(places: &mut Places, stack: &Stack, link: &epro_proving::database::Link) {
+pub(super) async fn look_at_dead_letters(
+    places: &mut Places,
+    stack: &Stack,
+    link: &epro_proving::database::Link,
+) {
     operate(places, stack, &["dead-letters", "list"]).await;
     operate(places, stack, &["dead-letters", "list", "--json"]).await;
     for row in link.client.query("SELECT id::text FROM ops.dead_letter", &[]).await.unwrap() {

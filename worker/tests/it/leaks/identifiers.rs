@@ -54,6 +54,23 @@ const CLASSES: [(&str, &[&str]); 18] = [
     ("any other", &["study card QX-4711-93-Z", "patient portal user quillon4711"]),
 ];
 
+/// Some of them as numbers, as an item would take them that takes any.
+const NUMBERS: [(&str, u64); 3] = [
+    ("telephone", 8_025_550_147),
+    ("social security number", 78_051_120),
+    ("medical record number", 100_471_193),
+];
+/// An age that Safe Harbor tells nobody. Too short to be searched for.
+pub(super) const AGE: u64 = 93;
+
+/// Those that are numbers, planted.
+pub(super) fn numbers(marks: &mut Marks) -> [(&'static str, u64); 3] {
+    for (class, number) in NUMBERS {
+        marks.plant(&format!("{class} as a number"), &number.to_string());
+    }
+    NUMBERS
+}
+
 /// Each class with all of its spellings, planted. The first one is what a patient may be called by.
 pub(crate) fn classes(marks: &mut Marks) -> [(&'static str, &'static [&'static str]); 18] {
     for (class, spellings) in CLASSES {
