@@ -1,4 +1,5 @@
 mod hospitals;
+mod logins;
 mod plain_text;
 
 use std::collections::BTreeSet;
