@@ -129,6 +129,27 @@ worker: { lanes: [submissions, beds, submissions], chunk: 1200, linger: -1s }
 }
 
 #[test]
+fn each_listener_trusts_proxies_of_its_own_and_nobody_trusts_everybody() {
+    let environment = [
+        ("EPRO__INTAKE__TRUSTED_PROXIES", "['10.0.0.0/8', '192.0.2.7']"),
+        ("EPRO__CONSOLE__TRUSTED_PROXIES", "['2001:db8::/48']"),
+    ];
+    let (config, problems) = read(LEAST, &environment);
+    assert_eq!(problems, []);
+    assert!(config.intake.trusted_proxies.include([10, 9, 9, 9].into()));
+    assert!(!config.console.trusted_proxies.include([10, 9, 9, 9].into()));
+    assert_eq!(
+        config.shown()["intake"]["trusted_proxies"],
+        serde_json::json!(["10.0.0.0/8", "192.0.2.7/32"])
+    );
+    let environment = [
+        ("EPRO__INTAKE__TRUSTED_PROXIES", "['10.0.0.0/8', '0.0.0.0/0']"),
+        ("EPRO__CONSOLE__TRUSTED_PROXIES", "10.0.0.0/8"),
+    ];
+    assert_eq!(paths(&read(LEAST, &environment).1), ["console.trusted_proxies", "intake.trusted_proxies"]);
+}
+
+#[test]
 fn a_confirm_may_not_take_longer_than_a_client_is_promised() {
     for (text, problems) in [("2800ms", vec![]), ("2801ms", vec!["intake.confirm_timeout"])] {
         let (_, found) = read(LEAST, &[("EPRO__INTAKE__CONFIRM_TIMEOUT", text)]);
