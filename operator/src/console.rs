@@ -64,9 +64,8 @@ pub(crate) async fn run(config: &Config, metrics: telemetry::Metrics) -> anyhow:
     task::spawn("console turned away", turned_away::keep(desk.clone(), shutdown.clone()));
     task::spawn("console redrives", working::keep(redrives, shutdown.clone()));
     health::start(&config.admin, readiness, metrics).await.context("the admin port can't be bound")?;
-    let (address, serving) =
-        server::bind(config.console.listen, router::router(desk.clone()), shutdown.clone())
-            .context("the console's address can't be bound")?;
+    let (address, serving) = server::bind(&config.console, router::router(desk.clone()), shutdown.clone())
+        .context("the console's address can't be bound")?;
     tracing::info!(%address, "the console listens");
     open.ready();
     let served = tokio::select! {

@@ -2,6 +2,7 @@
 //! head, and on how long a first head, an idle connection and an answer that nobody takes may last.
 
 mod places;
+mod proxies;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +18,10 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use tower::Layer as _;
 use tower::util::MapResponseLayer;
 
+use crate::config::TrustedProxies;
 pub use places::Peer;
 use places::{Listener, Places};
+use proxies::Behind;
 
 /// The largest head of a request, in bytes: a token of 8 KiB, and as much for what proxies add.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -44,6 +47,7 @@ pub struct Server {
     places: Places,
     bounds: Bounds,
     address: SocketAddr,
+    proxies: TrustedProxies,
 }
 
 impl Server {
@@ -55,7 +59,12 @@ impl Server {
         let places = Places::new(bounds.connections, open);
         let listener = Listener::bind(listen, places.clone(), bounds.idle)?;
         let address = listener.address()?;
-        Ok(Self { listener, places, bounds, address })
+        Ok(Self { listener, places, bounds, address, proxies: TrustedProxies::default() })
+    }
+
+    /// The same behind these proxies: a request that one of them passes on comes from whom it says.
+    pub fn behind(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Where it listens, which differs from what was asked for when that had port 0.
@@ -73,7 +82,7 @@ impl Server {
         handle: Handle<Peer>,
         leaving: impl Fn() -> bool + Clone + Send + Sync + 'static,
     ) -> Serving {
-        let Self { listener, places, bounds, address: _ } = self;
+        let Self { listener, places, bounds, address: _, proxies } = self;
         let mut server = axum_server::Server::<Peer>::from_listener(listener)
             .http1_only()
             .first_request_timeout(bounds.head)
@@ -89,7 +98,7 @@ impl Server {
             }
             answer
         });
-        let service = service.layer(router);
+        let service = Behind { proxies, service: service.layer(router) };
         let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
         match tls {
             None => Box::pin(server.serve(service)),

@@ -89,7 +89,7 @@ async fn submit(
     let trace = visit.trace();
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let parts = split(&bytes, MAX_ITEMS).map_err(|violation| not_a_batch(&bytes, violation))?;
-    visit.charge(&caller, parts.len().saturating_sub(1))?;
+    visit.charge(&caller, parts.len(), "")?;
     let arrival = Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Batch, trace: &trace };
     let parts = parts.into_iter().map(|part| bytes.slice_ref(part)).collect();
     let admit = |part: &Bytes| Ok((intake::admit(door, &arrival, in_bounds(part)?)?, ()));

@@ -28,6 +28,7 @@ pub(crate) fn bind(
         Bounds { connections: config.connections, head: config.header_timeout, idle: config.idle_timeout };
     metrics::gauge!("epro_http_connections_limit").set(config.connections as f64);
     let server = Server::bind(config.listen, bounds, metrics::gauge!("epro_http_connections"))?;
+    let server = server.behind(config.trusted_proxies.clone());
     let (address, drain) = (server.address(), config.drain);
     let handle = Handle::new();
     let asked = shutdown.clone();

@@ -94,11 +94,21 @@ impl<'d> Visit<'d> {
     /// A token was believed; the error: its quota is used up.
     pub(crate) fn by(&mut self, caller: &Caller) -> Result<(), Refusal> {
         self.client.clone_from(&caller.client);
-        self.charge(caller, 1)
+        self.take(caller, 1)
     }
 
-    /// The same for what a request holds beyond the first.
-    pub(crate) fn charge(&mut self, caller: &Caller, count: usize) -> Result<(), Refusal> {
+    /// The same for all items of a batch, of which the first was charged when it came. `place`: where they stand in the
+    /// body, which is refused for good if a quota never holds as many.
+    pub(crate) fn charge(&mut self, caller: &Caller, items: usize, place: &str) -> Result<(), Refusal> {
+        if let Some((whose, holds)) = self.door.quotas.too_small(caller, items) {
+            let rule =
+                format!("must hold at most {holds} items: the quota of a {whose} has no more in a minute");
+            return Err(Refusal::at(Kind::TooMany, place, &rule));
+        }
+        self.take(caller, items.saturating_sub(1))
+    }
+
+    fn take(&mut self, caller: &Caller, count: usize) -> Result<(), Refusal> {
         match self.door.quotas.take(caller, u32::try_from(count).unwrap_or(u32::MAX)) {
             Ok(left) => {
                 self.left = left.or(self.left);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
+use epro_process::config::ConsoleConfig;
 use epro_process::server::{Bounds, Server};
 use epro_process::shutdown::Shutdown;
 
@@ -21,13 +22,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Binds the address. The future serves until asked to leave, and then what is in flight to its end.
 pub(crate) fn bind(
-    listen: SocketAddr,
+    config: &ConsoleConfig,
     router: Router,
     shutdown: Shutdown,
 ) -> io::Result<(SocketAddr, impl Future<Output = io::Result<()>> + use<>)> {
     let bounds = Bounds { connections: CONNECTIONS, head: HEAD, idle: IDLE };
     // Nobody collects metrics of a console.
-    let server = Server::bind(listen, bounds, metrics::Gauge::noop())?;
+    let server = Server::bind(config.listen, bounds, metrics::Gauge::noop())?;
+    let server = server.behind(config.trusted_proxies.clone());
     let (address, handle) = (server.address(), Handle::new());
     let mut serving = server.serve(router, None, handle.clone(), || false);
     Ok((address, async move {

@@ -2,7 +2,7 @@
 //! questionnaire, a backend's with every request; and a signature costs more than anything else here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -34,38 +34,59 @@ struct Entry {
 struct Generations {
     young: HashMap<Fingerprint, Entry>,
     old: HashMap<Fingerprint, Entry>,
+    /// How often everybody was forgotten.
+    forgotten: u64,
 }
+
+/// When a token was found not to be believed yet. Once a key is withdrawn after that, whatever was verified since may
+/// have been verified with that key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment(u64);
 
 /// Who was believed, by the token's fingerprint, until the token expires.
 #[derive(Default)]
 pub(super) struct Believed(Mutex<Generations>);
 
 impl Believed {
-    /// The caller of a token that is still valid.
-    pub(super) fn caller(&self, token: Fingerprint) -> Option<Arc<Caller>> {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = generations.young.get(&token) {
-            return entry.valid();
-        }
-        let entry = generations.old.remove(&token)?;
-        let caller = entry.valid()?;
-        generations.add(token, entry);
-        Some(caller)
+    /// The caller of a token that is still valid; the error: it has to be verified.
+    pub(super) fn caller(&self, token: Fingerprint) -> Result<Arc<Caller>, Moment> {
+        let mut generations = self.generations();
+        let caller = generations.caller(token);
+        caller.ok_or(Moment(generations.forgotten))
     }
 
     /// Forgets everybody: a key was withdrawn.
     pub(super) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
+        let mut generations = self.generations();
+        let forgotten = generations.forgotten + 1;
+        *generations = Generations { forgotten, ..Generations::default() };
     }
 
-    /// Remembers a caller whose token was just verified and expires at `until` (Unix seconds).
-    pub(super) fn add(&self, token: Fingerprint, caller: Arc<Caller>, until: f64) {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.add(token, Entry { caller, until });
+    /// Remembers a caller whose token was verified after that moment and expires at `until` (Unix seconds), unless
+    /// everybody was forgotten meanwhile.
+    pub(super) fn add(&self, token: Fingerprint, caller: Arc<Caller>, until: f64, since: Moment) {
+        let mut generations = self.generations();
+        if since == Moment(generations.forgotten) {
+            generations.add(token, Entry { caller, until });
+        }
+    }
+
+    fn generations(&self) -> MutexGuard<'_, Generations> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Generations {
+    fn caller(&mut self, token: Fingerprint) -> Option<Arc<Caller>> {
+        if let Some(entry) = self.young.get(&token) {
+            return entry.valid();
+        }
+        let entry = self.old.remove(&token)?;
+        let caller = entry.valid()?;
+        self.add(token, entry);
+        Some(caller)
+    }
+
     fn add(&mut self, token: Fingerprint, entry: Entry) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
@@ -109,28 +130,47 @@ mod tests {
         })
     }
 
+    fn add(believed: &Believed, token: Fingerprint, sub: &str, until: f64) {
+        let since = believed.caller(token).unwrap_err();
+        believed.add(token, caller(sub), until, since);
+    }
+
     #[test]
     fn a_token_is_believed_again_until_it_expires() {
         let believed = Believed::default();
         let (valid, expired) = (Fingerprint::of("valid"), Fingerprint::of("expired"));
-        believed.add(valid, caller("P-1"), LATER);
-        believed.add(expired, caller("P-2"), 1.0);
+        add(&believed, valid, "P-1", LATER);
+        add(&believed, expired, "P-2", 1.0);
         assert_eq!(believed.caller(valid).unwrap().sub.expose(), "P-1");
-        assert!(believed.caller(expired).is_none());
-        assert!(believed.caller(Fingerprint::of("valid ")).is_none());
+        assert!(believed.caller(expired).is_err());
+        assert!(believed.caller(Fingerprint::of("valid ")).is_err());
     }
 
     #[test]
     fn a_token_that_keeps_coming_outlives_any_number_of_others_and_the_number_is_bounded() {
         let believed = Believed::default();
         let regular = Fingerprint::of("regular");
-        believed.add(regular, caller("P-1"), LATER);
+        add(&believed, regular, "P-1", LATER);
         for number in 0..3 * GENERATION {
-            believed.add(Fingerprint::of(&number.to_string()), caller("P-2"), LATER);
-            assert!(believed.caller(regular).is_some(), "after {number} others");
+            add(&believed, Fingerprint::of(&number.to_string()), "P-2", LATER);
+            assert!(believed.caller(regular).is_ok(), "after {number} others");
         }
-        assert!(believed.caller(Fingerprint::of("0")).is_none());
+        assert!(believed.caller(Fingerprint::of("0")).is_err());
         let generations = believed.0.lock().unwrap();
         assert!(generations.young.len() + generations.old.len() <= 2 * GENERATION);
+    }
+
+    #[test]
+    fn who_was_verified_before_everybody_was_forgotten_is_not_remembered_after_it() {
+        let believed = Believed::default();
+        let (before, after) = (Fingerprint::of("before"), Fingerprint::of("after"));
+        let since = believed.caller(before).unwrap_err();
+        believed.forget();
+        believed.add(before, caller("P-1"), LATER, since);
+        assert!(believed.caller(before).is_err());
+        add(&believed, after, "P-2", LATER);
+        assert!(believed.caller(after).is_ok());
+        believed.forget();
+        assert!(believed.caller(after).is_err());
     }
 }

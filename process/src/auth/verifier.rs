@@ -74,14 +74,24 @@ impl Verifier {
         if token.len() > MAX_TOKEN {
             return Err(Unbelieved::Malformed);
         }
-        let fingerprint = Fingerprint::of(token);
-        if let Some(caller) = self.believed.caller(fingerprint) {
-            return Ok(caller);
-        }
-        let claims = self.verify(token)?;
+        self.believe(Fingerprint::of(token), || self.verify(token))
+    }
+
+    /// The caller who was believed before, or else is by what `verify` says. A key may be withdrawn while it is at
+    /// work: then the token is believed this once, as it would have been a moment earlier, and is not remembered.
+    fn believe(
+        &self,
+        token: Fingerprint,
+        verify: impl FnOnce() -> Result<Claims, Unbelieved>,
+    ) -> Result<Arc<Caller>, Unbelieved> {
+        let since = match self.believed.caller(token) {
+            Ok(caller) => return Ok(caller),
+            Err(since) => since,
+        };
+        let claims = verify()?;
         let until = claims.exp + self.leeway as f64;
         let caller = Arc::new(Caller::new(claims, &self.clients, &self.other)?);
-        self.believed.add(fingerprint, caller.clone(), until);
+        self.believed.add(token, caller.clone(), until, since);
         Ok(caller)
     }
 
@@ -137,5 +147,33 @@ fn why(error: &ErrorKind) -> Unbelieved {
             Unbelieved::Claims
         }
         _ => Unbelieved::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_whose_key_is_withdrawn_while_it_is_verified_is_believed_no_second_time() {
+        let verifier = Verifier {
+            keys: HashMap::new(),
+            published: None,
+            clients: Vec::new(),
+            other: "other".into(),
+            believed: Believed::default(),
+            leeway: 0,
+        };
+        let claims = || Ok(serde_json::from_str::<Claims>(r#"{"sub": "P-1", "exp": 1e12}"#).unwrap());
+        let withdrawn = || Err(Unbelieved::UnknownKey);
+        let (early, late) = (Fingerprint::of("early"), Fingerprint::of("late"));
+        let interrupted = || {
+            verifier.believed.forget();
+            claims()
+        };
+        assert!(verifier.believe(early, interrupted).is_ok());
+        assert_eq!(verifier.believe(early, withdrawn).err(), Some(Unbelieved::UnknownKey));
+        assert!(verifier.believe(late, claims).is_ok());
+        assert!(verifier.believe(late, withdrawn).is_ok(), "it needn't be verified again");
     }
 }

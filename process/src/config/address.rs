@@ -106,8 +106,12 @@ fn says_two_things(text: &str, url: &Url) -> bool {
     let twice = url
         .query_pairs()
         .any(|(name, _)| matches!(name.as_ref(), "host" | "hostaddr") || !said.insert(name.into_owned()));
-    let signs_in = !url.username().is_empty() || url.password().is_some();
-    twice || url.fragment().is_some() || text.matches('@').count() > usize::from(signs_in)
+    twice || url.fragment().is_some() || text.matches('@').count() > usize::from(holds_login(url))
+}
+
+/// Whether it says who signs in there.
+pub(super) fn holds_login(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 /// Whether it says TLS.
@@ -132,8 +136,24 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 /// An address as it may be shown: who and with which password is hidden.
 pub(super) fn printable(address: &SecretString) -> Option<String> {
+    shown(address, Url::path)
+}
+
+/// The same of a gateway, many of which take their key as a part of the path.
+pub(super) fn printable_host(address: &SecretString) -> Option<String> {
+    shown(address, |_| "/[hidden]")
+}
+
+fn shown(address: &SecretString, path: fn(&Url) -> &str) -> Option<String> {
     parsed(address.expose_secret(), |url| {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Some(format!("{}://[hidden]@{}{port}{}", url.scheme(), url.host_str()?, url.path()))
+        Some(format!("{}://[hidden]@{}{port}{}", url.scheme(), url.host_str()?, path(url)))
     })?
+}
+
+/// An address that holds no login, as it may be shown: what is asked there may be a key.
+pub(super) fn place(url: &Url) -> String {
+    let mut place = url.clone();
+    place.set_query(url.query().map(|_| "[hidden]"));
+    place.into()
 }

@@ -8,8 +8,8 @@ mod smtp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::SiteConfig;
 use super::section::Section;
+use super::{SiteConfig, address};
 pub use people::Person;
 pub use sms::{Content, SmsConfig};
 pub use smtp::{SmtpConfig, SmtpTls};
@@ -58,7 +58,10 @@ impl AlertsConfig {
     ) -> Self {
         let link = section.text("link");
         if link.as_ref().is_some_and(|link| !is_link(link)) {
-            section.problem("link", "has to be an http or https URL; {alert}, {site}, {study} are replaced");
+            section.problem(
+                "link",
+                "has to be an http or https URL without user and password; {alert}, {site}, {study} are replaced",
+            );
         }
         let escalation = section.duration("escalation", Duration::from_secs(15 * 60), Duration::from_secs(1));
         let smtp = SmtpConfig::read(section.section("smtp"), insecure);
@@ -115,6 +118,6 @@ impl SystemConfig {
 
 fn is_link(link: &str) -> bool {
     let filled = link.replace("{alert}", "a").replace("{site}", "s").replace("{study}", "t");
-    url::Url::parse(&filled).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-        && !filled.contains(['{', '}'])
+    let open = |url: &url::Url| matches!(url.scheme(), "http" | "https") && !address::holds_login(url);
+    url::Url::parse(&filled).is_ok_and(|url| open(&url)) && !filled.contains(['{', '}'])
 }

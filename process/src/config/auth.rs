@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::TlsConfig;
-use super::address::is_loopback;
+use super::hospitals::read_url_and_query;
 use super::section::Section;
 
 /// How a token may be signed. Pinned to each key here; a token's header never chooses.
@@ -51,7 +51,7 @@ pub struct AuthKeyConfig {
 /// Where an issuer publishes its keys.
 #[derive(Debug, Clone)]
 pub struct JwksConfig {
-    /// The URL.
+    /// The URL; some issuers say in a query which application's keys they are.
     pub url: Url,
     /// Whom we believe there, and who we are.
     pub tls: TlsConfig,
@@ -61,23 +61,12 @@ pub struct JwksConfig {
 
 impl JwksConfig {
     fn read(mut section: Section<'_>, insecure: bool) -> Option<Self> {
-        let text = section.text("url");
+        let url = match section.has("url") {
+            true => read_url_and_query(&mut section, "url", ("https", "http"), insecure),
+            false => section.text("url").and(None),
+        };
         let tls = TlsConfig::read(section.section("tls"));
         let refresh = section.duration("refresh", Duration::from_secs(300), Duration::from_secs(1));
-        let url = text.as_deref().and_then(|text| {
-            let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            match &url {
-                None => section.problem("url", "has to be an https URL"),
-                Some(url) if url.scheme() == "http" => {
-                    let near = url.host_str().is_some_and(is_loopback);
-                    if !near && !insecure {
-                        section.problem("url", "is plain text beyond loopback; use https");
-                    }
-                }
-                Some(_) => {}
-            }
-            url
-        });
         section.finish();
         Some(Self { url: url?, tls, refresh })
     }

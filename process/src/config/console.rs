@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
+use super::TrustedProxies;
 use super::intake::{ADDRESS, loopback};
 use super::section::Section;
 
@@ -14,6 +15,8 @@ pub struct ConsoleConfig {
     pub listen: SocketAddr,
     /// How browsers reach it, as `https://epro.example`; none: by the address that it listens on.
     pub origin: Option<String>,
+    /// Who may stand between it and those who ask.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl ConsoleConfig {
@@ -34,8 +37,9 @@ impl ConsoleConfig {
         if origin.as_deref().is_some_and(|origin| !is_origin(origin)) {
             section.problem("origin", "has to be a scheme and a host, as https://epro.example");
         }
+        let trusted_proxies = TrustedProxies::read(&mut section);
         section.finish();
-        Self { listen, origin }
+        Self { listen, origin, trusted_proxies }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::Secret;
+use super::hospitals::read_url;
 use super::section::Section;
 
 /// Bulk exports.
@@ -91,18 +92,11 @@ impl S3Config {
         }
         let secret_key = Secret::read_from(&mut section, "secret_key", "secret_key_file");
         let ca_file = section.path("ca_file");
-        let endpoint = section.text("endpoint").and_then(|text| {
-            let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            if url.is_none() {
-                section.problem("endpoint", "has to be an http or https URL");
-            }
-            url
-        });
+        let endpoint = match section.has("endpoint") {
+            true => read_url(&mut section, "endpoint", ("https", "http"), insecure),
+            false => section.text("endpoint").and(None),
+        };
         let plain = endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
-        let near = endpoint.as_ref().and_then(Url::host_str).is_some_and(super::address::is_loopback);
-        if plain && !near && !insecure {
-            section.problem("endpoint", "is plain text beyond loopback; use https, or set insecure: true");
-        }
         section.finish();
         Some(Self {
             bucket: bucket?,

@@ -145,8 +145,23 @@ impl BreakerConfig {
     }
 }
 
-/// The address under `url`, which has to be of one of two schemes: the second is plain text.
+/// The address under `key`, which has to be of one of two schemes: the second is plain text. It names a place and
+/// nothing else, and can be shown to anybody.
 pub(super) fn read_url(
+    section: &mut Section<'_>,
+    key: &'static str,
+    schemes: (&str, &str),
+    insecure: bool,
+) -> Option<url::Url> {
+    let url = read_url_and_query(section, key, schemes, insecure)?;
+    if url.query().is_some() {
+        section.problem(key, "must hold no query");
+    }
+    Some(url)
+}
+
+/// The same where there may be a query, which may be a key as well and is shown to nobody ([`address::place`]).
+pub(super) fn read_url_and_query(
     section: &mut Section<'_>,
     key: &'static str,
     (secure, plain): (&str, &str),
@@ -162,12 +177,8 @@ pub(super) fn read_url(
         section.problem(key, format!("has to be a URL that begins with {secure}:// (or {plain}://)"));
         return None;
     };
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        section.problem(key, "must hold no user, password, query or fragment");
+    if address::holds_login(&url) || url.fragment().is_some() {
+        section.problem(key, "must hold no user, password or fragment");
     }
     if url.scheme() == plain && !insecure && !address::is_loopback(url.host_str().unwrap_or_default()) {
         section.problem(key, "is plain text beyond loopback; set insecure: true if the network is trusted");

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Problem;
 use super::section::Section;
 use super::tls::ServerTls;
+use super::{Problem, TrustedProxies};
 use crate::tls;
 
 /// Above it a client that nobody can tell anything would not be told so within 3 s.
@@ -61,6 +61,8 @@ pub struct IntakeConfig {
     pub listen: SocketAddr,
     /// Its certificate; without one it speaks plain HTTP.
     pub tls: Option<ServerTls>,
+    /// Who may stand between it and those who ask.
+    pub trusted_proxies: TrustedProxies,
     /// How often somebody may ask.
     pub limits: LimitsConfig,
     /// Which routes there are.
@@ -100,6 +102,7 @@ impl IntakeConfig {
                 "is plain text beyond loopback; give tls, or set insecure: true behind a proxy that ends TLS",
             );
         }
+        let trusted_proxies = TrustedProxies::read(&mut section);
         let limits = LimitsConfig::read(section.section("limits"));
         let serve = section.choices("serve", &Serve::CHOICES.map(|(_, serve)| serve), &Serve::CHOICES);
         let connections = section.integer("connections", 512, 1, 1_000_000);
@@ -119,6 +122,7 @@ impl IntakeConfig {
         Self {
             listen,
             tls,
+            trusted_proxies,
             limits,
             serve,
             connections,

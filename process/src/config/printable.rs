@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     AlertsConfig, AuditConfig, BreakerConfig, Config, ExportsConfig, FhirAuth, HospitalConfig, LogFormat,
-    ObjectsPlace, Person, Protocol, ReportsConfig, RiskConfig, Secret, TlsConfig, address, duration,
+    ObjectsPlace, Person, Protocol, ReportsConfig, RiskConfig, Secret, SmsConfig, TlsConfig, address,
+    duration,
 };
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
@@ -45,7 +46,11 @@ pub(super) fn tree(config: &Config) -> Value {
         "auth": auth(config),
         "intake": intake(config),
         "admin": {"listen": config.admin.listen.to_string()},
-        "console": {"listen": config.console.listen.to_string(), "origin": config.console.origin},
+        "console": {
+            "listen": config.console.listen.to_string(),
+            "origin": config.console.origin,
+            "trusted_proxies": config.console.trusted_proxies.printable(),
+        },
         "exports": exports(&config.exports),
         "worker": worker(config),
         "reports": reports(&config.reports),
@@ -141,11 +146,12 @@ fn alerts(alerts: &AlertsConfig) -> Value {
             "timeout": duration::print(smtp.timeout),
         })),
         "sms": alerts.sms.as_ref().map(|sms| json!({
-            "url": address::printable(&sms.url),
+            "url": address::printable_host(&sms.url),
             "ca_file": sms.ca_file.as_deref().map(path),
             "headers": names(&sms.headers, |_| json!("[hidden]")),
             "content": sms.content.as_str(),
-            "body": sms.body,
+            // What one's own says beside the message may be the gateway's key.
+            "body": if sms.body == SmsConfig::BODY { SmsConfig::BODY } else { "[hidden]" },
             "idempotency_header": sms.idempotency_header,
             "timeout": duration::print(sms.timeout),
         })),
@@ -170,7 +176,7 @@ fn auth(config: &Config) -> Value {
         "leeway": duration::print(config.auth.leeway),
         "keys": config.auth.keys.iter().map(key).collect::<Vec<_>>(),
         "jwks": {
-            "url": config.auth.jwks.as_ref().map(|jwks| jwks.url.as_str()),
+            "url": config.auth.jwks.as_ref().map(|jwks| address::place(&jwks.url)),
             "tls": tls(&config.auth.jwks.as_ref().map(|jwks| jwks.tls.clone()).unwrap_or_default()),
             "refresh": config.auth.jwks.as_ref().map(|jwks| duration::print(jwks.refresh)),
         },
@@ -187,6 +193,7 @@ fn intake(config: &Config) -> Value {
             "key_file": intake.tls.as_ref().map(|tls| path(&tls.key_file)),
             "client_ca_file": intake.tls.as_ref().and_then(|tls| tls.client_ca_file.as_deref()).map(path),
         },
+        "trusted_proxies": intake.trusted_proxies.printable(),
         "limits": {"client": intake.limits.client, "patient": intake.limits.patient},
         "serve": intake.serve.iter().map(|serve| serve.as_str()).collect::<Vec<_>>(),
         "connections": intake.connections,

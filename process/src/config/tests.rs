@@ -1,4 +1,5 @@
 mod hospitals;
+mod logins;
 mod plain_text;
 
 use std::collections::BTreeSet;
@@ -125,6 +126,27 @@ worker: { lanes: [submissions, beds, submissions], chunk: 1200, linger: -1s }
     );
     let told = problems.iter().map(ToString::to_string).collect::<String>();
     assert!(!told.contains("s3cret"), "{told}");
+}
+
+#[test]
+fn each_listener_trusts_proxies_of_its_own_and_nobody_trusts_everybody() {
+    let environment = [
+        ("EPRO__INTAKE__TRUSTED_PROXIES", "['10.0.0.0/8', '192.0.2.7']"),
+        ("EPRO__CONSOLE__TRUSTED_PROXIES", "['2001:db8::/48']"),
+    ];
+    let (config, problems) = read(LEAST, &environment);
+    assert_eq!(problems, []);
+    assert!(config.intake.trusted_proxies.include([10, 9, 9, 9].into()));
+    assert!(!config.console.trusted_proxies.include([10, 9, 9, 9].into()));
+    assert_eq!(
+        config.shown()["intake"]["trusted_proxies"],
+        serde_json::json!(["10.0.0.0/8", "192.0.2.7/32"])
+    );
+    let environment = [
+        ("EPRO__INTAKE__TRUSTED_PROXIES", "['10.0.0.0/8', '0.0.0.0/0']"),
+        ("EPRO__CONSOLE__TRUSTED_PROXIES", "10.0.0.0/8"),
+    ];
+    assert_eq!(paths(&read(LEAST, &environment).1), ["console.trusted_proxies", "intake.trusted_proxies"]);
 }
 
 #[test]

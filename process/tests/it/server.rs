@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::routing::get;
 use axum_server::Handle;
+use epro_process::config::TrustedProxies;
 use epro_process::server::{Bounds, MAX_HEAD, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -24,11 +26,18 @@ fn bounds(connections: usize) -> Bounds {
 
 /// A server that lives as long as the set, and where it is.
 fn serve(bounds: Bounds) -> (JoinSet<()>, SocketAddr) {
+    serve_behind(bounds, &[])
+}
+
+/// The same behind proxies that it trusts.
+fn serve_behind(bounds: Bounds, proxies: &[&str]) -> (JoinSet<()>, SocketAddr) {
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), bounds, ::metrics::Gauge::noop()).unwrap();
+    let server = server.behind(TrustedProxies::of(proxies).unwrap());
     let address = server.address();
     // More than the kernel keeps for a client that doesn't read.
     let large = get(async || "x".repeat(64 << 20));
-    let router = Router::new().route("/", get(async || "here\n")).route("/large", large);
+    let from = get(async |ConnectInfo(from): ConnectInfo<SocketAddr>| from.ip().to_string());
+    let router = Router::new().route("/", get(async || "here\n")).route("/large", large).route("/from", from);
     let mut running = JoinSet::new();
     running.spawn(async move { server.serve(router, None, Handle::new(), || false).await.unwrap() });
     (running, address)
@@ -114,4 +123,19 @@ async fn a_head_above_the_bound_is_431() {
     let begun = "GET / HTTP/1.1\r\nhost: x\r\nx-a: ";
     let mut stream = sent(address, &format!("{begun}{}", "a".repeat(MAX_HEAD - begun.len()))).await;
     assert!(answer(&mut stream).await.starts_with("http/1.1 431"));
+}
+
+#[tokio::test]
+async fn a_request_comes_from_whom_a_trusted_proxy_says_and_else_from_whoever_sent_it() {
+    let head = "GET /from HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let spoofed = "x-forwarded-for: 198.51.100.1, 203.0.113.7\r\nX-Forwarded-For: 127.0.0.2\r\n\r\n";
+    for (proxies, from) in
+        [(vec!["127.0.0.0/8"], "203.0.113.7"), (vec![], "127.0.0.1"), (vec!["10.0.0.1"], "127.0.0.1")]
+    {
+        let (_running, address) = serve_behind(bounds(1), &proxies);
+        let mut stream = sent(address, &format!("{head}{spoofed}")).await;
+        let mut answer = String::new();
+        timeout(BOUND, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+        assert!(answer.ends_with(&format!("\r\n\r\n{from}")), "{proxies:?}: {answer}");
+    }
 }

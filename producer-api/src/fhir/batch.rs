@@ -52,7 +52,7 @@ async fn submit(
     let trace = visit.trace();
     let bytes = body::read(request.into_body(), MAX_BATCH_BYTES, door.body_timeout).await?;
     let (kind, parts) = parts(&bytes)?;
-    visit.charge(&caller, parts.len().saturating_sub(1))?;
+    visit.charge(&caller, parts.len(), "Bundle.entry")?;
     let arrival =
         Arrival { caller: &caller, from: from.ip(), through: envelope::Door::Native, trace: &trace };
     let admit = |part: &Part| {

@@ -127,8 +127,15 @@ async fn who_read_which_status_from_where_is_in_the_audit_trail() -> Result<()> 
     let client = stack.client(&api)?;
     let id = Uuid::now_v7();
     let token = stack.minter().reader("nurse", &[STUDY], &[SITE])?;
-    let trace = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
-    assert_eq!(client.get_with(&format!("/api/v1/epro/submissions/{id}"), &token, &trace).await?.status, 404);
+    // Nobody is trusted to say where others come from.
+    let headers = [
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("x-forwarded-for", "203.0.113.7"),
+    ];
+    assert_eq!(
+        client.get_with(&format!("/api/v1/epro/submissions/{id}"), &token, &headers).await?.status,
+        404
+    );
     let link = stack.database().connect().await?;
     let sql = format!(
         "SELECT count(*) FROM audit.event WHERE action = 'submission.read' AND outcome = 'refused' \
@@ -139,6 +146,33 @@ async fn who_read_which_status_from_where_is_in_the_audit_trail() -> Result<()> 
         Ok((link.count(&sql).await? == 1).then_some(()))
     })
     .await
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_the_trail_has_from_where_somebody_came_to_it() -> Result<()> {
+    let config = json!({"intake": {"trusted_proxies": ["127.0.0.1"]}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await?;
+    let (api, _worker) = tokio::try_join!(stack.api(), stack.worker())?;
+    let client = stack.client(&api)?;
+    // What stands before the proxy's own word anybody can have written.
+    let headers = [("x-forwarded-for", "198.51.100.1, 203.0.113.7")];
+    let patient = stack.minter().patient("P-1", STUDY, SITE)?;
+    let status = client.post_fhir(CREATE, &patient, &headers, &response()).await?.status;
+    assert!(matches!(status, 201 | 202), "{status}");
+    let id = Uuid::now_v7();
+    let nurse = stack.minter().reader("nurse", &[STUDY], &[SITE])?;
+    assert_eq!(
+        client.get_with(&format!("/api/v1/epro/submissions/{id}"), &nurse, &headers).await?.status,
+        404
+    );
+    let link = stack.database().connect().await?;
+    for action in ["submission.stored", "submission.read"] {
+        let from = format!(
+            "SELECT count(*) FROM audit.event WHERE action = '{action}' AND from_network = '203.0.113.0/24'"
+        );
+        until(action, BOUND, || async { Ok((link.count(&from).await? == 1).then_some(())) }).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

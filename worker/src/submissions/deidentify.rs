@@ -4,7 +4,7 @@
 //! not, whatever it says; it stays with the received bytes, sealed. A number lies within the bounds of its item.
 
 use epro_process::config::Profile;
-use epro_schemas::instrument::{Instrument, Name, Value};
+use epro_schemas::instrument::{Instrument, Name, Resolved, Value};
 use time::{OffsetDateTime, UtcOffset};
 
 use super::clean::Cleaned;
@@ -43,13 +43,6 @@ pub(super) enum Plain {
 /// Takes the patient out.
 pub(super) fn deidentify(cleaned: &Cleaned<'_>) -> Deidentified {
     let (submission, profile) = (&cleaned.submission, cleaned.study.profile);
-    let mut answers = Vec::with_capacity(cleaned.resolved.items.len());
-    for item in &cleaned.resolved.items {
-        allow(item.link_id, &item.value, &mut answers);
-    }
-    if profile == Profile::SafeHarbor {
-        gather_ages(cleaned.instrument, &mut answers);
-    }
     Deidentified {
         answered_at: match profile {
             Profile::LimitedDataSet => Some(submission.answered_at.to_offset(UtcOffset::UTC)),
@@ -57,8 +50,20 @@ pub(super) fn deidentify(cleaned: &Cleaned<'_>) -> Deidentified {
         },
         answered_year: i16::try_from(submission.answered_at.year()).unwrap_or(i16::MAX),
         profile,
-        answers,
+        answers: allowed(&cleaned.resolved, cleaned.instrument, profile),
     }
+}
+
+/// The answers that may go on.
+fn allowed(resolved: &Resolved, instrument: &Instrument, profile: Profile) -> Vec<Answered> {
+    let mut answers = Vec::with_capacity(resolved.items.len());
+    for item in &resolved.items {
+        allow(item.link_id, &item.value, &mut answers);
+    }
+    if profile == Profile::SafeHarbor {
+        gather_ages(instrument, &mut answers);
+    }
+    answers
 }
 
 fn allow(link_id: Name, value: &Value, answers: &mut Vec<Answered>) {
@@ -117,8 +122,13 @@ items:
         let submission = Submission::parse(body.to_string().as_bytes()).unwrap();
         let instrument = Instrument::read(INSTRUMENT).unwrap();
         let resolved = instrument.resolve(&submission).unwrap();
-        let cleaned = Cleaned { submission, resolved, instrument: &instrument };
-        let rows = structure(deidentify(&cleaned, profile)).unwrap().answers;
+        let deidentified = Deidentified {
+            answered_at: None,
+            answered_year: 2026,
+            profile,
+            answers: allowed(&resolved, &instrument, profile),
+        };
+        let rows = structure(deidentified).answers;
         let rows: Vec<serde_json::Value> = serde_json::from_str(&rows).unwrap();
         rows.iter().map(|row| row["value"].clone()).collect()
     }

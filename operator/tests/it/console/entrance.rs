@@ -59,6 +59,29 @@ async fn a_token_with_a_scope_of_the_console_gets_in_and_its_cookie_ends_with_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_the_trail_has_from_where_somebody_came_to_it() {
+    let config = json!({"console": {"trusted_proxies": ["127.0.0.1"]}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await.unwrap();
+    let console = stack.console().await.unwrap();
+    let mut ann = Visitor::signed_in(&stack, &console, "ann", &["viewer"]).await;
+    ann.forwarded_for = Some("198.51.100.1, 203.0.113.7".to_owned());
+    assert_eq!(ann.sign_in("nonsense").await.status, 401);
+    assert_eq!(ann.sign_in(&stack.minter().operator("ann", &["viewer"]).unwrap()).await.status, 303);
+    assert_eq!(ann.post("/sign-out", &[]).await.status, 303);
+    let link = stack.database().connect().await.unwrap();
+    for action in ["console.sign_in", "console.signed_in", "console.signed_out"] {
+        let from = format!(
+            "SELECT count(*) FROM audit.event WHERE action = '{action}' AND from_network = '203.0.113.0/24'"
+        );
+        until(action, Duration::from_secs(30), || async {
+            Ok((link.count(&from).await? == 1).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_under_a_key_that_the_issuer_publishes_gets_in() {
     let (issuer, (key, minter)) = (Issuer::start().await.unwrap(), Issuer::key("one").unwrap());
     issuer.show(Some(json!([key])));

@@ -12,6 +12,8 @@ pub(crate) struct Visitor {
     pub(crate) cookie: String,
     /// The header of its requests, if there is to be one.
     pub(crate) traceparent: Option<String>,
+    /// What a proxy in between says of where they come from, if there is one.
+    pub(crate) forwarded_for: Option<String>,
 }
 
 /// What came back.
@@ -35,6 +37,7 @@ impl Visitor {
             base: console.url(),
             cookie: String::new(),
             traceparent: None,
+            forwarded_for: None,
         }
     }
 
@@ -95,6 +98,9 @@ impl Visitor {
     async fn send(&self, mut request: RequestBuilder) -> Answer {
         if let Some(traceparent) = &self.traceparent {
             request = request.header("traceparent", traceparent);
+        }
+        if let Some(from) = &self.forwarded_for {
+            request = request.header("x-forwarded-for", from);
         }
         let answer = request.header("cookie", &self.cookie).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());

@@ -50,16 +50,17 @@ impl Content {
     }
 }
 
-const BODY: &str = r#"{"to":"{to}","text":"{text}","id":"{id}"}"#;
-
 impl SmsConfig {
+    /// The body where none is given.
+    pub(in crate::config) const BODY: &str = r#"{"to":"{to}","text":"{text}","id":"{id}"}"#;
+
     /// `None`: there is no URL, so there are no text messages.
     pub(super) fn read(mut section: Section<'_>, insecure: bool) -> Option<Self> {
         let url = address::read(&mut section, "url", "url_file", &Scheme::WEB, insecure);
         let ca_file = section.path("ca_file");
         let headers = headers(&mut section);
         let content = section.choice("content", Content::Json, &Content::CHOICES);
-        let body = section.text("body").unwrap_or_else(|| BODY.to_owned());
+        let body = section.text("body").unwrap_or_else(|| Self::BODY.to_owned());
         for placeholder in ["{to}", "{text}"] {
             if !body.contains(placeholder) {
                 section.problem("body", format!("has to hold {placeholder}"));

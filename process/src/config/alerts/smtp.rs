@@ -77,6 +77,9 @@ impl SmtpConfig {
             section.finish();
             return None;
         };
+        if host.contains(['@', '/']) {
+            section.problem("host", "has to be a name or an address and nothing else");
+        }
         match (&user, &password) {
             (Some(_), None) => section.problem("password", "is required beside user (or password_file)"),
             (None, Some(_)) => section.problem("user", "is required beside the password"),
