@@ -8,7 +8,7 @@ mod place;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep};
 
 use super::field::Crew;
@@ -16,8 +16,9 @@ use super::in_use::{InUse, Memory};
 use super::judge::{self, Account};
 use super::patients::Patients;
 use super::run::{Verdict, both};
+use super::warm_up;
 use crate::own::{Cluster, NODES};
-use crate::{Client, Stack, until};
+use crate::{Client, until};
 use place::Place;
 
 /// How long the cluster may take to agree on something, and patients to be told so many 202s.
@@ -25,9 +26,8 @@ const BOUND: Duration = Duration::from_secs(120);
 /// Submissions that are accepted before each fault and after it, and meanwhile, when half of the doors may be mute.
 const BESIDE: usize = 100;
 const MEANWHILE: usize = 30;
-/// A pool that has grown behind a backlog stays so: it has, before anything is counted.
-const BEHIND: [&str; 2] = ["submissions", "hospitals"];
-const BACKLOG: Duration = Duration::from_secs(5);
+/// How long each side does without RabbitMQ before anything is counted, as it will when a node is struck.
+const WITHOUT: Duration = Duration::from_secs(5);
 /// How long everything is used before the first fault, in looks at what is in use then.
 const WARM: Duration = Duration::from_secs(1);
 const LOOKS: usize = 8;
@@ -99,7 +99,7 @@ async fn under_load(place: &Place<'_>, verdict: &mut Verdict) -> Result<Account>
     let client = place.stack.client(&crew.doors[0])?;
     // However this ends, they end with it.
     let patients = Patients::begin(&client, &[crew.doors[0].url(), crew.doors[1].url()], verdict.seed)?;
-    let before = warmed_up(&place.stack).await?;
+    let before = warmed_up(place, &mut crew).await?;
     verdict.warm = Memory::peak(&crew)?;
     let began = Instant::now();
     for fate in [Fate::Killed, Fate::CutOff] {
@@ -112,17 +112,15 @@ async fn under_load(place: &Place<'_>, verdict: &mut Verdict) -> Result<Account>
     account
 }
 
-/// What is in use under the usual load, and behind a backlog.
-async fn warmed_up(stack: &Stack) -> Result<InUse> {
-    for lane in BEHIND {
-        stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
-        sleep(BACKLOG).await;
-        stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
-    }
+/// What is in use under the usual load, behind backlogs, and once each side was without RabbitMQ and the other one had
+/// all there is to do: a pool that has grown for that stays so, and the first fault is not to be the first.
+async fn warmed_up(place: &Place<'_>, crew: &mut Crew) -> Result<InUse> {
+    warm_up::behind_backlogs(&place.stack).await?;
+    place.each_side_is_without(WITHOUT, crew).await.context("each side without RabbitMQ")?;
     let mut most = InUse::default();
     for _ in 0..LOOKS {
         sleep(WARM).await;
-        most = most.or_more(InUse::by(stack).await?);
+        most = most.or_more(InUse::by(&place.stack).await?);
     }
     Ok(most)
 }
@@ -167,6 +165,8 @@ async fn settled(
     let back = until("channels and sessions to be as before", SETTLED, || async {
         Ok(InUse::by(&place.stack).await?.is_back_at(before).then_some(()))
     });
-    back.await.with_context(|| format!("before: {before:?}"))?;
+    if back.await.is_err() {
+        bail!("before: {before:?}, long afterwards: {:?}", InUse::by(&place.stack).await?);
+    }
     Ok(account)
 }

@@ -11,8 +11,8 @@ use super::load;
 use super::patients::PATIENCE;
 use super::plan::{GOING, Hop};
 use super::strike;
-use crate::until;
 use crate::vhost::ready;
+use crate::{Stack, until};
 
 /// Lanes that have been through a backlog: a pool that has grown stays so while PostgreSQL is well, and the backlog
 /// behind the last fault is not to be the first. What is delivered or told is first stored, so that they take turns.
@@ -102,15 +102,7 @@ async fn lying(world: &World<'_>, enough: fn(u32) -> bool) -> Result<()> {
 
 /// What is in use by all four, under the usual load, behind a backlog, and while neither service answered.
 async fn together(world: &World<'_>) -> Result<InUse> {
-    for lanes in BEHIND {
-        for &lane in lanes {
-            world.stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
-        }
-        sleep(BACKLOG).await;
-        for &lane in lanes {
-            world.stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
-        }
-    }
+    behind_backlogs(&world.stack).await?;
     for service in [&world.ground.broker, &world.ground.postgres] {
         strike::stands_still(service, STANDSTILL).await?;
     }
@@ -120,4 +112,18 @@ async fn together(world: &World<'_>) -> Result<InUse> {
         before = before.or_more(InUse::of(world).await?);
     }
     Ok(before)
+}
+
+/// Lanes go through backlogs, in turns.
+pub(super) async fn behind_backlogs(stack: &Stack) -> Result<()> {
+    for lanes in BEHIND {
+        for &lane in lanes {
+            stack.epro(&["pause", lane, "--reason", "for a backlog"]).await?;
+        }
+        sleep(BACKLOG).await;
+        for &lane in lanes {
+            stack.epro(&["resume", lane, "--reason", "there is a backlog"]).await?;
+        }
+    }
+    Ok(())
 }

@@ -1,8 +1,10 @@
 //! A whole epro-relay on a cluster: a door and a worker on the node that leads, another door and worker on the others.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tokio::time::sleep;
 
 use super::BOUND;
 use crate::faults::field::{Crew, LANES, config};
@@ -73,6 +75,17 @@ impl<'c> Place<'c> {
     pub(super) async fn keep(&mut self) -> PathBuf {
         self.stack.keep_folder();
         kept::beside_logs(&self.seen()).await
+    }
+
+    /// No way leads to RabbitMQ for so long, one after the other.
+    pub(super) async fn each_side_is_without(&self, held: Duration, crew: &mut Crew) -> Result<()> {
+        for way in &self.ways {
+            way.cut();
+            sleep(held).await;
+            way.pass();
+            crew.ready().await?;
+        }
+        Ok(())
     }
 
     /// Brings one door and one worker to the node that leads, and the others away from it; gives that node.
