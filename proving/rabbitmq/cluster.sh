@@ -17,7 +17,10 @@ cmd_cluster() {
             own_note cluster "$dir"
             cluster_start "$dir"
             ;;
-        cut) cluster_eval "$dir" "$number" "[begin erlang:set_cookie(N, cut), erlang:disconnect_node(N) end || N <- Others]" ;;
+        # Both cookies before both connections: as long as one of the others sees it and the other one doesn't, that is
+        # a partial partition, for which RabbitMQ pauses more nodes than the one.
+        cut) cluster_eval "$dir" "$number" \
+            "[erlang:set_cookie(N, cut) || N <- Others], [erlang:disconnect_node(N) || N <- Others]" ;;
         heal) cluster_eval "$dir" "$number" "[erlang:set_cookie(N, erlang:get_cookie()) || N <- Others]" ;;
         remove) forget cluster "$dir" ;;
         *) die "unknown: $verb" ;;

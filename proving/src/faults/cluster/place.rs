@@ -77,7 +77,7 @@ impl<'c> Place<'c> {
         kept::beside_logs(&self.seen()).await
     }
 
-    /// No way leads to RabbitMQ for so long, one after the other.
+    /// Each way in turn leads nowhere for so long.
     pub(super) async fn each_side_is_without(&self, held: Duration, crew: &mut Crew) -> Result<()> {
         for way in &self.ways {
             way.cut();
