@@ -60,10 +60,11 @@ impl Cluster {
         self.tell("heal", node).await
     }
 
-    /// A look at a quorum queue through that node.
+    /// A look at a quorum queue through that node: what it knows now. With statistics it would tell the same once more,
+    /// as it was some seconds ago.
     pub fn look(&self, node: u8, vhost: &str, queue: &str) -> Result<Look> {
         let admin = Management::new(&self.services(node)?.management)?;
-        Ok(Look { admin, path: format!("/api/queues/{vhost}/{queue}") })
+        Ok(Look { admin, path: format!("/api/queues/{vhost}/{queue}?disable_stats=true") })
     }
 
     /// Who is connected to a vhost, by that node's word: with which node, and under what name.
@@ -117,17 +118,46 @@ pub struct Look {
 impl Look {
     /// The node that leads it; an error while none does.
     pub async fn leader(&self) -> Result<u8> {
-        let found = self.found().await?;
-        let name = found["leader"].as_str().context("a queue that nobody leads")?;
-        number(name).with_context(|| format!("a node called {name}"))
+        leader(&self.found().await?)
     }
 
     /// How many nodes that keep it are there.
     pub async fn online(&self) -> Result<usize> {
-        Ok(self.found().await?["online"].as_array().context("a queue that nobody keeps")?.len())
+        online(&self.found().await?)
     }
 
     async fn found(&self) -> Result<Value> {
         self.admin.get(&self.path).await
+    }
+}
+
+/// An empty name is that of nobody.
+fn leader(queue: &Value) -> Result<u8> {
+    let name = queue["leader"].as_str().filter(|name| !name.is_empty());
+    let name = name.context("a queue that nobody leads")?;
+    number(name).with_context(|| format!("a node called {name}"))
+}
+
+fn online(queue: &Value) -> Result<usize> {
+    Ok(queue["online"].as_array().context("a queue that nobody keeps")?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_is_read_with_statistics_or_without_and_one_that_nobody_leads_is_led_by_none() {
+        let names = ["epro-1@localhost", "epro-3@localhost"];
+        let plain = json!({"name": "q", "leader": names[1], "members": names, "online": names});
+        assert_eq!((leader(&plain).unwrap(), online(&plain).unwrap()), (3, 2));
+        let beside = json!({"messages": 7, "message_stats": {}, "leader": names[0], "online": [names[0]]});
+        assert_eq!((leader(&beside).unwrap(), online(&beside).unwrap()), (1, 1));
+        for name in [json!(""), json!(null), json!("rabbit@elsewhere")] {
+            let nobody = json!({"leader": name});
+            assert!(leader(&nobody).is_err() && online(&nobody).is_err(), "{nobody}");
+        }
     }
 }
