@@ -89,7 +89,22 @@ impl Vhost {
     /// Ready and unacked messages of a queue by the management API; 5 s old at most.
     pub async fn messages(&self, queue: &str) -> Result<u64> {
         let found = self.admin.get(&format!("/api/queues/{}/{queue}", self.name)).await?;
-        found["messages"].as_u64().with_context(|| format!("no statistics of {queue} yet"))
+        let messages = found["messages"].as_u64().with_context(|| format!("no statistics of {queue} yet"))?;
+        if found["members"].as_array().is_some_and(|nodes| nodes.len() > 1) {
+            return self.messages_by_its_leader(queue).await;
+        }
+        Ok(messages)
+    }
+
+    /// Of a cluster, statistics are the sum of what each node last knew, also one that leads the queue no more. Totals
+    /// of a whole vhost are the leaders' alone, and as old.
+    async fn messages_by_its_leader(&self, queue: &str) -> Result<u64> {
+        let path = format!("/api/queues/{}?disable_stats=true&enable_queue_totals=true", self.name);
+        let all = self.admin.get(&path).await?;
+        let all = all.as_array().context("a list of queues")?;
+        let found = all.iter().find(|found| found["name"] == queue);
+        let found = found.with_context(|| format!("nobody leads {queue}"))?;
+        found["messages"].as_u64().with_context(|| format!("no totals of {queue}"))
     }
 
     /// Deletes a queue with all that is in it.
