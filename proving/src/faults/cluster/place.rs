@@ -106,17 +106,23 @@ impl<'c> Place<'c> {
         Ok(leader)
     }
 
-    /// That node leads, by its own word and by the other's, and ours are where they were brought.
+    /// That node leads, by its own word and by the other's, and ours are where they were brought. One question may
+    /// fail, and is asked again.
     pub(super) async fn still_leads(&self, leader: u8, other: u8) -> Result<()> {
-        for asked in [leader, other] {
-            let leads = self.look(asked)?.leader().await?;
-            ensure!(leads == leader, "node {leads} leads {WORK} by the word of {asked}, no more {leader}");
-        }
-        ensure!(
-            self.is_on_both_sides(leader).await?,
-            "ours are no more beside node {leader} and beside others"
-        );
-        Ok(())
+        let looks = [(leader, self.look(leader)?), (other, self.look(other)?)];
+        until(&format!("node {leader} to lead {WORK} as before"), BOUND, || async {
+            let is_there = self.is_on_both_sides(leader).await?;
+            ensure!(is_there, "ours are no more beside node {leader} and beside others");
+            for (asked, look) in &looks {
+                let leads = look.leader().await?;
+                ensure!(
+                    leads == leader,
+                    "node {leads} leads {WORK} by the word of {asked}, no more {leader}"
+                );
+            }
+            Ok(Some(()))
+        })
+        .await
     }
 
     /// Waits until that node sees another one than the leader lead, and two in all.
