@@ -46,17 +46,21 @@ cluster_start() {
         die "the nodes of $dir have not come together"
 }
 
-# The epmd of the cluster in $1, unless it runs.
+# The epmd of the cluster in $1, unless it runs. A node that finds none would start one of its own, which ends with it.
 cluster_epmd() {
-    local mark
-    mark=$(mark_of "$1" cluster)
+    local mark port tries=100
+    mark=$(mark_of "$1" cluster) port=$(<"$1/epmd")
     [[ -z $(marked "$mark") ]] || return 0
     own_folder rabbitmq "$1/log"
     (
         cd "$1/log" || exit
         setsid "${DROP[@]}" env -i "PATH=$(erlang_path)/usr/bin:/bin" LANG=C.UTF-8 "EPRO_DEV_OWNER=$ROOT" "$mark" \
-            "ERL_EPMD_PORT=$(<"$1/epmd")" ERL_EPMD_ADDRESS=127.0.0.1 epmd >"$1/log/epmd" 2>&1 &
+            "ERL_EPMD_PORT=$port" ERL_EPMD_ADDRESS=127.0.0.1 epmd >"$1/log/epmd" 2>&1 &
     ) </dev/null 7>&- 8>&- 9>&-
+    until listening "$port" && [[ -n $(marked "$mark") ]]; do
+        ((tries-- > 0)) || die "epmd does not listen on port $port, see $1/log/epmd"
+        sleep 0.1
+    done
 }
 
 # Makes the folder of node $2 that of a member of the cluster in $1, before it first starts.
