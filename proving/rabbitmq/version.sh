@@ -98,6 +98,8 @@ apt_source() {
     mkdir -p -- "$2"/{lists/partial,archives/partial,none} && chmod -R go+rX -- "$2"
     : >"$2/status"
     echo "deb [signed-by=$keys] $mirror $1 main" >"$2/sources.list"
+    # A mirror that isn't brought up to date any more has lists of a suite whose time is over. They are signed all the
+    # same, which is still checked; the version is the one that was asked for, or is refused.
     cat >"$2/apt.conf" <<END_OF_CONF
 Dir::State "$2";
 Dir::State::lists "$2/lists";
@@ -109,6 +111,7 @@ Dir::Etc::sourceparts "$2/none";
 Dir::Etc::preferences "$2/none/preferences";
 Dir::Etc::preferencesparts "$2/none";
 APT::Install-Recommends "false";
+Acquire::Check-Valid-Until "false";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 END_OF_CONF
 }
