@@ -135,7 +135,6 @@ unpack_into() {
     for script in "$new"/usr/lib/erlang/{bin,erts-*/bin}/erl; do
         sed -i "s|/usr/lib/erlang|$root/usr/lib/erlang|" "$script" || return 1
     done
-    ln -sf "$(cd "$new/usr/lib/erlang" && echo ../erts-*/bin/escript)" "$new/usr/lib/erlang/bin/escript"
 }
 
 # Puts, in place of the program $1, a word to the loader $3 with the libraries of $4; both are going to be below $2.
