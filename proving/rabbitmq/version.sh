@@ -118,13 +118,16 @@ END_OF_CONF
 
 # Unpacks the packages $3… into the folder $1, which is going to be $2.
 unpack_into() {
-    local new=$1 root=$2 package loader libraries program script
+    local new=$1 root=$2 package loader libc libraries program script
     mkdir -p -- "$new" && chmod 755 -- "$new"
     for package in "${@:3}"; do
         dpkg-deb --fsys-tarfile "$package" | tar -x --no-same-owner -C "$new" || return 1
     done
-    libraries=$(cd "$new" && find usr/lib -name libc.so.6 -printf '%h\n' -quit) && [[ -n $libraries ]] || return 1
-    loader=$(cd "$new" && find "$libraries" -maxdepth 1 -name 'ld-linux*.so.*' -print -quit) && [[ -n $loader ]] || return 1
+    # bookworm has its C library in lib, and other libraries there or in usr/lib; later suites have all in usr/lib.
+    libc=$(find "$new" -name libc.so.6 -printf '%P\n' -quit) && [[ -n $libc ]] || return 1
+    loader=$(cd "$new" && find "${libc%/*}" -maxdepth 1 -name 'ld-linux*.so.*' -print -quit) && [[ -n $loader ]] || return 1
+    libraries=${libc%/*} && libraries=${libraries##*/}
+    libraries=$root/lib/$libraries:$root/usr/lib/$libraries
     find "$new/usr/lib/erlang" -type f -perm -u+x ! -name '*.so' -print0 | while IFS= read -rd '' program; do
         # Not the scripts.
         [[ $(head -c 4 -- "$program" | tr -d '\0') != $'\x7fELF' ]] ||
@@ -137,11 +140,12 @@ unpack_into() {
     done
 }
 
-# Puts, in place of the program $1, a word to the loader $3 with the libraries of $4; both are going to be below $2.
+# Puts, in place of the program $1, a word to the loader $3 with libraries from the folders $4; program and loader are
+# going to be below $2.
 by_loader() {
     local there=$2/${1#*/new/}
     mv -- "$1" "$1.elf" || return 1
     # shellcheck disable=SC2016
-    printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' "$2/$3" "$2/$4" "$there.elf" >"$1"
+    printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' "$2/$3" "$4" "$there.elf" >"$1"
     chmod 755 -- "$1"
 }
