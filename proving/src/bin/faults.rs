@@ -55,7 +55,8 @@ async fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     ensure!(arguments.seconds <= LONGEST, "a run is of {LONGEST} seconds at most: make more of them");
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    // Two calls may begin in the same second, and each run has the next seed: other runs than theirs, all the same.
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as u64);
     let first = arguments.seed.unwrap_or_else(now);
     let runs = arguments.runs.unwrap_or(if arguments.cluster { 1 } else { 5 });
     let below = Below::start(arguments.cluster).await?;
