@@ -29,6 +29,7 @@ mod redrive;
 mod redrives;
 mod refused;
 mod router;
+mod seal_keys;
 mod server;
 mod session;
 mod sign_in;
@@ -39,6 +40,7 @@ mod wanted;
 mod words;
 mod working;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -46,12 +48,16 @@ use anyhow::Context as _;
 use epro_process::config::Config;
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
-use epro_process::{task, telemetry};
+use epro_process::{rotation, task, telemetry};
 
 use desk::Desk;
 
-/// Serves until it is asked to leave.
-pub(crate) async fn run(config: &Config, metrics: telemetry::Metrics) -> anyhow::Result<ExitCode> {
+/// Serves until it is asked to leave. `file` is where the configuration stands.
+pub(crate) async fn run(
+    config: &Config,
+    file: Option<PathBuf>,
+    metrics: telemetry::Metrics,
+) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals().context("the signals can't be listened to")?;
     let readiness = Readiness::new();
     let open = readiness.part("console");
@@ -61,6 +67,9 @@ pub(crate) async fn run(config: &Config, metrics: telemetry::Metrics) -> anyhow:
     task::spawn("console watch", picture::keep(desk.clone(), watch, shutdown.clone()));
     let (keys, leaving) = (desk.clone(), shutdown.clone());
     task::spawn("console token keys", async move { keys.verifier.follow(leaving).await });
+    let (seal, taking, leaving) = (config.keys.clone(), desk.clone(), shutdown.clone());
+    let follow = rotation::follow_into(file, seal, move |ring| taking.seal_keys.take(ring), leaving);
+    task::spawn("console seal keys", follow);
     task::spawn("console turned away", turned_away::keep(desk.clone(), shutdown.clone()));
     task::spawn("console redrives", working::keep(redrives, shutdown.clone()));
     health::start(&config.admin, readiness, metrics).await.context("the admin port can't be bound")?;

@@ -54,7 +54,7 @@ pub(crate) async fn reveal(
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_steward).await?;
     // Before anything is noted: without the keys nobody sees anything.
-    let ring = desk.config.keys.ring().map_err(|_| Refused::down("The console has no keys of seals."))?;
+    let ring = desk.seal_keys.ring().ok_or_else(|| Refused::down("The console has no keys of seals."))?;
     let found = done(desk.store().reveal(&mut chain, id, who, reason)).await?;
     let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
     let opened = serde_json::to_string_pretty(&reveal::opened(&ring, &found)).unwrap_or_default();

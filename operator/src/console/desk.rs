@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use epro_process::auth::Verifier;
 use epro_process::config::Config;
 use epro_process::shutdown::Shutdown;
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
 
 use super::picture::Picture;
 use super::refused::Refused;
+use super::seal_keys::SealKeys;
 use super::session::Sessions;
 use super::turned_away::TurnedAway;
 use super::working::{self, Work};
@@ -33,6 +35,8 @@ pub(crate) struct Desk {
     pub config: Config,
     pub verifier: Verifier,
     pub sessions: Sessions,
+    /// What bodies are opened with.
+    pub seal_keys: SealKeys,
     /// Where a form may come from.
     pub origins: BTreeSet<String>,
     pub shutdown: Shutdown,
@@ -63,10 +67,12 @@ impl Desk {
         let sessions = Sessions::new(secure)?;
         let chain = Mutex::new(AuditChain::new("epro console"));
         let turned_away = TurnedAway::default();
+        let seal_keys = SealKeys::read(&config.keys);
         let desk = Self {
             config,
             verifier,
             sessions,
+            seal_keys,
             origins,
             shutdown,
             redrives,
@@ -91,7 +97,8 @@ impl Desk {
 
     /// Somebody who makes redrives, over the connections that all of them share.
     pub(crate) fn runner(&self, by: impl Into<AuditFacts>) -> anyhow::Result<Runner> {
-        Runner::over(self.redriving.clone(), &self.outside(), by)
+        let ring = self.seal_keys.ring().context("the console has no keys of seals")?;
+        Runner::over(self.redriving.clone(), &self.outside(), ring, by)
     }
 
     /// What was seen last.

@@ -7,6 +7,7 @@ mod crowd;
 mod entrance;
 mod hospitals;
 mod roles;
+mod rotation;
 mod visitor;
 
 pub(crate) use visitor::Visitor;
