@@ -66,7 +66,15 @@ pub(crate) async fn run(
     // Not a condition of being ready: without PostgreSQL or RabbitMQ the console is needed most.
     task::spawn("console watch", picture::keep(desk.clone(), watch, shutdown.clone()));
     let (keys, leaving) = (desk.clone(), shutdown.clone());
-    task::spawn("console token keys", async move { keys.verifier.follow(leaving).await });
+    task::spawn("console token keys", async move {
+        let withdrawn = || {
+            tracing::warn!(
+                "the issuer has withdrawn a key that tokens were signed with: everybody is signed out"
+            );
+            keys.sessions.end_all();
+        };
+        keys.verifier.follow_telling(leaving, withdrawn).await;
+    });
     let (seal, taking, leaving) = (config.keys.clone(), desk.clone(), shutdown.clone());
     let follow = rotation::follow_into(file, seal, move |ring| taking.seal_keys.take(ring), leaving);
     task::spawn("console seal keys", follow);

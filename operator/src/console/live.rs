@@ -39,14 +39,15 @@ pub(crate) fn event(name: &str, html: &str) -> Event {
     Event::default().event(name).data(html.replace('\r', " "))
 }
 
-/// Until the session ends, or the process leaves.
+/// Until the session ends, alone or with all others, or the process leaves.
 pub(crate) fn over(desk: &Desk, visitor: &Visitor) -> impl Future<Output = ()> + Send + use<> {
     let left = visitor.session.until - OffsetDateTime::now_utc().unix_timestamp();
     let end = tokio::time::sleep(Duration::from_secs(left.max(0).unsigned_abs()));
-    let shutdown = desk.shutdown.clone();
+    let (all_ended, shutdown) = (desk.sessions.all_ended(&visitor.session), desk.shutdown.clone());
     async move {
         tokio::select! {
             () = end => {}
+            () = all_ended => {}
             () = shutdown.requested() => {}
         }
     }

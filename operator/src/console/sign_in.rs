@@ -45,10 +45,11 @@ pub(crate) async fn enter(
 ) -> Response {
     let to = local(form.get("to").map_or("/", String::as_str));
     let token = form.get("token").map_or("", |token| token.trim());
+    let generation = desk.sessions.generation();
     let caller = desk.verifier.bearer(token);
     let client = caller.as_ref().ok().and_then(|caller| caller.client.clone());
     let error = match caller {
-        Ok(caller) if caller.may_view => match desk.sessions.cookie(&Session::of(&caller)) {
+        Ok(caller) if caller.may_view => match desk.sessions.cookie(&Session::of(&caller, generation)) {
             Ok(cookie) => {
                 let (from_network, trace_id) = (Some(network(from.ip())), Some(trace.0));
                 let who = AuditFacts::by(actor(caller.sub.expose()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use epro_proving::{Service, Stack};
-use reqwest::{RequestBuilder, redirect::Policy};
+use reqwest::{RequestBuilder, Response, redirect::Policy};
 
 /// Somebody with a browser.
 pub(crate) struct Visitor {
@@ -48,8 +48,13 @@ impl Visitor {
 
     /// Signed in as somebody with these roles.
     pub(crate) async fn signed_in(stack: &Stack, console: &Service, who: &str, roles: &[&str]) -> Self {
+        Self::with_token(console, &stack.minter().operator(who, roles).unwrap()).await
+    }
+
+    /// Signed in with this token.
+    pub(crate) async fn with_token(console: &Service, token: &str) -> Self {
         let mut visitor = Self::new(console);
-        let answer = visitor.sign_in(&stack.minter().operator(who, roles).unwrap()).await;
+        let answer = visitor.sign_in(token).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
         let cookie = answer.header("set-cookie");
         visitor.cookie = cookie.split(';').next().unwrap().to_owned();
@@ -65,12 +70,17 @@ impl Visitor {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    /// A stream, of which nothing was heard yet.
+    pub(crate) async fn open(&self, path: &str) -> Response {
+        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer
+    }
+
     /// The first that a stream tells; it goes on for ever.
     pub(crate) async fn listen(&self, path: &str) -> String {
-        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
-        let mut answer = request.send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{path}");
-        let told = answer.chunk().await.unwrap().unwrap_or_default();
+        let told = self.open(path).await.chunk().await.unwrap().unwrap_or_default();
         String::from_utf8_lossy(&told).into_owned()
     }
 
