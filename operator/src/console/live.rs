@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
+use epro_store::Bound;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use time::OffsetDateTime;
 
@@ -30,7 +31,7 @@ pub(crate) async fn handle(
         return Refused::absent("There is no such stream.").into_response();
     }
     let over = over(&desk, &visitor);
-    let events = events(desk, page.map(|page| page.draw)).take_until(Box::pin(over));
+    let events = events(desk, visitor.session.bound, page.map(|page| page.draw)).take_until(Box::pin(over));
     Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
 }
 
@@ -53,7 +54,11 @@ pub(crate) fn over(desk: &Desk, visitor: &Visitor) -> impl Future<Output = ()> +
     }
 }
 
-fn events(desk: Arc<Desk>, draw: Option<Draw>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    desk: Arc<Desk>,
+    bound: Bound,
+    draw: Option<Draw>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let seen = desk.follow();
     let looks = stream::unfold(seen, async |mut seen| {
         seen.changed().await.ok()?;
@@ -61,7 +66,7 @@ fn events(desk: Arc<Desk>, draw: Option<Draw>) -> impl Stream<Item = Result<Even
         Some((picture, seen))
     });
     looks.flat_map(move |picture| {
-        let page = draw.map(|draw| Ok(event("page", &draw(&desk, &picture))));
+        let page = draw.map(|draw| Ok(event("page", &draw(&desk, &bound, &picture))));
         let banner = Ok(event("banner", &banner(&desk, &picture)));
         stream::iter([Some(banner), page].into_iter().flatten())
     })

@@ -11,11 +11,14 @@ use anyhow::Context as _;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
 use aws_lc_rs::rand::SystemRandom;
 use epro_process::auth::Caller;
+use epro_store::Bound;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+/// The longest value of a cookie that every browser keeps, in bytes.
+const LONGEST: usize = 3_800;
 /// The longest that anybody stays signed in, in seconds; never longer than the token.
 const LIFE: i64 = 3600;
 
@@ -28,6 +31,8 @@ pub(crate) struct Session {
     pub operates: bool,
     /// Whether they may see what a patient said, with a reason.
     pub reveals: bool,
+    /// Of which studies and sites: of all that the token doesn't name, of none where it names none.
+    pub bound: Bound,
     /// Unix seconds.
     pub until: i64,
     id: Uuid,
@@ -54,6 +59,10 @@ impl Session {
             who: caller.sub.expose().clone(),
             operates: caller.may_operate,
             reveals: caller.may_reveal,
+            bound: Bound {
+                studies: caller.names_studies.then(|| caller.studies.clone()),
+                sites: caller.names_sites.then(|| caller.sites.clone()),
+            },
             until: token.min(now() + LIFE),
             id: Uuid::now_v7(),
             generation,
@@ -93,6 +102,7 @@ impl Sessions {
         let claims = serde_json::to_vec(session)?;
         let mac = sign(&self.key, &in_its(session.generation, &claims));
         let value = format!("{}.{}", hex(&claims), hex(mac.as_ref()));
+        anyhow::ensure!(value.len() <= LONGEST, "the token names more studies and sites than a cookie holds");
         Ok(self.written(&value, session.until - now()))
     }
 
@@ -174,6 +184,7 @@ mod tests {
             who: "ann".into(),
             operates: true,
             reveals: false,
+            bound: Bound::default(),
             until: now() + 60,
             id: Uuid::now_v7(),
             generation: 0,
@@ -214,6 +225,18 @@ mod tests {
         let anew = sessions.read(value(&sessions.cookie(&anew).unwrap())).unwrap();
         assert!(sessions.is_form_token(&anew, &sessions.form_token(&anew)));
         assert!(!sessions.is_form_token(&anew, &sessions.form_token(&kept)), "of a page before that");
+    }
+
+    #[test]
+    fn what_a_token_is_bound_to_is_kept_and_more_than_a_cookie_holds_is_refused() {
+        let sessions = Sessions::new(false).unwrap();
+        let of = |count: usize| {
+            let studies = Some((0..count).map(|n| format!("ONC-{n}")).collect());
+            Session { bound: Bound { studies, sites: Some(Vec::new()) }, ..session() }
+        };
+        let kept = sessions.read(value(&sessions.cookie(&of(100)).unwrap())).unwrap();
+        assert_eq!(kept.bound, of(100).bound);
+        assert!(sessions.cookie(&of(300)).is_err());
     }
 
     #[test]

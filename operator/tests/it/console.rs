@@ -2,6 +2,7 @@
 
 mod acts;
 mod away;
+mod bound;
 mod browser;
 mod crowd;
 mod entrance;
