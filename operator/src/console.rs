@@ -48,9 +48,13 @@ use anyhow::Context as _;
 use epro_process::config::Config;
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
-use epro_process::{rotation, task, telemetry};
+use epro_process::{certificate, rotation, task, telemetry};
 
+use crate::outside::Misconfigured;
 use desk::Desk;
+
+/// Where the configuration says what the console shows.
+const TLS: &str = "console.tls";
 
 /// Serves until it is asked to leave. `file` is where the configuration stands.
 pub(crate) async fn run(
@@ -58,6 +62,8 @@ pub(crate) async fn run(
     file: Option<PathBuf>,
     metrics: telemetry::Metrics,
 ) -> anyhow::Result<ExitCode> {
+    let files = config.console.tls.as_ref();
+    let tls = files.map(|files| certificate::read(files, TLS)).transpose().map_err(Misconfigured)?;
     let shutdown = Shutdown::on_signals().context("the signals can't be listened to")?;
     let readiness = Readiness::new();
     let open = readiness.part("console");
@@ -78,11 +84,16 @@ pub(crate) async fn run(
     let (seal, taking, leaving) = (config.keys.clone(), desk.clone(), shutdown.clone());
     let follow = rotation::follow_into(file, seal, move |ring| taking.seal_keys.take(ring), leaving);
     task::spawn("console seal keys", follow);
+    if let (Some(files), Some(shown)) = (files, &tls) {
+        let follow = certificate::follow(files.clone(), TLS, shown.clone(), shutdown.clone());
+        task::spawn("console certificate", follow);
+    }
     task::spawn("console turned away", turned_away::keep(desk.clone(), shutdown.clone()));
     task::spawn("console redrives", working::keep(redrives, shutdown.clone()));
     health::start(&config.admin, readiness, metrics).await.context("the admin port can't be bound")?;
-    let (address, serving) = server::bind(&config.console, router::router(desk.clone()), shutdown.clone())
-        .context("the console's address can't be bound")?;
+    let (address, serving) =
+        server::bind(&config.console, tls, router::router(desk.clone()), shutdown.clone())
+            .context("the console's address can't be bound")?;
     tracing::info!(%address, "the console listens");
     open.ready();
     let served = tokio::select! {

@@ -61,7 +61,7 @@ impl Desk {
         let store = Store::open(&url, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
         let redriving = Store::open(&url, REDRIVING);
         let origins = origins(&config);
-        let secure = config.console.origin.as_ref().is_some_and(|origin| origin.starts_with("https:"));
+        let secure = origins.iter().all(|origin| origin.starts_with("https:"));
         let (watch, picture) = watch::channel(Arc::default());
         let (redrives, work) = mpsc::channel(working::WAITING);
         let sessions = Sessions::new(secure)?;
@@ -151,8 +151,10 @@ fn origins(config: &Config) -> BTreeSet<String> {
     match &console.origin {
         Some(origin) => BTreeSet::from([origin.clone()]),
         None => {
-            let port = console.listen.port();
-            BTreeSet::from([format!("http://{}", console.listen), format!("http://localhost:{port}")])
+            let (scheme, port) =
+                (if console.tls.is_some() { "https" } else { "http" }, console.listen.port());
+            let at = [console.listen.to_string(), format!("localhost:{port}")];
+            at.into_iter().map(|at| format!("{scheme}://{at}")).collect()
         }
     }
 }

@@ -9,6 +9,7 @@ mod entrance;
 mod hospitals;
 mod roles;
 mod rotation;
+mod tls;
 mod visitor;
 
 pub(crate) use visitor::Visitor;

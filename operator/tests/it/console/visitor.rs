@@ -1,9 +1,11 @@
 //! A browser, as far as these tests need one: it keeps its cookie and follows nowhere by itself.
 
+use std::path::Path;
 use std::time::Duration;
 
+use epro_proving::certificates::Pair;
 use epro_proving::{Service, Stack};
-use reqwest::{RequestBuilder, Response, redirect::Policy};
+use reqwest::{Certificate, ClientBuilder, Identity, RequestBuilder, Response, redirect::Policy};
 
 /// Somebody with a browser.
 pub(crate) struct Visitor {
@@ -41,6 +43,23 @@ impl Visitor {
         }
     }
 
+    /// Nobody, by https: a browser that believes this authority alone and shows `own`, on a connection for each page.
+    pub(crate) fn over_tls(console: &Service, authority: &Path, own: Option<&Pair>) -> Self {
+        let authority = Certificate::from_pem(&std::fs::read(authority).unwrap()).unwrap();
+        let mut browser =
+            browser(Duration::from_secs(10)).tls_certs_only([authority]).pool_max_idle_per_host(0);
+        if let Some(own) = own {
+            let pem = [std::fs::read(&own.certificate).unwrap(), std::fs::read(&own.key).unwrap()].concat();
+            browser = browser.identity(Identity::from_pem(&pem).unwrap());
+        }
+        let (_, port) = console.listen().rsplit_once(':').unwrap();
+        Self {
+            http: browser.build().unwrap(),
+            base: format!("https://localhost:{port}"),
+            ..Self::new(console)
+        }
+    }
+
     /// The same person, who from now on waits for no page longer than that.
     pub(crate) fn waiting_at_most(self, bound: Duration) -> Self {
         Self { http: client(bound), ..self }
@@ -64,6 +83,12 @@ impl Visitor {
     pub(crate) async fn sign_in(&self, token: &str) -> Answer {
         let request = self.http.post(format!("{}/sign-in", self.base)).header("origin", &self.base);
         self.send(form(request, &[("token", token)])).await
+    }
+
+    /// The status of the page to sign in; an error where nothing was heard.
+    pub(crate) async fn knock(&self) -> Result<u16, String> {
+        let asked = self.http.get(format!("{}/sign-in", self.base)).send().await;
+        asked.map(|answer| answer.status().as_u16()).map_err(|error| format!("{error:?}"))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -119,8 +144,11 @@ impl Visitor {
 }
 
 fn client(bound: Duration) -> reqwest::Client {
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none());
-    client.timeout(bound).build().unwrap()
+    browser(bound).tls_certs_only([]).build().unwrap()
+}
+
+fn browser(bound: Duration) -> ClientBuilder {
+    reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(bound)
 }
 
 fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
