@@ -34,6 +34,7 @@ fn found(config: &Config) -> Vec<Problem> {
     problems.extend(config.broker.unusable());
     problems.extend(config.postgres.unusable());
     problems.extend(config.intake.unusable());
+    problems.extend(config.console.unusable());
     let files = [
         config.keys.ring().err(),
         config.keys.pseudonym_key().err(),

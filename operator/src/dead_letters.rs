@@ -5,6 +5,7 @@ pub(crate) mod reveal;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use epro_store::Bound;
 use epro_store::dead_letters::{self, Class, Counted, DeadLetterState, DeadLetterSummary};
 
 use crate::arguments::{Filter, List, Show, Touched};
@@ -97,16 +98,29 @@ pub(crate) fn narrowed(filter: &Filter) -> anyhow::Result<dead_letters::Filter> 
     })
 }
 
-/// What a command is about to touch: of the filter, and no more than its limit. An empty filter is refused without
-/// `--all`, and so are ids that there are not.
+/// A dead letter of a study or a site that isn't for whoever asks, or that may be of any.
+#[derive(Debug)]
+pub(crate) struct Elsewhere;
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it is of another study or site")
+    }
+}
+
+impl std::error::Error for Elsewhere {}
+
+/// What a command is about to touch: of the filter, of what somebody is bound to, and no more than its limit. An empty
+/// filter is refused without `--all`, and so are ids that there are not, or that aren't theirs.
 pub(crate) async fn touched(
     store: &epro_store::Store,
     Touched { filter, all, limit, .. }: &Touched,
+    bound: &Bound,
 ) -> anyhow::Result<(dead_letters::Filter, Vec<Counted>)> {
     let mut wanted = narrowed(filter)?;
     let open = dead_letters::Filter { state: Some(DeadLetterState::Open), ..Default::default() };
     anyhow::ensure!(wanted != open || *all, "that would be every open dead letter; say --all if you mean it");
-    wanted.limit = Some(*limit);
+    (wanted.limit, wanted.bound) = (Some(*limit), bound.clone());
     if !filter.ids.is_empty() {
         let there =
             dead_letters::Filter { ids: filter.ids.clone(), limit: Some(u32::MAX), ..Default::default() };
@@ -114,6 +128,9 @@ pub(crate) async fn touched(
         let absent = filter.ids.iter().filter(|id| there.iter().all(|found| found.id != **id));
         let absent: Vec<String> = absent.map(ToString::to_string).collect();
         anyhow::ensure!(absent.is_empty(), "there is no dead letter {}", absent.join(", "));
+        let theirs =
+            |found: &DeadLetterSummary| bound.has(found.study_id.as_deref(), found.site_id.as_deref());
+        anyhow::ensure!(there.iter().all(theirs), Elsewhere);
     }
     let counted = store.count_dead_letters(&wanted).await?;
     Ok((wanted, counted))

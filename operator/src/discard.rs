@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use epro_store::Bound;
 use epro_store::dead_letters::Filter;
 use serde_json::json;
 
@@ -14,7 +15,7 @@ const PAGE: u32 = 500;
 
 pub(crate) async fn run(outside: &Outside<'_>, wanted: &Discard, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
-    let (filter, counted) = dead_letters::touched(&store, &wanted.touched).await?;
+    let (filter, counted) = dead_letters::touched(&store, &wanted.touched, &Bound::default()).await?;
     if !wanted.touched.yes || counted.is_empty() {
         if json {
             screen::json(&json!({"would_discard": counted, "discarded": 0}))?;

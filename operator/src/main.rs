@@ -124,7 +124,7 @@ async fn command(
         Command::Audit(AuditCommand::Anchor) => audit::anchor(outside, json).await,
         Command::Audit(AuditCommand::Verify(wanted)) => audit::verify(outside, &wanted, json).await,
         Command::Audit(AuditCommand::Export(wanted)) => audit::export(outside, &wanted).await,
-        Command::Console => console::run(config, metrics).await,
+        Command::Console => console::run(config, arguments.config, metrics).await,
         Command::Doctor => doctor::run(outside, json).await,
         Command::Queues { watch } => queues::run(outside, watch, json).await,
         Command::Hospitals => hospitals::run(outside, json).await,

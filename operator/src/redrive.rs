@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use epro_store::Store;
 use epro_store::audit::AuditFacts;
 use epro_store::redrives::{ItemStatus, RedriveStatus};
+use epro_store::{Bound, Store};
 use job::Runner;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,7 +42,7 @@ pub(crate) async fn run(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> 
 async fn create(outside: &Outside<'_>, wanted: &Redrive, json: bool) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
     let Touched { limit, yes, .. } = wanted.touched;
-    let (filter, counted) = dead_letters::touched(&store, &wanted.touched).await?;
+    let (filter, counted) = dead_letters::touched(&store, &wanted.touched, &Bound::default()).await?;
     let count: i64 = counted.iter().map(|counted| counted.count).sum();
     if wanted.dry_run || !yes || count == 0 {
         if json {

@@ -3,6 +3,7 @@
 //! Nothing here knows the broker or the database.
 
 pub mod auth;
+pub mod certificate;
 pub mod config;
 pub mod health;
 pub mod objects;

@@ -15,6 +15,16 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Follows `keys.seal` of the configuration at `path`, and the files that it names. What is wrong there changes
 /// nothing: the keys that are in use go on to be.
 pub async fn follow(path: Option<PathBuf>, keys: KeysConfig, ring: Arc<KeyRing>, shutdown: Shutdown) {
+    follow_into(path, keys, move |new| ring.replace(new), shutdown).await;
+}
+
+/// The same for whoever may have no keys yet: `take` gets each ring that can be read.
+pub async fn follow_into(
+    path: Option<PathBuf>,
+    keys: KeysConfig,
+    take: impl Fn(KeyRing),
+    shutdown: Shutdown,
+) {
     let Some(path) = path else { return };
     let mut keys = keys;
     let mut seen = changed(&path, &keys);
@@ -32,7 +42,7 @@ pub async fn follow(path: Option<PathBuf>, keys: KeysConfig, ring: Arc<KeyRing>,
         match config.keys.ring() {
             Ok(new) if !problems.iter().any(|problem| of_keys(&problem)) => {
                 tracing::info!(current = new.current_id(), "the seal keys were read anew");
-                ring.replace(new);
+                take(new);
                 keys = config.keys;
             }
             _ => tracing::error!(

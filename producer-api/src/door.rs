@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use epro_broker::{BrokerUrl, Publisher};
+use epro_process::certificate;
 use epro_process::config::{Config, Problem, ReportsConfig, Serve};
 use epro_process::health::Part;
 use epro_process::objects::Objects;
@@ -18,12 +19,13 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Notes, Witness};
-use crate::certificate;
 use crate::open_files;
 use crate::quota::Quotas;
 use crate::tally::Tally;
 use epro_process::auth::Verifier;
 
+/// Where the configuration says what the door shows.
+pub(crate) const TLS: &str = "intake.tls";
 /// Most batches at work at a time: what they hold in memory is theirs times 8 MiB.
 const BATCHES: usize = 4;
 /// Most files that are fetched at a time: each holds half a MiB.
@@ -56,7 +58,7 @@ impl Setup {
         let broker = note(broker_url(&config), &mut problems);
         let database = note(database_url(&config), &mut problems);
         note(open_files::fit(config.intake.connections), &mut problems);
-        let certificate = config.intake.tls.as_ref().map(certificate::read).transpose();
+        let certificate = config.intake.tls.as_ref().map(|files| certificate::read(files, TLS)).transpose();
         let certificate = note(certificate, &mut problems);
         let verifier = note(Verifier::new(&config.auth), &mut problems);
         let instruments = note(config.instruments(), &mut problems);

@@ -7,7 +7,6 @@ mod acknowledge;
 mod audit;
 mod batch;
 mod body;
-mod certificate;
 mod docs;
 mod door;
 mod exports;
@@ -40,7 +39,7 @@ use epro_broker::{Publisher, PublisherOptions};
 use epro_process::config::{Config, environment, refuse, told};
 use epro_process::health::{self, Readiness};
 use epro_process::shutdown::Shutdown;
-use epro_process::{rotation, task, telemetry, traces};
+use epro_process::{certificate, rotation, task, telemetry, traces};
 
 use crate::audit::{Notes, Post};
 use crate::door::{Door, Setup};
@@ -129,7 +128,8 @@ async fn run(setup: Setup, file: Option<PathBuf>, metrics: telemetry::Metrics) -
     task::spawn("token keys", async move { keys.verifier.follow(leaving).await });
     health::start(&admin, readiness, metrics).await.context("the admin port can't be bound")?;
     if let (Some(files), Some(shown)) = (&intake.tls, &tls) {
-        task::spawn("certificate", certificate::follow(files.clone(), shown.clone(), shutdown.clone()));
+        let follow = certificate::follow(files.clone(), door::TLS, shown.clone(), shutdown.clone());
+        task::spawn("certificate", follow);
     }
     let (address, serving) = server::bind(&intake, tls, router::router(door), shutdown.clone())
         .context("the address of the intake can't be bound")?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use epro_store::audit::Search;
 use epro_store::dead_letters::{Class, DeadLetterState, Filter};
-use epro_store::{DatabaseUrl, Store, StoreError, migrate};
+use epro_store::{Bound, DatabaseUrl, Store, StoreError, migrate};
 use time::OffsetDateTime;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -135,7 +135,7 @@ async fn console(store: &Store, submission: Uuid) -> Vec<Figure> {
             async {
                 store.hospitals(&sites).await?;
                 store.alerts(true, None, 100).await?;
-                store.undone_alerts().await?;
+                store.undone_alerts_of_each().await?;
                 store.dead_letters(&open).await
             },
         )
@@ -145,7 +145,7 @@ async fn console(store: &Store, submission: Uuid) -> Vec<Figure> {
         ("console: overview".to_owned(), slowest(async |_| store.overview().await).await),
         ("console: oldest".to_owned(), slowest(async |_| store.oldest().await).await),
         ("console: hospitals".to_owned(), slowest(async |_| store.hospitals(&sites).await).await),
-        ("console: undone alerts".to_owned(), slowest(async |_| store.undone_alerts().await).await),
+        ("console: undone alerts".to_owned(), slowest(async |_| store.undone_alerts_of_each().await).await),
         ("console: all of one look".to_owned(), whole),
     ];
     for (what, search) in searches(submission) {
@@ -181,7 +181,8 @@ fn searches(submission: Uuid) -> Vec<(&'static str, Search)> {
     let now = OffsetDateTime::now_utc();
     let (from, until) = (now - time::Duration::hours(24), now + time::Duration::hours(1));
     let (action, actor, outcome, site_id) = (None, None, None, None);
-    let day = Search { from, until, action, actor, outcome, site_id, submission_id: None, limit: 100 };
+    let (submission_id, bound) = (None, Bound::default());
+    let day = Search { from, until, action, actor, outcome, site_id, submission_id, bound, limit: 100 };
     let text = |text: &str| Some(text.to_owned());
     vec![
         ("a day", day.clone()),

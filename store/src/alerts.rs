@@ -12,5 +12,5 @@ mod raise;
 
 pub use due::{Claim, Next};
 pub use end::{Ended, Party};
-pub use list::{AlertNow, NoticeRow, Undone};
+pub use list::{AlertNow, NoticeRow, Undone, UndoneOf};
 pub use notice::{Notice, Outcome, Target};

@@ -10,6 +10,7 @@ pub(crate) use rows::{insert, matching, narrowed};
 pub use settle::{Discarded, Mark, Redriven};
 
 use crate::audit::{AuditChain, AuditFacts, Record};
+use crate::bound::Bound;
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -154,6 +155,8 @@ pub struct Filter {
     pub until: Option<OffsetDateTime>,
     /// Only these, if any are named.
     pub ids: Vec<i64>,
+    /// Only what whoever asks may see; of those whose study or site isn't known nothing, if that binds them.
+    pub bound: Bound,
     /// Only those with a greater id: the next page.
     pub after: Option<i64>,
     /// At most so many; `None` is 100.

@@ -9,6 +9,7 @@
 //! | [`migrate`] | the schemas `identified`, `research`, `ops`, `audit`, their roles and grants |
 //! | [`submissions`] | a chunk of submissions in one transaction, with a verdict for each |
 //! | [`conditions`] | what operators are told of: once when it starts, once when it clears |
+//! | [`bound`] | of which studies and sites somebody may see and touch what is there |
 //! | [`dead_letters`] | what was set aside with a reason |
 //! | [`commands`] | what the door asks for, done once |
 //! | [`alerts`] | who must be told of them, who was told, and what ends them |
@@ -34,6 +35,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod bound;
 pub mod commands;
 pub mod conditions;
 pub mod dead_letters;
@@ -64,6 +66,7 @@ mod transaction;
 mod within;
 
 pub use audit::AuditChain;
+pub use bound::Bound;
 pub use error::StoreError;
 pub use pool::{DatabaseUrl, Store};
 pub use submissions::Committed;

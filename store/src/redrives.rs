@@ -5,6 +5,7 @@ mod status;
 pub use status::{ItemStatus, RedriveStatus};
 
 use crate::audit::{AuditChain, AuditFacts, Record};
+use crate::bound::Bound;
 use crate::dead_letters::{Filter, matching, narrowed};
 use crate::error::StoreError;
 use crate::pool::Store;
@@ -17,13 +18,13 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 const CREATE: &str = concat!(
-    "WITH job AS (INSERT INTO ops.redrive (actor, reason, rate, runner) VALUES ($14, $15, $16, $17) \
+    "WITH job AS (INSERT INTO ops.redrive (actor, reason, rate, runner) VALUES ($16, $17, $18, $19) \
      RETURNING redrive_id), \
      items AS (INSERT INTO ops.redrive_item (redrive_id, dead_letter_id, times) \
      SELECT job.redrive_id, found.id, found.times FROM job, \
      (SELECT id, times FROM ops.dead_letter WHERE",
     matching!(),
-    "ORDER BY id LIMIT $13::bigint) AS found RETURNING 1) \
+    "ORDER BY id LIMIT $15::bigint) AS found RETURNING 1) \
      SELECT job.redrive_id, (SELECT count(*) FROM items) FROM job"
 );
 
@@ -50,6 +51,12 @@ AND NOT EXISTS (SELECT FROM ops.redrive_item i WHERE i.redrive_id = $1 AND i.sta
 const ITEM: &str = "\
 UPDATE ops.redrive_item SET state = $3, outcome = $4, at = clock_timestamp() \
 WHERE redrive_id = $1 AND dead_letter_id = $2";
+
+/// One that is gone is of no study that is known.
+const ELSEWHERE: &str = "\
+SELECT EXISTS (SELECT FROM ops.redrive_item i LEFT JOIN ops.dead_letter d ON d.id = i.dead_letter_id \
+    WHERE i.redrive_id = $1 AND NOT COALESCE(($2::text[] IS NULL OR d.study_id = ANY ($2)) \
+        AND ($3::text[] IS NULL OR d.site_id = ANY ($3)), false))";
 
 /// What an operator wants redriven.
 #[derive(Debug, Clone)]
@@ -168,6 +175,18 @@ impl Store {
         let records = if changed { std::slice::from_ref(&record) } else { &[] };
         transaction.commit(Vec::new(), records).await?;
         Ok(changed)
+    }
+
+    /// Whether all dead letters of a redrive belong to whoever is bound so; those of one that there is not do.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn redrive_is_within(&self, redrive_id: i64, bound: &Bound) -> Result<bool, StoreError> {
+        let session = Session::open(self).await?;
+        let rows = session.rows(ELSEWHERE, &[&redrive_id, &bound.studies, &bound.sites]).await?;
+        session.done();
+        let elsewhere: bool = rows.first().ok_or_else(StoreError::internal)?.try_get(0)?;
+        Ok(!elsewhere)
     }
 
     /// What `runner` does next at a redrive.

@@ -1,5 +1,6 @@
 //! What became of a submission, step by step, from what the tables hold. Nothing in it is an answer of a patient.
 
+use crate::bound::Place;
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -72,6 +73,16 @@ UNION ALL SELECT 'alert ' || rule, CASE WHEN acknowledged_at IS NOT NULL THEN 'a
 UNION ALL SELECT 'delivery', state, state_at FROM ops.delivery WHERE submission_id = $1 \
 UNION ALL SELECT 'risk', state, state_at FROM ops.risk WHERE submission_id = $1";
 
+/// Whatever the steps and the standing are read from that says where it belongs.
+const PLACES: &str = "\
+SELECT study_id, site_id FROM audit.event WHERE submission_id = $1 \
+UNION SELECT study_id, site_id FROM identified.submission WHERE submission_id = $1 \
+UNION SELECT study_id, site_id FROM ops.dead_letter WHERE submission_id = $1 \
+UNION SELECT study_id, site_id FROM ops.alert WHERE submission_id = $1 \
+UNION SELECT study_id, NULL FROM ops.risk WHERE submission_id = $1 \
+UNION SELECT NULL, site_id FROM ops.delivery WHERE submission_id = $1 \
+UNION SELECT NULL, site_id FROM ops.delivery_attempt WHERE submission_id = $1";
+
 /// By the first receipt: what was sent again later is of another trace.
 const IDS: &str = "\
 SELECT DISTINCT ON (submission_id) submission_id, trace_id FROM audit.event \
@@ -135,6 +146,17 @@ impl Store {
         let steps = steps.map(TraceStep::of).collect::<Result<Vec<_>, _>>()?;
         let standing = standing.iter().map(Standing::of).collect::<Result<Vec<_>, _>>()?;
         Ok((!steps.is_empty() || !standing.is_empty()).then_some(Trace { standing, steps, earlier_steps }))
+    }
+
+    /// Where a submission belongs, by all that its trace is made of.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn places(&self, submission_id: Uuid) -> Result<Vec<Place>, StoreError> {
+        let session = Session::open(self).await?;
+        let rows = session.rows(PLACES, &[&submission_id]).await?;
+        session.done();
+        rows.iter().map(|row| Ok(Place { study_id: row.try_get(0)?, site_id: row.try_get(1)? })).collect()
     }
 
     /// The W3C trace ids that these submissions came with, as far as they are known.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use epro_store::Bound;
 use epro_store::alerts::{AlertNow, Ended, NoticeRow};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use super::acting::{self, Acting};
 use super::desk::{Desk, done};
 use super::frame::{Frame, page};
 use super::live_page::{self, Still};
-use super::picture::Picture;
+use super::picture::{KEPT, Picture};
 use super::refused::Refused;
 use super::visitor::Visitor;
 use super::words;
@@ -30,6 +31,8 @@ struct Live {
     all: bool,
     total: String,
     untold: i64,
+    /// There are more than are looked at.
+    hidden: bool,
     rows: Vec<Row>,
 }
 
@@ -89,23 +92,33 @@ pub(crate) async fn list(
         return live_page::ALERTS.page(&desk, visitor, &wanted.still);
     }
     let site = wanted.site.filter(|site| !site.is_empty());
-    let found = desk.ask(async |store| store.alerts(false, site.as_deref(), LISTED).await).await;
+    let bound = &visitor.session.bound;
+    let found =
+        desk.ask(async |store| store.alerts_within(false, site.as_deref(), bound, LISTED).await).await;
     let (rows, error) = match found {
         Ok(found) => (found.iter().map(row).collect(), None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let list = Live { seen: error.is_none(), all: true, total: String::new(), untold: 0, rows };
+    let (seen, total) = (error.is_none(), String::new());
+    let list = Live { seen, all: true, total, untold: 0, hidden: false, rows };
     let list = list.render().unwrap_or_default();
     let frame = Frame::of(&desk, visitor, "/alerts", "All alerts");
     page(&All { frame, site: site.unwrap_or_default(), error, list })
 }
 
-pub(crate) fn draw(_: &Desk, picture: &Picture) -> String {
+pub(crate) fn draw(_: &Desk, bound: &Bound, picture: &Picture) -> String {
     let tables = picture.tables.what();
-    let rows = tables.map_or(&[][..], |tables| &tables.alerts[..]).iter().map(row).collect();
-    let (total, untold) = tables.map_or((0, 0), |tables| tables.undone);
-    let total = words::count(total);
-    Live { seen: tables.is_some(), all: false, total, untold, rows }.render().unwrap_or_default()
+    let newest = tables.map_or(&[][..], |tables| &tables.alerts[..]);
+    let rows: Vec<Row> = newest.iter().filter(|alert| is_theirs(bound, alert)).map(row).collect();
+    let (total, untold) = tables.map_or((0, 0), |tables| tables.undone(bound));
+    let all_are_looked_at = newest.len() < KEPT as usize;
+    let hidden = !all_are_looked_at && total > i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let (seen, total) = (tables.is_some(), words::count(total));
+    Live { seen, all: false, total, untold, hidden, rows }.render().unwrap_or_default()
+}
+
+fn is_theirs(bound: &Bound, alert: &AlertNow) -> bool {
+    bound.has(Some(&alert.study_id), Some(&alert.site_id))
 }
 
 /// One with its notices.
@@ -118,6 +131,7 @@ pub(crate) async fn show(
     let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
     let found =
         desk.ask(async |store| store.alert(id).await).await.map_err(|why| Refused::unseen(&desk, &why))?;
+    let found = found.filter(|(alert, _)| is_theirs(&visitor.session.bound, alert));
     let (alert, notices) = found.ok_or_else(|| Refused::absent("There is no such alert."))?;
     let notices = notices.into_iter().map(|row| Notice {
         mood: if row.state == "sent" { "ok" } else { "bad" },
@@ -137,10 +151,15 @@ pub(crate) async fn close(
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
     let id = id.parse::<Uuid>().map_err(|_| Refused::absent("That is no alert's id."))?;
-    match done(desk.store().close_alert(&mut chain, id, who, reason)).await? {
+    if let Some((study, site)) = done(desk.store().alert_place(id)).await? {
+        form.visitor.needs_own(Some(&study), Some(&site))?;
+    }
+    let bound = &form.visitor.session.bound;
+    match done(desk.store().close_alert_within(&mut chain, id, bound, who, reason)).await? {
         Ended::Now => Ok(Redirect::to(&format!("/alerts/{id}?told=closed")).into_response()),
         Ended::Already => Ok(Redirect::to(&format!("/alerts/{id}?told=done_before")).into_response()),
-        Ended::Absent | Ended::NotTheirs => Err(Refused::absent("There is no such alert.")),
+        Ended::NotTheirs => Err(Refused::elsewhere()),
+        Ended::Absent => Err(Refused::absent("There is no such alert.")),
     }
 }
 

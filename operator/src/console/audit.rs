@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use epro_store::Bound;
 use epro_store::audit::{Found, Search};
 use serde::Deserialize;
 use serde_json::Value;
@@ -60,7 +61,7 @@ pub(crate) async fn handle(
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    let found = match search(&wanted) {
+    let found = match search(&wanted, &visitor.session.bound) {
         Ok(search) => desk.ask(async |store| store.search_audit(&search).await).await,
         Err(error) => Err(error),
     };
@@ -75,7 +76,7 @@ pub(crate) async fn handle(
     page(&Page { frame, wanted, back, rows: found.into_iter().map(row).collect(), more, error })
 }
 
-fn search(wanted: &Wanted) -> Result<Search, String> {
+fn search(wanted: &Wanted, bound: &Bound) -> Result<Search, String> {
     let now = OffsetDateTime::now_utc();
     let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let submission = some(&wanted.submission).map(|id| id.parse::<Uuid>()).transpose();
@@ -91,6 +92,7 @@ fn search(wanted: &Wanted) -> Result<Search, String> {
         outcome: None,
         site_id: some(&wanted.site),
         submission_id: submission.map_err(|_| "a submission's id is a UUID".to_owned())?,
+        bound: bound.clone(),
         limit: SHOWN,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use epro_store::dead_letters::DeadLetterRow;
+use epro_store::dead_letters::{DeadLetterRow, Filter};
 
 use super::act::Form;
 use super::acting::{self, Acting};
@@ -42,7 +42,10 @@ pub(crate) async fn show(
         .ask(async |store| store.dead_letter(id).await)
         .await
         .map_err(|why| Refused::unseen(&desk, &why))?;
-    let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
+    let bound = &visitor.session.bound;
+    let found = found
+        .filter(|found| bound.has(found.summary.study_id.as_deref(), found.summary.site_id.as_deref()))
+        .ok_or_else(|| Refused::absent("There is no such dead letter."))?;
     Ok(shown(&desk, visitor, found, None, still.told()))
 }
 
@@ -54,7 +57,8 @@ pub(crate) async fn reveal(
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_steward).await?;
     // Before anything is noted: without the keys nobody sees anything.
-    let ring = desk.config.keys.ring().map_err(|_| Refused::down("The console has no keys of seals."))?;
+    let ring = desk.seal_keys.ring().ok_or_else(|| Refused::down("The console has no keys of seals."))?;
+    needs_own(&desk, &form.visitor, id).await?;
     let found = done(desk.store().reveal(&mut chain, id, who, reason)).await?;
     let found = found.ok_or_else(|| Refused::absent("There is no such dead letter."))?;
     let opened = serde_json::to_string_pretty(&reveal::opened(&ring, &found)).unwrap_or_default();
@@ -68,9 +72,20 @@ pub(crate) async fn discard(
     form: Form,
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
+    needs_own(&desk, &form.visitor, id).await?;
     let discarded = done(desk.store().discard(&mut chain, &[id], who, reason)).await?;
     let told = if discarded.now.is_empty() { "done_before" } else { "discarded" };
     Ok(Redirect::to(&format!("/dead-letters/{id}?told={told}")).into_response())
+}
+
+/// Refuses one of a study or a site that their token isn't for, and one that may be of any.
+async fn needs_own(desk: &Desk, visitor: &Visitor, id: i64) -> Result<(), Refused> {
+    if visitor.session.bound.is_free() {
+        return Ok(());
+    }
+    let one = Filter { ids: vec![id], ..Filter::default() };
+    let found = done(desk.store().dead_letters(&one)).await?;
+    found.iter().try_for_each(|found| visitor.needs_own(found.study_id.as_deref(), found.site_id.as_deref()))
 }
 
 fn shown(

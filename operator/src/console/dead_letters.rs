@@ -50,8 +50,10 @@ pub(crate) async fn list(
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Response {
+    let bound = visitor.session.bound.clone();
     let found = match wanted.listed(LISTED) {
-        Ok(filter) => {
+        Ok(mut filter) => {
+            filter.bound = bound.clone();
             let all = epro_store::dead_letters::Filter { limit: None, after: None, ..filter.clone() };
             let found = desk.ask(async |store| {
                 let found = async { store.dead_letters(&filter).await };
@@ -67,7 +69,11 @@ pub(crate) async fn list(
         Ok((found, counted)) => (found, counted, None, None),
         Err((error, true)) => match &picture.tables.seen {
             Some(seen) => {
-                (seen.what.dead_letters.clone(), Vec::new(), Some(error), Some(words::age(seen.at)))
+                let theirs = |found: &&DeadLetterSummary| {
+                    bound.has(found.study_id.as_deref(), found.site_id.as_deref())
+                };
+                let found = seen.what.dead_letters.iter().filter(theirs).cloned().collect();
+                (found, Vec::new(), Some(error), Some(words::age(seen.at)))
             }
             None => (Vec::new(), Vec::new(), Some(error), None),
         },

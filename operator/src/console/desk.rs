@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use epro_process::auth::Verifier;
 use epro_process::config::Config;
 use epro_process::shutdown::Shutdown;
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
 
 use super::picture::Picture;
 use super::refused::Refused;
+use super::seal_keys::SealKeys;
 use super::session::Sessions;
 use super::turned_away::TurnedAway;
 use super::working::{self, Work};
@@ -33,6 +35,8 @@ pub(crate) struct Desk {
     pub config: Config,
     pub verifier: Verifier,
     pub sessions: Sessions,
+    /// What bodies are opened with.
+    pub seal_keys: SealKeys,
     /// Where a form may come from.
     pub origins: BTreeSet<String>,
     pub shutdown: Shutdown,
@@ -57,16 +61,18 @@ impl Desk {
         let store = Store::open(&url, usize::try_from(config.postgres.pool_size).unwrap_or(usize::MAX));
         let redriving = Store::open(&url, REDRIVING);
         let origins = origins(&config);
-        let secure = config.console.origin.as_ref().is_some_and(|origin| origin.starts_with("https:"));
+        let secure = origins.iter().all(|origin| origin.starts_with("https:"));
         let (watch, picture) = watch::channel(Arc::default());
         let (redrives, work) = mpsc::channel(working::WAITING);
         let sessions = Sessions::new(secure)?;
         let chain = Mutex::new(AuditChain::new("epro console"));
         let turned_away = TurnedAway::default();
+        let seal_keys = SealKeys::read(&config.keys);
         let desk = Self {
             config,
             verifier,
             sessions,
+            seal_keys,
             origins,
             shutdown,
             redrives,
@@ -91,7 +97,8 @@ impl Desk {
 
     /// Somebody who makes redrives, over the connections that all of them share.
     pub(crate) fn runner(&self, by: impl Into<AuditFacts>) -> anyhow::Result<Runner> {
-        Runner::over(self.redriving.clone(), &self.outside(), by)
+        let ring = self.seal_keys.ring().context("the console has no keys of seals")?;
+        Runner::over(self.redriving.clone(), &self.outside(), ring, by)
     }
 
     /// What was seen last.
@@ -144,8 +151,10 @@ fn origins(config: &Config) -> BTreeSet<String> {
     match &console.origin {
         Some(origin) => BTreeSet::from([origin.clone()]),
         None => {
-            let port = console.listen.port();
-            BTreeSet::from([format!("http://{}", console.listen), format!("http://localhost:{port}")])
+            let (scheme, port) =
+                (if console.tls.is_some() { "https" } else { "http" }, console.listen.port());
+            let at = [console.listen.to_string(), format!("localhost:{port}")];
+            at.into_iter().map(|at| format!("{scheme}://{at}")).collect()
         }
     }
 }

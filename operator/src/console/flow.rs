@@ -5,6 +5,7 @@
 mod drawing;
 
 use epro_broker::topology;
+use epro_store::Bound;
 
 pub(crate) use drawing::Flow;
 
@@ -112,7 +113,7 @@ fn stored(tables: Option<&Tables>) -> Node {
 }
 
 fn alerts(tables: Option<&Tables>, queue: Option<&Line>) -> Node {
-    let undone = tables.map(|tables| tables.undone);
+    let undone = tables.map(|tables| tables.undone(&Bound::default()));
     let ready = queue.and_then(|queue| queue.ready).map_or_else(|| "?".to_owned(), words::count);
     Node {
         column: Column::After,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use epro_broker::topology;
+use epro_store::Bound;
 use time::OffsetDateTime;
 
 use super::picture::Picture;
@@ -63,7 +64,7 @@ impl Point {
                 .map(|since| (at - since).as_seconds_f64().max(0.0))
                 .or(nothing_waits.then_some(0.0)),
             calls: before.and_then(|before| rate(before, all_calls?, at)),
-            alerts: tables.map(|tables| tables.undone.0 as f64),
+            alerts: tables.map(|tables| tables.undone(&Bound::default()).0 as f64),
             all_calls,
         }
     }

@@ -1,6 +1,7 @@
 //! `/hospitals`: how each is, as the owner of its lease sees it.
 
 use askama::Template;
+use epro_store::Bound;
 use epro_store::hospitals::HospitalStatus;
 
 use super::desk::Desk;
@@ -31,7 +32,7 @@ struct Row {
     paused: bool,
 }
 
-pub(crate) fn draw(desk: &Desk, picture: &Picture) -> String {
+pub(crate) fn draw(desk: &Desk, _: &Bound, picture: &Picture) -> String {
     let tables = picture.tables.what();
     let rows = tables.map_or(&[][..], |tables| &tables.hospitals[..]).iter().map(|found| row(desk, found));
     Live { seen: tables.is_some(), rows: rows.collect() }.render().unwrap_or_default()

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
+use epro_store::Bound;
 use serde::Deserialize;
 
 use super::desk::Desk;
@@ -37,8 +38,8 @@ struct Live {
     live: String,
 }
 
-/// Draws what changes on a page.
-pub(crate) type Draw = fn(&Desk, &Picture) -> String;
+/// Draws what changes on a page of somebody who is bound so.
+pub(crate) type Draw = fn(&Desk, &Bound, &Picture) -> String;
 
 /// A page whose content changes by itself.
 #[derive(Clone, Copy)]
@@ -74,9 +75,10 @@ impl LivePage {
     pub(crate) fn page(self, desk: &Desk, visitor: Visitor, still: &Still) -> Response {
         let picture = desk.picture();
         let stands = still.still.is_some();
+        let live = (self.draw)(desk, &visitor.session.bound, &picture);
         let mut frame = Frame::of(desk, visitor, self.path, self.title).telling(still.told());
         frame.stream = (!stands).then(|| format!("/live/{}", self.stream));
         let at = words::instant(time::OffsetDateTime::now_utc());
-        page(&Live { frame, still: stands, at, live: (self.draw)(desk, &picture) })
+        page(&Live { frame, still: stands, at, live })
     }
 }

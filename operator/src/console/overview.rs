@@ -1,6 +1,7 @@
 //! `/`: the flow as a picture, what needs somebody, and the last quarter of an hour as charts.
 
 use askama::Template;
+use epro_store::Bound;
 
 use super::chart::Chart;
 use super::desk::Desk;
@@ -25,7 +26,7 @@ struct Tile {
     mood: &'static str,
 }
 
-pub(crate) fn draw(desk: &Desk, picture: &Picture) -> String {
+pub(crate) fn draw(desk: &Desk, _: &Bound, picture: &Picture) -> String {
     let nodes = flow::nodes(desk, picture);
     let live = Live {
         tiles: tiles(desk, picture),
@@ -46,8 +47,8 @@ fn tiles(desk: &Desk, picture: &Picture) -> Vec<Tile> {
         Some(0) => "ok",
         Some(_) => some,
     };
-    let alerts = tables.map(|tables| tables.undone.0);
-    let untold = tables.map_or(0, |tables| tables.undone.1);
+    let undone = tables.map(|tables| tables.undone(&Bound::default()));
+    let (alerts, untold) = (undone.map(|(all, _)| all), undone.map_or(0, |(_, untold)| untold));
     let letters = tables.map(|tables| tables.overview.open());
     let shut = |site: &&epro_store::hospitals::HospitalStatus| super::hospitals::mood(site) == "bad";
     let shut =

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epro_process::shutdown::Shutdown;
-use epro_store::alerts::AlertNow;
+use epro_store::alerts::{AlertNow, UndoneOf};
 use epro_store::dead_letters::{DeadLetterState, DeadLetterSummary, Filter};
 use epro_store::hospitals::HospitalStatus;
 use epro_store::oldest::Oldest;
 use epro_store::overview::Overview;
 use epro_store::pause::Pause;
-use epro_store::{Store, StoreError};
+use epro_store::{Bound, Store, StoreError};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -35,7 +35,7 @@ const TOOK_TOO_LONG: &str = "57014";
 /// Why a server is down that says nothing.
 const SILENT: &str = "it doesn't answer";
 /// Alerts and dead letters that are kept for when PostgreSQL is away.
-const KEPT: u32 = 100;
+pub(crate) const KEPT: u32 = 100;
 
 /// What was seen last.
 #[derive(Clone, Debug, Default)]
@@ -87,10 +87,18 @@ pub(crate) struct Tables {
     pub hospitals: Vec<HospitalStatus>,
     /// Those that aren't done, the newest first.
     pub alerts: Vec<AlertNow>,
-    /// All that aren't done, and all of them that nobody was told of.
-    pub undone: (i64, i64),
+    /// All that aren't done, by study and site.
+    pub undone: Vec<UndoneOf>,
     /// The first open ones.
     pub dead_letters: Vec<DeadLetterSummary>,
+}
+
+impl Tables {
+    /// How many alerts aren't done of those that belong to whoever is bound so, and of how many of them nobody was told.
+    pub(crate) fn undone(&self, bound: &Bound) -> (i64, i64) {
+        let theirs = self.undone.iter().filter(|of| bound.has(Some(&of.study_id), Some(&of.site_id)));
+        theirs.fold((0, 0), |(all, untold), of| (all + of.undone, untold + of.untold))
+    }
 }
 
 impl<T> Default for Source<T> {
@@ -217,12 +225,11 @@ async fn tables(store: &Store, sites: &[String]) -> Result<Tables, StoreError> {
         async {
             let hospitals = store.hospitals(sites).await?;
             let alerts = store.alerts(true, None, KEPT).await?;
-            let undone = store.undone_alerts().await?;
+            let undone = store.undone_alerts_of_each().await?;
             Ok((hospitals, alerts, undone, store.dead_letters(&open).await?))
         },
     )?;
     let (overview, oldest, pauses) = first;
     let (hospitals, alerts, undone, dead_letters) = second;
-    let undone = undone.iter().fold((0, 0), |(all, untold), site| (all + site.undone, untold + site.untold));
     Ok(Tables { overview, oldest, pauses, hospitals, alerts, undone, dead_letters })
 }

@@ -1,6 +1,7 @@
 //! `/queues`: what waits in each, since when, what comes and goes, and who consumes.
 
 use askama::Template;
+use epro_store::Bound;
 
 use super::desk::Desk;
 use super::picture::Picture;
@@ -32,7 +33,7 @@ struct Row {
     oldest: String,
 }
 
-pub(crate) fn draw(desk: &Desk, picture: &Picture) -> String {
+pub(crate) fn draw(desk: &Desk, _: &Bound, picture: &Picture) -> String {
     let lines = picture.queues(&desk.outside().hospitals());
     let group = |title, of: &dyn Fn(&str) -> bool| Group {
         title,

@@ -70,6 +70,7 @@ pub(crate) async fn resume(
 ) -> Result<Response, Refused> {
     form.visitor.needs_operator()?;
     let reason = form.reason()?;
+    needs_own(&desk, &form.visitor, id).await?;
     let failed = |error: anyhow::Error| Refused::down(format!("{error:#}"));
     let mut runner = desk.runner(form.by()).map_err(failed)?;
     if runner.resume(id, reason).await.map_err(failed)? {
@@ -85,9 +86,17 @@ pub(crate) async fn cancel(
     form: Form,
 ) -> Result<Response, Refused> {
     let Acting { who, reason, mut chain } = acting::begin(&desk, &form, Visitor::needs_operator).await?;
+    needs_own(&desk, &form.visitor, id).await?;
     let changed = done(desk.store().cancel_redrive(&mut chain, id, (&who, reason))).await?;
     let told = if changed { "cancelled" } else { "done_before" };
     Ok(Redirect::to(&format!("/redrives/{id}?told={told}")).into_response())
+}
+
+/// Refuses one with dead letters of a study or a site that their token isn't for.
+async fn needs_own(desk: &Desk, visitor: &Visitor, id: i64) -> Result<(), Refused> {
+    let bound = &visitor.session.bound;
+    let theirs = bound.is_free() || done(desk.store().redrive_is_within(id, bound)).await?;
+    if theirs { Ok(()) } else { Err(Refused::elsewhere()) }
 }
 
 /// One, live.

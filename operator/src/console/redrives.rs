@@ -19,7 +19,7 @@ use super::visitor::Visitor;
 use super::wanted::Wanted;
 use super::words;
 use crate::arguments::Touched;
-use crate::dead_letters;
+use crate::dead_letters::{self, Elsewhere};
 use crate::redrive::job::{self, Runner};
 
 /// How long making one may take.
@@ -75,6 +75,12 @@ pub(crate) async fn create(State(desk): State<Arc<Desk>>, form: Form) -> Result<
     let limit = number(&form, "limit", job::LIMIT, 1_000_000)?;
     let wanted = Wanted::of(&form);
     let filter = wanted.filter().map_err(Refused::invalid)?;
+    let bound = form.visitor.session.bound.clone();
+    let elsewhere = |named: Option<&str>, has: bool| named.is_some() && !has;
+    let (study, site) = (filter.study.as_deref(), filter.site.as_deref());
+    if elsewhere(study, bound.has_study(study)) || elsewhere(site, bound.has_site(site)) {
+        return Err(Refused::elsewhere());
+    }
     if form.field("dry_run").is_some() {
         let touched = Touched { filter, all: true, limit, yes: false };
         return dry(&desk, form.visitor, wanted, &touched, rate).await;
@@ -82,7 +88,7 @@ pub(crate) async fn create(State(desk): State<Arc<Desk>>, form: Form) -> Result<
     let reason = form.reason()?;
     let touched = Touched { filter, all: form.field("all").is_some(), limit, yes: true };
     let made = async {
-        let (filter, _) = dead_letters::touched(desk.store(), &touched).await?;
+        let (filter, _) = dead_letters::touched(desk.store(), &touched, &bound).await?;
         let mut runner = desk.runner(form.by())?;
         Ok::<_, anyhow::Error>((runner.create(&filter, rate, reason).await?, runner))
     };
@@ -99,7 +105,8 @@ async fn dry(
     touched: &Touched,
     rate: u32,
 ) -> Result<Response, Refused> {
-    let (_, counted) = within(dead_letters::touched(desk.store(), touched)).await?;
+    let bound = &visitor.session.bound;
+    let (_, counted) = within(dead_letters::touched(desk.store(), touched, bound)).await?;
     let total: i64 = counted.iter().map(|counted| counted.count).sum();
     let frame = Frame::of(desk, visitor, "/dead-letters", "Dry run");
     let (total, any) = (words::count(total), total > 0);
@@ -120,7 +127,13 @@ async fn within<T>(asked: impl Future<Output = anyhow::Result<T>>) -> Result<T, 
     let answer = answer.map_err(|_| Refused::down("PostgreSQL didn't answer in time."))?;
     answer.map_err(|error| {
         let text = format!("{error:#}.");
-        if error.is::<StoreError>() { Refused::down(text) } else { Refused::invalid(text) }
+        if error.is::<Elsewhere>() {
+            Refused::elsewhere()
+        } else if error.is::<StoreError>() {
+            Refused::down(text)
+        } else {
+            Refused::invalid(text)
+        }
     })
 }
 

@@ -42,6 +42,13 @@ impl Refused {
         Self::new(StatusCode::FORBIDDEN, "You may not do this", text, &format!("needs the scope {scope}"))
     }
 
+    /// It is another's, as the token's `study` and `site` have it, or nobody knows whose.
+    pub(crate) fn elsewhere() -> Self {
+        let text =
+            "It belongs to a study or a site that your token isn't for, or nobody knows to which it belongs.";
+        Self::new(StatusCode::FORBIDDEN, "You may not do this", text, "of no study or site of the token")
+    }
+
     /// The form isn't one of this session's pages.
     pub(crate) fn forged() -> Self {
         let text = "The form doesn't belong to this session. Nothing was done. Open the page again.";

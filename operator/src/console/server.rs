@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
 use epro_process::config::ConsoleConfig;
 use epro_process::server::{Bounds, Server};
 use epro_process::shutdown::Shutdown;
@@ -20,9 +21,11 @@ const IDLE: Duration = Duration::from_secs(75);
 /// After SIGTERM, for what is in flight. Streams end at once.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Binds the address. The future serves until asked to leave, and then what is in flight to its end.
+/// Binds the address, which speaks TLS if there is a certificate. The future serves until asked to leave, and then
+/// what is in flight to its end.
 pub(crate) fn bind(
     config: &ConsoleConfig,
+    tls: Option<RustlsConfig>,
     router: Router,
     shutdown: Shutdown,
 ) -> io::Result<(SocketAddr, impl Future<Output = io::Result<()>> + use<>)> {
@@ -31,7 +34,7 @@ pub(crate) fn bind(
     let server = Server::bind(config.listen, bounds, metrics::Gauge::noop())?;
     let server = server.behind(config.trusted_proxies.clone());
     let (address, handle) = (server.address(), Handle::new());
-    let mut serving = server.serve(router, None, handle.clone(), || false);
+    let mut serving = server.serve(router, tls, handle.clone(), || false);
     Ok((address, async move {
         tokio::select! {
             ended = &mut serving => return ended,

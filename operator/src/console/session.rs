@@ -1,18 +1,24 @@
 //! Who is signed in: a signed cookie, and nothing kept here but what was signed out.
 //!
-//! The key is made when the process starts: a restart signs everybody out.
+//! The key is made when the process starts: a restart signs everybody out, and so does an issuer that withdraws a key:
+//! nobody knows whose token was signed with it.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
 use aws_lc_rs::rand::SystemRandom;
 use epro_process::auth::Caller;
+use epro_store::Bound;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use uuid::Uuid;
 
+/// The longest value of a cookie that every browser keeps, in bytes.
+const LONGEST: usize = 3_800;
 /// The longest that anybody stays signed in, in seconds; never longer than the token.
 const LIFE: i64 = 3600;
 
@@ -25,29 +31,41 @@ pub(crate) struct Session {
     pub operates: bool,
     /// Whether they may see what a patient said, with a reason.
     pub reveals: bool,
+    /// Of which studies and sites: of all that the token doesn't name, of none where it names none.
+    pub bound: Bound,
     /// Unix seconds.
     pub until: i64,
     id: Uuid,
+    /// Which of those that end together it is one of: part of what is signed.
+    #[serde(skip)]
+    generation: u64,
 }
 
 /// Makes and verifies cookies.
 pub(crate) struct Sessions {
     key: Key,
     secure: bool,
+    /// The one that is believed.
+    generation: watch::Sender<u64>,
     /// Signed out before their time.
     ended: Mutex<HashMap<Uuid, i64>>,
 }
 
 impl Session {
-    /// For somebody whose token was believed.
-    pub(crate) fn of(caller: &Caller) -> Self {
+    /// For somebody whose token was believed in that generation.
+    pub(crate) fn of(caller: &Caller, generation: u64) -> Self {
         let token = caller.until as i64;
         Self {
             who: caller.sub.expose().clone(),
             operates: caller.may_operate,
             reveals: caller.may_reveal,
+            bound: Bound {
+                studies: caller.names_studies.then(|| caller.studies.clone()),
+                sites: caller.names_sites.then(|| caller.sites.clone()),
+            },
             until: token.min(now() + LIFE),
             id: Uuid::now_v7(),
+            generation,
         }
     }
 }
@@ -56,13 +74,35 @@ impl Sessions {
     /// With a key of its own. `secure`: browsers come by https.
     pub(crate) fn new(secure: bool) -> anyhow::Result<Self> {
         let key = Key::generate(HMAC_SHA256, &SystemRandom::new()).ok().context("no randomness")?;
-        Ok(Self { key, secure, ended: Mutex::default() })
+        Ok(Self { key, secure, generation: watch::Sender::new(0), ended: Mutex::default() })
+    }
+
+    /// That of now. Whoever signs in takes it before their token is looked at: a key that is withdrawn meanwhile ends
+    /// theirs, too.
+    pub(crate) fn generation(&self) -> u64 {
+        *self.generation.borrow()
+    }
+
+    /// Ends all of them.
+    pub(crate) fn end_all(&self) {
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Waits until a session has ended with all others.
+    pub(crate) fn all_ended(&self, session: &Session) -> impl Future<Output = ()> + Send + use<> {
+        let (mut now, of) = (self.generation.subscribe(), session.generation);
+        async move {
+            // An error says that nobody can end them any more: the process is leaving.
+            let _ = now.wait_for(|now| *now != of).await;
+        }
     }
 
     /// The `Set-Cookie` that signs somebody in.
     pub(crate) fn cookie(&self, session: &Session) -> anyhow::Result<String> {
         let claims = serde_json::to_vec(session)?;
-        let value = format!("{}.{}", hex(&claims), hex(sign(&self.key, &claims).as_ref()));
+        let mac = sign(&self.key, &in_its(session.generation, &claims));
+        let value = format!("{}.{}", hex(&claims), hex(mac.as_ref()));
+        anyhow::ensure!(value.len() <= LONGEST, "the token names more studies and sites than a cookie holds");
         Ok(self.written(&value, session.until - now()))
     }
 
@@ -81,8 +121,10 @@ impl Sessions {
         let (_, value) = pairs.find(|(name, _)| *name == self.name())?;
         let (claims, mac) = value.split_once('.')?;
         let claims = unhex(claims)?;
-        verify(&self.key, &claims, &unhex(mac)?).ok()?;
+        let generation = self.generation();
+        verify(&self.key, &in_its(generation, &claims), &unhex(mac)?).ok()?;
         let session: Session = serde_json::from_slice(&claims).ok()?;
+        let session = Session { generation, ..session };
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         (session.until > now() && !ended.contains_key(&session.id)).then_some(session)
     }
@@ -108,7 +150,12 @@ impl Sessions {
 }
 
 fn form_of(session: &Session) -> Vec<u8> {
-    [b"form ", session.id.as_bytes().as_slice()].concat()
+    in_its(session.generation, &[b"form ", session.id.as_bytes().as_slice()].concat())
+}
+
+/// What is signed in a generation.
+fn in_its(generation: u64, text: &[u8]) -> Vec<u8> {
+    [generation.to_be_bytes().as_slice(), text].concat()
 }
 
 fn now() -> i64 {
@@ -133,7 +180,15 @@ mod tests {
     use super::*;
 
     fn session() -> Session {
-        Session { who: "ann".into(), operates: true, reveals: false, until: now() + 60, id: Uuid::now_v7() }
+        Session {
+            who: "ann".into(),
+            operates: true,
+            reveals: false,
+            bound: Bound::default(),
+            until: now() + 60,
+            id: Uuid::now_v7(),
+            generation: 0,
+        }
     }
 
     fn value(cookie: &str) -> &str {
@@ -153,6 +208,35 @@ mod tests {
         assert!(sessions.read(value(&sessions.cookie(&late).unwrap())).is_none());
         sessions.end(&session);
         assert!(sessions.read(&cookie).is_none(), "signed out");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ended_with_all_others_is_believed_no_more_nor_one_that_was_on_its_way() {
+        let (sessions, session) = (Sessions::new(false).unwrap(), session());
+        let cookie = sessions.cookie(&session).unwrap();
+        let kept = sessions.read(value(&cookie)).unwrap();
+        let ended = sessions.all_ended(&kept);
+        sessions.end_all();
+        ended.await;
+        assert!(sessions.read(value(&cookie)).is_none());
+        let late = sessions.cookie(&session).unwrap();
+        assert!(sessions.read(value(&late)).is_none(), "its token was looked at before");
+        let anew = Session { generation: sessions.generation(), ..session };
+        let anew = sessions.read(value(&sessions.cookie(&anew).unwrap())).unwrap();
+        assert!(sessions.is_form_token(&anew, &sessions.form_token(&anew)));
+        assert!(!sessions.is_form_token(&anew, &sessions.form_token(&kept)), "of a page before that");
+    }
+
+    #[test]
+    fn what_a_token_is_bound_to_is_kept_and_more_than_a_cookie_holds_is_refused() {
+        let sessions = Sessions::new(false).unwrap();
+        let of = |count: usize| {
+            let studies = Some((0..count).map(|n| format!("ONC-{n}")).collect());
+            Session { bound: Bound { studies, sites: Some(Vec::new()) }, ..session() }
+        };
+        let kept = sessions.read(value(&sessions.cookie(&of(100)).unwrap())).unwrap();
+        assert_eq!(kept.bound, of(100).bound);
+        assert!(sessions.cookie(&of(300)).is_err());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::attempts::{NotDone, TraceId};
 use super::desk::{Desk, actor, done};
 use super::frame::{Frame, page_as};
 use super::session::Session;
+use super::turned_away::Attempt;
 
 /// How long a sign-in waits for its place in the audit trail.
 const NOTED: Duration = Duration::from_millis(1500);
@@ -45,15 +46,16 @@ pub(crate) async fn enter(
 ) -> Response {
     let to = local(form.get("to").map_or("/", String::as_str));
     let token = form.get("token").map_or("", |token| token.trim());
+    let generation = desk.sessions.generation();
     let caller = desk.verifier.bearer(token);
     let client = caller.as_ref().ok().and_then(|caller| caller.client.clone());
     let error = match caller {
-        Ok(caller) if caller.may_view => match desk.sessions.cookie(&Session::of(&caller)) {
+        Ok(caller) if caller.may_view => match desk.sessions.cookie(&Session::of(&caller, generation)) {
             Ok(cookie) => {
                 let (from_network, trace_id) = (Some(network(from.ip())), Some(trace.0));
-                let who = AuditFacts::by(actor(caller.sub.expose()));
-                let by = AuditFacts { from_network, trace_id, ..who };
-                note(&desk, "console.signed_in", by).await;
+                let who = caller.sub.expose();
+                let by = AuditFacts { from_network, trace_id, ..AuditFacts::by(actor(who)) };
+                note(&desk, "console.signed_in", who, by).await;
                 let cookie = AppendHeaders([(header::SET_COOKIE, cookie)]);
                 return (cookie, Redirect::to(to)).into_response();
             }
@@ -69,25 +71,25 @@ pub(crate) async fn enter(
 }
 
 pub(crate) async fn leave(State(desk): State<Arc<Desk>>, form: Form) -> Response {
-    note(&desk, "console.signed_out", form.by()).await;
+    note(&desk, "console.signed_out", &form.visitor.session.who, form.by()).await;
     let cookie = AppendHeaders([(header::SET_COOKIE, desk.sessions.end(&form.visitor.session))]);
     (cookie, Redirect::to("/sign-in")).into_response()
 }
 
-/// Into the audit trail, if PostgreSQL is there: to look while it is down, one has to get in.
-async fn note(desk: &Desk, action: &str, by: AuditFacts) {
-    let who = by.actor.to_string();
+/// Into the audit trail, at once if PostgreSQL takes it: to look while it is down, one has to get in. What it doesn't
+/// say in time may be there twice, rather than not at all.
+async fn note(desk: &Desk, action: &'static str, who: &str, by: AuditFacts) {
+    let (network, trace_id) = (by.from_network.clone(), by.trace_id.clone());
     let event = AuditEvent::about(action, "ok", by, Value::Null);
-    if desk.picture().tables.down.is_some() {
-        tracing::warn!(action, who, "not in the audit trail: PostgreSQL is down");
-        return;
-    }
     let noted = async {
         let mut chain = desk.chain().await?;
         done(desk.store().record(&mut chain, &[event])).await
     };
-    if !matches!(tokio::time::timeout(NOTED, noted).await, Ok(Ok(_))) {
-        tracing::warn!(action, who, "not in the audit trail: PostgreSQL doesn't answer");
+    let down = desk.picture().tables.down.is_some();
+    if down || !matches!(tokio::time::timeout(NOTED, noted).await, Ok(Ok(_))) {
+        tracing::warn!(action, who, "not in the audit trail yet: PostgreSQL doesn't take it");
+        let attempt = Attempt::late(action, who.to_owned(), network);
+        desk.turned_away.note(attempt, trace_id.unwrap_or_default());
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use epro_store::StoreError;
 use epro_store::trace::{Standing, TraceStep};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -51,11 +52,16 @@ pub(crate) async fn handle(
     visitor: Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    let id = wanted.id.trim().to_owned();
+    let (id, bound) = (wanted.id.trim().to_owned(), &visitor.session.bound);
     let found = match id.parse::<Uuid>() {
         _ if id.is_empty() => Ok(None),
         Ok(id) => desk
-            .ask(async |store| store.trace(id).await)
+            .ask(async |store| {
+                let found = store.trace(id).await?;
+                // Asked afterwards: of all that was found it is known by then where it belongs.
+                let theirs = bound.is_free() || bound.has_all(&store.places(id).await?);
+                Ok::<_, StoreError>(found.filter(|_| theirs))
+            })
             .await
             .map_err(|why| format!("Nothing can be looked up: {why}")),
         Err(_) => Err("A submission's id is a UUID".to_owned()),

@@ -1,5 +1,5 @@
 //! Sign-ins that failed and acts that were not done, on their way into the audit trail: counted, so that a flood of
-//! them is a few rows with their exact count.
+//! them is a few rows with their exact count. Beside them those who signed in or out while PostgreSQL didn't take it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,16 +18,18 @@ use super::desk::{Desk, done};
 const EVERY: Duration = Duration::from_secs(5);
 /// How long the last of it may take, when the process leaves.
 const LAST: Duration = Duration::from_secs(2);
+/// Why somebody who did sign in or out is counted with the others.
+const LATE: &str = "written down late: PostgreSQL didn't take it when it happened";
 /// Most kinds that are told apart until then. Above it network, client and what it was about are left out, and nothing
 /// of the count. Who it was never is: the name is that of a token that was believed.
 const APART: usize = 32;
 
-/// One kind of what was not done.
+/// One kind of what was not done, or was and could not be written down.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Attempt {
     /// What was asked for, as the trail calls it.
     pub action: &'static str,
-    /// `refused` or `failed`.
+    /// `refused` or `failed`; `ok` of what was done.
     pub outcome: &'static str,
     /// Why, in words of ours.
     pub why: String,
@@ -39,6 +41,21 @@ pub(crate) struct Attempt {
     pub client: Option<Arc<str>>,
     /// Where from.
     pub network: Option<String>,
+}
+
+impl Attempt {
+    /// Something that somebody has done.
+    pub(crate) fn late(action: &'static str, who: String, network: Option<String>) -> Self {
+        Self {
+            action,
+            outcome: "ok",
+            why: LATE.to_owned(),
+            who: Some(who),
+            about: None,
+            client: None,
+            network,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +126,7 @@ pub(crate) async fn keep(desk: Arc<Desk>, shutdown: Shutdown) {
 pub(crate) async fn leave(desk: &Desk) {
     let in_time = tokio::time::timeout(LAST, flush(desk)).await.is_ok();
     if !in_time || !desk.turned_away.kept().is_empty() {
-        tracing::warn!("not in the audit trail: the last failed sign-ins and acts");
+        tracing::warn!("not in the audit trail: the last sign-ins, and acts that were not done");
     }
 }
 

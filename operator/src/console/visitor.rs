@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use epro_store::Bound;
 
 use super::attempts::NotDone;
 use super::desk::Desk;
@@ -29,6 +30,27 @@ impl Visitor {
     /// Refuses whoever may not see what a patient said.
     pub(crate) fn needs_steward(&self) -> Result<(), Refused> {
         if self.session.reveals { Ok(()) } else { Err(Refused::role("console:steward")) }
+    }
+}
+
+impl Visitor {
+    /// What their token is bound to, in words; `None`: nothing binds it.
+    pub(crate) fn bound(&self) -> Option<String> {
+        let Bound { studies, sites } = &self.session.bound;
+        let told = |what: &str, names: Option<&Vec<String>>| {
+            names.map(|names| {
+                if names.is_empty() { format!("no {what}") } else { format!("{what} {}", names.join(", ")) }
+            })
+        };
+        match (told("study", studies.as_ref()), told("site", sites.as_ref())) {
+            (Some(studies), Some(sites)) => Some(format!("{studies}; {sites}")),
+            (studies, sites) => studies.or(sites),
+        }
+    }
+
+    /// Refuses what is of a study or a site that their token isn't for.
+    pub(crate) fn needs_own(&self, study: Option<&str>, site: Option<&str>) -> Result<(), Refused> {
+        if self.session.bound.has(study, site) { Ok(()) } else { Err(Refused::elsewhere()) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use epro_process::config::{Config, ObjectsPlace, Protocol, TlsConfig};
+use epro_process::config::{Config, ObjectsPlace, Protocol, ServerTls, TlsConfig};
 use epro_process::tls;
 use rustls::CertificateError::{self, ExpiredContext};
 use rustls::pki_types::pem::PemObject as _;
@@ -43,21 +43,22 @@ pub(super) fn files(config: &Config) -> Vec<Finding> {
     let sms = config.alerts.sms.as_ref().and_then(|sms| sms.ca_file.as_deref());
     files.extend(smtp.map(|file| ("alerts.smtp".to_owned(), file)));
     files.extend(sms.map(|file| ("alerts.sms".to_owned(), file)));
-    files.extend(of_door(config).into_iter().chain(of_storages(config)));
+    for (of, tls) in [("intake", &config.intake.tls), ("console", &config.console.tls)] {
+        files.extend(tls.iter().flat_map(|tls| of_listener(of, tls)));
+    }
+    files.extend(of_storages(config));
     files
         .iter()
         .filter_map(|(of, file)| of_file(&format!("the file {} of {of}", file.display()), file))
         .collect()
 }
 
-/// The door's own, and the authorities of its clients. They may lie on the door's machine only.
-fn of_door(config: &Config) -> Vec<(String, &Path)> {
-    let Some(tls) = &config.intake.tls else { return Vec::new() };
+/// What the door or the console shows, and the authorities of its clients. They may lie on its machine only.
+fn of_listener<'c>(of: &str, tls: &'c ServerTls) -> Vec<(String, &'c Path)> {
     let own = tls.certificate_file.as_path();
-    let clients = tls.client_ca_file.iter().map(|file| ("intake.tls.client_ca_file", file.as_path()));
-    let files = [("intake", own)].into_iter().chain(clients);
-    let here = files.filter(|(_, file)| own.exists() || file.exists());
-    here.map(|(of, file)| (of.to_owned(), file)).collect()
+    let clients = tls.client_ca_file.iter().map(|file| (format!("{of}.tls.client_ca_file"), file.as_path()));
+    let files = [(of.to_owned(), own)].into_iter().chain(clients);
+    files.filter(|(_, file)| own.exists() || file.exists()).collect()
 }
 
 /// The authorities of object storages. That of the anchors may be known on the auditor's machine only.
@@ -114,7 +115,7 @@ fn ended(at: UnixTime) -> Option<OffsetDateTime> {
 }
 
 fn of_file(what: &str, file: &Path) -> Option<Finding> {
-    let fix = "get a new one in time; the door reads its own anew, the others are read at the start: restart one by one";
+    let fix = "get a new one in time; door and console read their own anew, the others are read at the start: restart one by one";
     match first_to_end(file) {
         Some(until) => ends(what, until, fix),
         None => Some(Finding::new(

@@ -3,6 +3,7 @@
 //! Publish with the broker's confirm, then mark the row, in this order: what ends between the two is
 //! redriven once more, and is stored once. What is marked is not published again, also by the next runner.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -37,7 +38,7 @@ pub(crate) enum Ended {
 pub(crate) struct Runner {
     store: Store,
     publisher: Publisher,
-    ring: KeyRing,
+    ring: Arc<KeyRing>,
     chain: AuditChain,
     by: AuditFacts,
     id: Uuid,
@@ -45,19 +46,21 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new(outside: &Outside<'_>, by: impl Into<AuditFacts>) -> anyhow::Result<Self> {
-        Self::over(outside.store()?, outside, by)
+        let ring = outside.config.keys.ring().map_err(crate::outside::Misconfigured)?;
+        Self::over(outside.store()?, outside, Arc::new(ring), by)
     }
 
-    /// The same over connections that others use as well.
+    /// The same over connections and with keys that others use as well.
     pub(crate) fn over(
         store: Store,
         outside: &Outside<'_>,
+        ring: Arc<KeyRing>,
         by: impl Into<AuditFacts>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             store,
             publisher: outside.publisher()?,
-            ring: outside.config.keys.ring().map_err(crate::outside::Misconfigured)?,
+            ring,
             chain: deed::chain(),
             by: by.into(),
             id: Uuid::now_v7(),

@@ -137,6 +137,42 @@ async fn files_of_tls_are_read_whatever_is_wrong_with_an_address_and_for_the_man
 }
 
 #[tokio::test]
+async fn files_of_the_consoles_certificate_are_refused_by_check_as_by_the_console() {
+    let ground = Ground::new().await;
+    let (ours, other) = (ground.client(), ground.client());
+    let Ground { nowhere, no_pem, no_certificate, believed, .. } = &ground;
+    let mut config = ground.config();
+    config["postgres"]["tls"] = json!({"ca_file": believed});
+    let refused = [
+        (
+            json!({"certificate_file": no_certificate, "key_file": ours.key, "client_ca_file": no_pem}),
+            [
+                "console.tls.certificate_file: holds a certificate that can't be used",
+                "console.tls.client_ca_file: holds no certificates as PEM",
+            ],
+        ),
+        (
+            json!({"certificate_file": nowhere, "key_file": no_pem}),
+            [
+                "console.tls.certificate_file: can't be read",
+                "console.tls.key_file: holds no private key as PEM",
+            ],
+        ),
+        (
+            json!({"certificate_file": ours.certificate, "key_file": other.key}),
+            ["console.tls.key_file: isn't the key of certificate_file"; 2],
+        ),
+    ];
+    for (tls, lines) in refused {
+        config["console"]["tls"] = tls;
+        all_are_named(&ground.refused(&config).await, &lines);
+        let (code, _, error) = ground.stack.epro_status(&["console"]).await.unwrap();
+        assert_eq!(code, Some(64), "{error}");
+        all_are_named(&error, &lines);
+    }
+}
+
+#[tokio::test]
 async fn files_of_tls_that_the_processes_take_are_taken() {
     let ground = Ground::new().await;
     let (ours, believed) = (ground.client(), &ground.believed);
@@ -146,8 +182,10 @@ async fn files_of_tls_that_the_processes_take_are_taken() {
         config[section]["tls"] =
             json!({"ca_file": believed, "certificate_file": ours.certificate, "key_file": ours.key});
     }
-    config["intake"]["tls"] =
-        json!({"certificate_file": ours.certificate, "key_file": ours.key, "client_ca_file": believed});
+    for section in ["intake", "console"] {
+        config[section]["tls"] =
+            json!({"certificate_file": ours.certificate, "key_file": ours.key, "client_ca_file": believed});
+    }
     let (code, _, error) = ground.checked(&config).await;
     assert_eq!((code, error.as_str()), (Some(0), ""));
 }

@@ -2,11 +2,14 @@
 
 mod acts;
 mod away;
+mod bound;
 mod browser;
 mod crowd;
 mod entrance;
 mod hospitals;
 mod roles;
+mod rotation;
+mod tls;
 mod visitor;
 
 pub(crate) use visitor::Visitor;

@@ -161,7 +161,7 @@ async fn certificates_of_the_channels_that_end_soon_or_have_ended_are_named_and_
 }
 
 #[tokio::test]
-async fn authorities_of_the_doors_clients_and_of_the_storage_are_looked_at_too() {
+async fn authorities_of_the_doors_and_the_consoles_clients_and_of_the_storage_are_looked_at_too() {
     let stack = Stack::new().await.unwrap();
     let soon = time::OffsetDateTime::now_utc() + time::Duration::hours(250);
     let authority = Authority::new().unwrap();
@@ -174,9 +174,11 @@ async fn authorities_of_the_doors_clients_and_of_the_storage_are_looked_at_too()
     let (secret, none) = (file("storage-key", "planted"), file("none.pem", "no certificate"));
     let says = async |clients: &Path, storage: &Path| {
         let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();
-        config["intake"]["tls"] = json!({
-            "certificate_file": pair.certificate, "key_file": pair.key, "client_ca_file": clients,
-        });
+        for listener in ["intake", "console"] {
+            config[listener]["tls"] = json!({
+                "certificate_file": pair.certificate, "key_file": pair.key, "client_ca_file": clients,
+            });
+        }
         let s3 = json!({
             "bucket": "files", "endpoint": "https://127.0.0.1:1", "ca_file": storage,
             "access_key": "epro", "secret_key_file": secret,
@@ -189,11 +191,18 @@ async fn authorities_of_the_doors_clients_and_of_the_storage_are_looked_at_too()
         said
     };
     let soon = says(pair.certificate.as_path(), pair.certificate.as_path()).await;
-    for of in ["intake.tls.client_ca_file", "exports.s3", "audit.s3"] {
+    for of in [
+        "intake",
+        "console",
+        "intake.tls.client_ca_file",
+        "console.tls.client_ca_file",
+        "exports.s3",
+        "audit.s3",
+    ] {
         assert!(soon.contains(&format!("of {of} ends in 10 days")), "{of}: {soon}");
     }
     let none = says(none.as_path(), none.as_path()).await;
-    for of in ["intake.tls.client_ca_file", "exports.s3", "audit.s3"] {
+    for of in ["intake.tls.client_ca_file", "console.tls.client_ca_file", "exports.s3", "audit.s3"] {
         assert!(none.contains(&format!("of {of} can't be read as certificates")), "{of}: {none}");
     }
     let nowhere = stack.folder().join("nowhere.pem");

@@ -126,6 +126,8 @@ mod tests {
             until: LATER,
             studies: Vec::new(),
             sites: Vec::new(),
+            names_studies: false,
+            names_sites: false,
             client: None,
         })
     }

@@ -43,6 +43,10 @@ pub struct Caller {
     pub studies: Vec<String>,
     /// The token's sites.
     pub sites: Vec<String>,
+    /// Whether there is a claim `study` at all: at the door a token without one is for none, at the console for all.
+    pub names_studies: bool,
+    /// The same of `site`.
+    pub names_sites: bool,
     /// The client's name if it is a configured one, else `other`; `None` if the token names none.
     pub client: Option<Arc<str>>,
 }
@@ -75,8 +79,10 @@ impl Caller {
             may_reveal: has("console:steward"),
             until: claims.exp,
             client: named.map(label),
-            studies: claims.study.0,
-            sites: claims.site.0,
+            names_studies: claims.study.is_some(),
+            names_sites: claims.site.is_some(),
+            studies: claims.study.map(|names| names.0).unwrap_or_default(),
+            sites: claims.site.map(|names| names.0).unwrap_or_default(),
             sub: Phi::new(claims.sub),
         })
     }

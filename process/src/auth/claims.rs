@@ -13,16 +13,20 @@ pub(super) struct Claims {
     pub(super) exp: f64,
     #[serde(default)]
     pub(super) scope: String,
-    #[serde(default)]
-    pub(super) study: Names,
-    #[serde(default)]
-    pub(super) site: Names,
+    /// `None`: the token has no such claim, which isn't one that names none.
+    #[serde(default, deserialize_with = "there")]
+    pub(super) study: Option<Names>,
+    #[serde(default, deserialize_with = "there")]
+    pub(super) site: Option<Names>,
     pub(super) client: Option<String>,
     pub(super) azp: Option<String>,
 }
 
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Names>, D::Error> {
+    Names::deserialize(deserializer).map(Some)
+}
+
 /// A text, or a list of texts.
-#[derive(Default)]
 pub(super) struct Names(pub(super) Vec<String>);
 
 impl<'de> Deserialize<'de> for Names {
@@ -48,5 +52,21 @@ impl<'de> Deserialize<'de> for Names {
             }
         }
         deserializer.deserialize_any(OneOrMore)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_names_none_is_not_one_that_is_absent_and_null_is_neither() {
+        let read = |study: &str| serde_json::from_str::<Claims>(&format!(r#"{{"sub":"a","exp":1{study}}}"#));
+        let names = |study: &str| read(study).unwrap().study.map(|names| names.0);
+        assert_eq!(names(""), None);
+        assert_eq!(names(r#","study":[]"#), Some(Vec::new()));
+        assert_eq!(names(r#","study":"A""#), Some(vec!["A".to_owned()]));
+        assert_eq!(names(r#","study":["A","B"]"#), Some(vec!["A".to_owned(), "B".to_owned()]));
+        assert!(read(r#","study":null"#).is_err());
     }
 }

@@ -53,8 +53,18 @@ impl Verifier {
 
     /// Follows the keys that the issuer publishes, if it does, until asked to leave.
     pub async fn follow(&self, shutdown: Shutdown) {
+        self.follow_telling(shutdown, || {}).await;
+    }
+
+    /// The same for whoever keeps more than tokens of those whom they believed: calls `withdrawn`, too, whenever a key
+    /// isn't what it was.
+    pub async fn follow_telling(&self, shutdown: Shutdown, withdrawn: impl Fn()) {
         if let Some(published) = &self.published {
-            published.follow(shutdown, || self.believed.forget()).await;
+            let forget = || {
+                self.believed.forget();
+                withdrawn();
+            };
+            published.follow(shutdown, forget).await;
         }
     }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     AlertsConfig, AuditConfig, BreakerConfig, Config, ExportsConfig, FhirAuth, HospitalConfig, LogFormat,
-    ObjectsPlace, Person, Protocol, ReportsConfig, RiskConfig, Secret, SmsConfig, TlsConfig, address,
-    duration,
+    ObjectsPlace, Person, Protocol, ReportsConfig, RiskConfig, Secret, ServerTls, SmsConfig, TlsConfig,
+    address, duration,
 };
 
 /// Every key with the value in force; a URL without its credentials, a key file by its path.
@@ -48,6 +48,7 @@ pub(super) fn tree(config: &Config) -> Value {
         "admin": {"listen": config.admin.listen.to_string()},
         "console": {
             "listen": config.console.listen.to_string(),
+            "tls": server_tls(config.console.tls.as_ref()),
             "origin": config.console.origin,
             "trusted_proxies": config.console.trusted_proxies.printable(),
         },
@@ -188,11 +189,7 @@ fn intake(config: &Config) -> Value {
     let intake = &config.intake;
     json!({
         "listen": intake.listen.to_string(),
-        "tls": {
-            "certificate_file": intake.tls.as_ref().map(|tls| path(&tls.certificate_file)),
-            "key_file": intake.tls.as_ref().map(|tls| path(&tls.key_file)),
-            "client_ca_file": intake.tls.as_ref().and_then(|tls| tls.client_ca_file.as_deref()).map(path),
-        },
+        "tls": server_tls(intake.tls.as_ref()),
         "trusted_proxies": intake.trusted_proxies.printable(),
         "limits": {"client": intake.limits.client, "patient": intake.limits.patient},
         "serve": intake.serve.iter().map(|serve| serve.as_str()).collect::<Vec<_>>(),
@@ -302,6 +299,14 @@ fn tls(tls: &TlsConfig) -> Value {
         "ca_file": tls.ca_file.as_deref().map(path),
         "certificate_file": tls.certificate_file.as_deref().map(path),
         "key_file": tls.key_file.as_deref().map(path),
+    })
+}
+
+fn server_tls(tls: Option<&ServerTls>) -> Value {
+    json!({
+        "certificate_file": tls.map(|tls| path(&tls.certificate_file)),
+        "key_file": tls.map(|tls| path(&tls.key_file)),
+        "client_ca_file": tls.and_then(|tls| tls.client_ca_file.as_deref()).map(path),
     })
 }
 

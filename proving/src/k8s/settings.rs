@@ -87,12 +87,18 @@ pub async fn of(objects: &Objects) -> Result<(Vec<Setting>, Vec<String>)> {
 /// Lanes that call somebody outside.
 const CALLERS: [&str; 3] = ["hospitals", "alerts", "risk"];
 /// Sections whose files only some containers read, and which.
-const THEIRS: [(&str, fn(&Value) -> bool); 4] =
-    [("hospitals.", calls), ("alerts.", calls), ("studies.", calls), ("intake.tls.", is_door)];
+const THEIRS: [(&str, fn(&Value) -> bool); 5] = [
+    ("hospitals.", calls),
+    ("alerts.", calls),
+    ("studies.", calls),
+    ("intake.tls.", is_door),
+    ("console.tls.", is_console),
+];
 
 /// What is in force in a container. `epro config check` also reads the files that only those read who call hospitals,
-/// tell people or ask risk models, and those of the door's certificate: where a container does none of that, it is
-/// asked again with those files of the others. That such a process starts without them `worker/tests/it/files.rs` shows.
+/// tell people or ask risk models, and those of the certificates that door and console show: where a container does none
+/// of that, it is asked again with those files of the others. That such a process starts without them
+/// `worker/tests/it/files.rs` shows.
 async fn understood(
     objects: &Objects,
     samples: &Samples,
@@ -109,16 +115,21 @@ async fn understood(
     if !refused.lines().skip(1).all(is_others) {
         return Ok(Err(refused));
     }
-    let reads = |container: &Value| calls(container) || is_door(container);
+    let reads = |container: &Value| THEIRS.iter().any(|(_, reads)| reads(container));
     for workload in objects.workloads().filter(|workload| containers(pod(workload)).any(reads)) {
         samples.lay(objects, pod(workload), folder)?;
     }
     checked(objects, container, folder).await
 }
 
-/// Whether it shows clients a certificate.
+/// Whether it shows clients the door's certificate.
 fn is_door(container: &Value) -> bool {
     program(container) == "epro-producer-api"
+}
+
+/// Whether it shows browsers a certificate.
+fn is_console(container: &Value) -> bool {
+    program(container) == "epro" && list(&container["command"]).any(|word| word == "console")
 }
 
 /// Whether it runs a lane that calls somebody outside.

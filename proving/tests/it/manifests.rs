@@ -302,6 +302,15 @@ async fn a_config_map_that_our_programs_refuse_or_that_outgrows_its_scaler_is_re
     refused(&found, "Deployment epro-worker-outside: config check: ");
     refused(&found, "is plain text beyond loopback");
 
+    // No switch of its pod lets the console speak plain text.
+    let bare = text
+        .replace("    certificate_file: secrets/console.pem\n", "")
+        .replace("    key_file: secrets/console.key\n", "");
+    assert_ne!(bare, text);
+    let (_, found) = settings::of(&with(bare)).await.unwrap();
+    refused(&found, "Deployment epro-console: config check: ");
+    refused(&found, "console.listen: is plain text beyond loopback");
+
     let outgrown = with(text.replace("prefetch: 1536", "prefetch: 1600"));
     let (settings, found): (Vec<Setting>, _) = settings::of(&outgrown).await.unwrap();
     assert!(found.is_empty(), "{found:#?}");

@@ -1,6 +1,7 @@
 //! What ends an alert: an acknowledgement, or an operator with a reason. Nothing else does.
 
 use crate::audit::{AuditChain, AuditFacts, Record};
+use crate::bound::Bound;
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -100,10 +101,26 @@ impl Store {
         by: impl Into<AuditFacts>,
         reason: &str,
     ) -> Result<Ended, StoreError> {
+        self.close_alert_within(chain, alert, &Bound::default(), by, reason).await
+    }
+
+    /// The same for whoever is bound so: one that isn't theirs, or repeats one that isn't, stays as it is.
+    ///
+    /// # Errors
+    /// As every [`StoreError`]; asked again it may answer [`Ended::Already`].
+    pub async fn close_alert_within(
+        &self,
+        chain: &mut AuditChain,
+        alert: Uuid,
+        bound: &Bound,
+        by: impl Into<AuditFacts>,
+        reason: &str,
+    ) -> Result<Ended, StoreError> {
         let facts = by.into();
         let close = |alert: Uuid| Step::new(CLOSE).with(alert).with(facts.actor.to_string()).with(reason);
         let what = ("alert.closed", Some(reason), &facts);
-        Ok(self.end(chain, alert, what, |_, _| true, close, None).await?.1)
+        let allowed = |study: &str, site: &str| bound.has(Some(study), Some(site));
+        Ok(self.end(chain, alert, what, allowed, close, None).await?.1)
     }
 
     async fn end<'s>(

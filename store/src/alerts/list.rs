@@ -1,5 +1,6 @@
 //! Alerts as an operator, a gauge or a doctor looks at them.
 
+use crate::bound::Bound;
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -25,6 +26,7 @@ macro_rules! alerts {
 
 const LIST: &str = alerts!(
     "(NOT $1::boolean OR a.state <> 'done') AND ($2::text IS NULL OR a.site_id = $2) \
+     AND ($4::text[] IS NULL OR a.study_id = ANY ($4)) AND ($5::text[] IS NULL OR a.site_id = ANY ($5)) \
      ORDER BY a.created_at DESC, a.alert_id LIMIT $3"
 );
 
@@ -40,6 +42,12 @@ SELECT a.site_id, count(*) AS undone, min(a.created_at) AS oldest, \
     count(*) FILTER (WHERE NOT EXISTS (SELECT FROM ops.notice n \
         WHERE n.alert_id = a.alert_id AND n.state = 'sent')) AS untold \
 FROM ops.alert a WHERE a.state <> 'done' GROUP BY a.site_id ORDER BY a.site_id";
+
+const UNDONE_OF: &str = "\
+SELECT a.study_id, a.site_id, count(*) AS undone, \
+    count(*) FILTER (WHERE NOT EXISTS (SELECT FROM ops.notice n \
+        WHERE n.alert_id = a.alert_id AND n.state = 'sent')) AS untold \
+FROM ops.alert a WHERE a.state <> 'done' GROUP BY a.study_id, a.site_id";
 
 /// An alert and where it stands.
 #[derive(Debug, Clone, Serialize)]
@@ -104,6 +112,19 @@ pub struct Undone {
     pub oldest: OffsetDateTime,
 }
 
+/// The alerts of a study at a site that aren't done.
+#[derive(Debug, Clone)]
+pub struct UndoneOf {
+    /// The study.
+    pub study_id: String,
+    /// The site.
+    pub site_id: String,
+    /// How many.
+    pub undone: i64,
+    /// How many of them nobody was told of yet.
+    pub untold: i64,
+}
+
 impl AlertNow {
     fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
@@ -156,6 +177,17 @@ impl Undone {
     }
 }
 
+impl UndoneOf {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            study_id: row.try_get("study_id")?,
+            site_id: row.try_get("site_id")?,
+            undone: row.try_get("undone")?,
+            untold: row.try_get("untold")?,
+        })
+    }
+}
+
 impl Store {
     /// Up to `limit` alerts, the newest first; `undone`: only those that aren't done.
     ///
@@ -167,8 +199,23 @@ impl Store {
         site: Option<&str>,
         limit: u32,
     ) -> Result<Vec<AlertNow>, StoreError> {
+        self.alerts_within(undone, site, &Bound::default(), limit).await
+    }
+
+    /// The same of those that belong to whoever is bound so.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn alerts_within(
+        &self,
+        undone: bool,
+        site: Option<&str>,
+        bound: &Bound,
+        limit: u32,
+    ) -> Result<Vec<AlertNow>, StoreError> {
         let session = Session::open(self).await?;
-        let rows = session.rows(LIST, &[&undone, &site, &i64::from(limit)]).await?;
+        let limit = i64::from(limit);
+        let rows = session.rows(LIST, &[&undone, &site, &limit, &bound.studies, &bound.sites]).await?;
         session.done();
         rows.iter().map(AlertNow::of).collect()
     }
@@ -197,5 +244,16 @@ impl Store {
         let rows = session.rows(UNDONE, &[]).await?;
         session.done();
         rows.iter().map(Undone::of).collect()
+    }
+
+    /// The alerts that aren't done, counted by study and site.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn undone_alerts_of_each(&self) -> Result<Vec<UndoneOf>, StoreError> {
+        let session = Session::open(self).await?;
+        let rows = session.rows(UNDONE_OF, &[]).await?;
+        session.done();
+        rows.iter().map(UndoneOf::of).collect()
     }
 }

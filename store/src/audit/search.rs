@@ -1,5 +1,6 @@
 //! Looking into the audit trail: who did what, within a time.
 
+use crate::bound::Bound;
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
@@ -17,7 +18,7 @@ macro_rules! events {
             "e.details, e.trace_id, e.seq, w.name AS writer ",
             "FROM audit.event e JOIN audit.writer w USING (writer) WHERE ",
             $which,
-            " ORDER BY e.at DESC, e.writer, e.seq DESC LIMIT $8"
+            " ORDER BY e.at DESC, e.writer, e.seq DESC LIMIT $10"
         )
     };
 }
@@ -26,7 +27,8 @@ const SEARCH: &str = events!(
     "e.at >= $1 AND e.at < $2 AND ($3::text IS NULL OR e.action = $3 OR e.action LIKE $3 || '.%') \
      AND ($4::text IS NULL OR e.actor = $4 OR e.actor LIKE '%:' || $4) \
      AND ($5::text IS NULL OR e.outcome = $5) AND ($6::text IS NULL OR e.site_id = $6) \
-     AND ($7::uuid IS NULL OR e.submission_id = $7)"
+     AND ($7::uuid IS NULL OR e.submission_id = $7) \
+     AND ($8::text[] IS NULL OR e.study_id = ANY ($8)) AND ($9::text[] IS NULL OR e.site_id = ANY ($9))"
 );
 
 /// What is looked for.
@@ -46,6 +48,8 @@ pub struct Search {
     pub site_id: Option<String>,
     /// About this submission.
     pub submission_id: Option<Uuid>,
+    /// Only what whoever asks may see; of what belongs to no study or site nothing, if that binds them.
+    pub bound: Bound,
     /// At most so many, the newest.
     pub limit: u32,
 }
@@ -85,6 +89,8 @@ impl Store {
             .with(search.outcome.as_deref())
             .with(search.site_id.as_deref())
             .with(search.submission_id)
+            .with(search.bound.studies.as_deref())
+            .with(search.bound.sites.as_deref())
             .with(i64::from(search.limit));
         let rows = session.planned_anew(&step).await?;
         session.done();

@@ -51,7 +51,8 @@ macro_rules! matching {
          AND ($5::text IS NULL OR study_id = $5) AND ($6::text IS NULL OR instrument = $6) \
          AND ($7::text IS NULL OR stage = $7) AND ($8::uuid IS NULL OR submission_id = $8) \
          AND ($9::text IS NULL OR state = $9) AND ($10::timestamptz IS NULL OR last_at >= $10) \
-         AND ($11::timestamptz IS NULL OR last_at < $11) AND ($12::bigint[] IS NULL OR id = ANY ($12)) "
+         AND ($11::timestamptz IS NULL OR last_at < $11) AND ($12::bigint[] IS NULL OR id = ANY ($12)) \
+         AND ($13::text[] IS NULL OR study_id = ANY ($13)) AND ($14::text[] IS NULL OR site_id = ANY ($14)) "
     };
 }
 pub(crate) use matching;
@@ -59,13 +60,13 @@ pub(crate) use matching;
 const LIST: &str = concat!(
     summary!(" FROM ops.dead_letter WHERE"),
     matching!(),
-    "AND ($13::bigint IS NULL OR id > $13) ORDER BY id LIMIT $14::bigint"
+    "AND ($15::bigint IS NULL OR id > $15) ORDER BY id LIMIT $16::bigint"
 );
 
 const COUNTS: &str = concat!(
     "SELECT class, queue, count(*) FROM (SELECT class, queue FROM ops.dead_letter WHERE",
     matching!(),
-    "ORDER BY id LIMIT $13::bigint) AS found GROUP BY class, queue ORDER BY count(*) DESC, class, queue"
+    "ORDER BY id LIMIT $15::bigint) AS found GROUP BY class, queue ORDER BY count(*) DESC, class, queue"
 );
 
 const SHOW: &str =
@@ -142,6 +143,8 @@ pub(crate) fn narrowed<'f>(sql: &'static str, filter: &'f Filter) -> Step<'f> {
         .with(filter.since)
         .with(filter.until)
         .with((!filter.ids.is_empty()).then_some(&filter.ids))
+        .with(filter.bound.studies.as_deref())
+        .with(filter.bound.sites.as_deref())
 }
 
 pub(super) fn list(filter: &Filter) -> Step<'_> {

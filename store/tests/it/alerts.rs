@@ -6,7 +6,7 @@ use epro_store::alerts::{Ended, Next, Outcome, Party, Target};
 use epro_store::audit::{Actor, AuditFacts};
 use epro_store::follow_ons::{AlertFollowOn, FollowOn};
 use epro_store::submissions::{NewSubmission, Outcome as Fate};
-use epro_store::{AuditChain, Store};
+use epro_store::{AuditChain, Bound, Store};
 use uuid::Uuid;
 
 use crate::support::database::Database;
@@ -207,6 +207,31 @@ async fn an_operator_closes_an_alert_with_a_reason() {
     assert_eq!(store.alerts(true, None, 10).await.unwrap().len(), 0);
     assert_eq!(store.alerts(false, Some("H001"), 10).await.unwrap().len(), 1);
     assert_eq!(database.count("audit.event WHERE action = 'alert.closed' AND outcome = 'ok'").await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_bound_sees_counts_and_closes_only_alerts_of_their_studies_and_sites() {
+    let database = Database::new().await;
+    let worker = database.store_as("epro_worker");
+    let alert = alert();
+    worker.raise_alerts(&[(alert.clone(), Uuid::new_v4())]).await.unwrap();
+    let store = database.store_as("epro_operator");
+    let mut chain = AuditChain::new("epro");
+    let id = alert.alert_id;
+    let own = Bound { studies: Some(vec![alert.study_id.clone()]), sites: Some(vec![alert.site_id.clone()]) };
+    let other = Bound { studies: Some(vec!["ANOTHER".into()]), sites: None };
+    let seen = async |bound: &Bound| store.alerts_within(true, None, bound, 10).await.unwrap().len();
+    assert_eq!((seen(&own).await, seen(&other).await), (1, 0));
+    let counted = store.undone_alerts_of_each().await.unwrap();
+    let of = |counted: &epro_store::alerts::UndoneOf| (counted.undone, counted.untold);
+    assert_eq!(counted.iter().map(of).collect::<Vec<_>>(), [(1, 1)]);
+    assert_eq!((&counted[0].study_id, &counted[0].site_id), (&alert.study_id, &alert.site_id));
+    for (bound, ended) in [(&other, Ended::NotTheirs), (&own, Ended::Now)] {
+        let closed = store.close_alert_within(&mut chain, id, bound, "ann", "told by phone").await.unwrap();
+        assert_eq!(closed, ended);
+    }
+    let places = store.places(alert.submission_id).await.unwrap();
+    assert!(own.has_all(&places) && !other.has_all(&places), "{places:?}");
 }
 
 #[tokio::test]

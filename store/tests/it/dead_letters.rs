@@ -3,11 +3,13 @@
 use crate::support::chain;
 use crate::support::database::Database;
 use epro_store::AuditChain;
+use epro_store::Bound;
 use epro_store::Store;
 use epro_store::audit::{Actor, AuditFacts};
 use epro_store::dead_letters::{
     Class, DeadLetter, DeadLetterState, DeadLetterSummary, Filter, Mark, Redriven,
 };
+use epro_store::redrives::NewRedrive;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -105,6 +107,51 @@ async fn setting_aside_forgets_the_suspect_in_the_same_commit() {
     store.suspect(key, "submissions", Uuid::now_v7()).await.unwrap();
     store.set_aside(&mut chain, &[unreadable()], Some(key)).await.unwrap();
     assert_eq!(database.count("ops.suspect").await, 0);
+}
+
+#[tokio::test]
+async fn who_is_bound_to_a_study_or_a_site_finds_counts_and_redrives_only_what_is_known_to_be_theirs() {
+    let database = Database::new().await;
+    let (store, mut chain) = (database.store(), AuditChain::new("test"));
+    let places = [("ONC-301", "H001"), ("ONC-301", "H002"), ("ONC-302", "H001")];
+    let mut letters: Vec<_> = (0..5).map(|_| unreadable()).collect();
+    for (letter, (study, site)) in letters.iter_mut().zip(places) {
+        (letter.study_id, letter.site_id) = (Some(study.into()), Some(site.into()));
+    }
+    letters[3].site_id = Some("H001".into());
+    store.set_aside(&mut chain, &letters, None).await.unwrap();
+    let names = |name: &str| Some(vec![name.to_owned()]);
+    let free = Bound::default();
+    let study = Bound { studies: names("ONC-301"), ..free.clone() };
+    let site = Bound { sites: names("H001"), ..free.clone() };
+    let both = Bound { sites: names("H001"), ..study.clone() };
+    let none = Bound { studies: Some(Vec::new()), ..free.clone() };
+    let by = AuditFacts::by(Actor::Operator("ann".into()));
+    for (bound, count) in [(&free, 5), (&study, 2), (&site, 3), (&both, 1), (&none, 0)] {
+        let filter = Filter { bound: bound.clone(), ..Filter::default() };
+        assert_eq!(store.dead_letters(&filter).await.unwrap().len(), count, "{bound:?}");
+        let counted = store.count_dead_letters(&filter).await.unwrap();
+        assert_eq!(counted.iter().map(|of| of.count).sum::<i64>(), count as i64, "{bound:?}");
+        let wanted =
+            NewRedrive { filter: &filter, rate: 50, by: &by, reason: "mended", runner: Uuid::now_v7() };
+        let made = store.create_redrive(&mut chain, &wanted).await.unwrap();
+        let total = match made {
+            Some(id) => store.redrive(id).await.unwrap().unwrap().total,
+            None => 0,
+        };
+        assert_eq!(total, count as i64, "{bound:?}");
+    }
+    // The first redrive is of all, the second of the study's, the fourth of what is of the study at the site.
+    let of = async |redrive: i64| {
+        [
+            store.redrive_is_within(redrive, &free).await.unwrap(),
+            store.redrive_is_within(redrive, &study).await.unwrap(),
+            store.redrive_is_within(redrive, &both).await.unwrap(),
+        ]
+    };
+    assert_eq!(of(1).await, [true, false, false]);
+    assert_eq!(of(2).await, [true, true, false]);
+    assert_eq!(of(4).await, [true, true, true]);
 }
 
 #[tokio::test]

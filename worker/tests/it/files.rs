@@ -1,5 +1,5 @@
-//! Whoever calls nobody outside needs none of the files for that, and whoever is no door no certificate of it: in a
-//! cluster each pod is given only its own.
+//! Whoever calls nobody outside needs none of the files for that, and whoever is no door and no console no certificate
+//! of theirs: in a cluster each pod is given only its own.
 
 use serde_json::json;
 
@@ -19,10 +19,14 @@ async fn a_worker_for_submissions_and_a_door_start_without_the_files_of_those_wh
         "studies": {"ONC-301": {"risk": {"url": url, "tls": tls, "token_file": nowhere}}},
     }))
     .await;
-    let of_door =
-        [("EPRO__INTAKE__TLS__CERTIFICATE_FILE", nowhere), ("EPRO__INTAKE__TLS__KEY_FILE", nowhere)];
-    // Those who call, and the door, would refuse them.
-    let (code, _, told) = stack.epro_with(&of_door, &["config", "check"]).await.unwrap();
+    let of_listeners = [
+        ("EPRO__INTAKE__TLS__CERTIFICATE_FILE", nowhere),
+        ("EPRO__INTAKE__TLS__KEY_FILE", nowhere),
+        ("EPRO__CONSOLE__TLS__CERTIFICATE_FILE", nowhere),
+        ("EPRO__CONSOLE__TLS__KEY_FILE", nowhere),
+    ];
+    // Those who call, the door and the console would refuse them.
+    let (code, _, told) = stack.epro_with(&of_listeners, &["config", "check"]).await.unwrap();
     assert_eq!(code, Some(64), "{told}");
     for path in [
         "hospitals.H001.tls",
@@ -30,11 +34,13 @@ async fn a_worker_for_submissions_and_a_door_start_without_the_files_of_those_wh
         "studies.ONC-301.risk.token_file",
         "intake.tls.certificate_file",
         "intake.tls.key_file",
+        "console.tls.certificate_file",
+        "console.tls.key_file",
     ] {
         assert!(told.contains(path), "{path}: {told}");
     }
     let api = stack.api().await.unwrap();
-    let mut worker = stack.spawn("epro-worker", &of_door).unwrap();
+    let mut worker = stack.spawn("epro-worker", &of_listeners).unwrap();
     worker.ready().await.unwrap();
     let client = stack.client(&api).unwrap();
     assert_eq!(client.submit("P-1", &calm()).await.unwrap().status, 202);

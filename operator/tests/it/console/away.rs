@@ -79,6 +79,38 @@ async fn with_both_servers_silent_every_page_answers_in_two_seconds_and_names_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_signed_in_and_out_while_postgresql_was_away_is_in_the_trail_once_it_is_back() {
+    let services = Services::from_env().unwrap();
+    let postgres = Proxy::to(&host_port(&services.database).unwrap()).await.unwrap();
+    let stack = Stack::with(Plan { postgres: Some(postgres.address()), ..Plan::default() }).await.unwrap();
+    let console = stack.console().await.unwrap();
+    let ann = Visitor::signed_in(&stack, &console, "ann", &["viewer"]).await;
+    until_says(&ann, "/hospitals", |page| page.contains("H001")).await;
+    postgres.stall();
+    // One before the watch has noticed, the other after.
+    let eve = Visitor::signed_in(&stack, &console, "eve", &["viewer"]).await;
+    until_says(&eve, "/hospitals", |page| is("PostgreSQL", "down", page)).await;
+    let bob = Visitor::signed_in(&stack, &console, "bob", &["viewer"]).await;
+    assert_eq!(bob.post("/sign-out", &[]).await.status, 303);
+
+    postgres.pass();
+    let link = stack.database().connect().await.unwrap();
+    let noted = [("eve", "signed_in"), ("bob", "signed_in"), ("bob", "signed_out")];
+    for (who, action) in noted {
+        let rows = format!(
+            "SELECT count(*) FROM audit.event WHERE action = 'console.{action}' AND outcome = 'ok'
+             AND actor = 'operator:{who}' AND from_network = '127.0.0.0/24' AND trace_id ~ '^[0-9a-f]{{32}}$'
+             AND details ->> 'count' = '1' AND details ->> 'first' IS NOT NULL"
+        );
+        until(&format!("{action} of {who}"), BOUND, || async {
+            Ok((link.count(&rows).await? == 1).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_management_api_that_is_gone_is_named_without_its_password() {
     let stack = Stack::new().await.unwrap();
     let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::visitor::Visitor;
 
+const BOUND: Duration = Duration::from_secs(30);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_with_a_scope_of_the_console_gets_in_and_its_cookie_ends_with_the_sign_out() {
     let stack = Stack::new().await.unwrap();
@@ -95,6 +97,37 @@ async fn a_token_under_a_key_that_the_issuer_publishes_gets_in() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signed_in_before_the_issuer_withdrew_a_key_is_signed_out_and_their_streams_end() {
+    let issuer = Issuer::start().await.unwrap();
+    let ((old, by_old), (new, by_new)) = (Issuer::key("old").unwrap(), Issuer::key("new").unwrap());
+    issuer.show(Some(json!([old, new])));
+    let config = json!({"auth": {"jwks": {"url": issuer.url(), "refresh": "1s"}}});
+    let stack = Stack::with(Plan { config, ..Plan::default() }).await.unwrap();
+    let console = stack.console().await.unwrap();
+    let nobody = Visitor::new(&console);
+    let token = by_old.operator("ann", &["viewer"]).unwrap();
+    until("the keys to be fetched", BOUND, || async {
+        Ok((nobody.sign_in(&token).await.status == 303).then_some(()))
+    })
+    .await
+    .unwrap();
+    let ann = Visitor::with_token(&console, &token).await.waiting_at_most(BOUND);
+    let mut stream = ann.open("/live/overview").await;
+    assert_eq!(ann.get("/").await.status, 200);
+
+    issuer.show(Some(json!([new])));
+    until("ann to be signed out", BOUND, || async {
+        Ok((ann.get("/").await.header("location") == "/sign-in").then_some(()))
+    })
+    .await
+    .unwrap();
+    while stream.chunk().await.expect("it ends in order").is_some() {}
+    assert_eq!(nobody.sign_in(&token).await.status, 401);
+    let bob = Visitor::with_token(&console, &by_new.operator("bob", &["viewer"]).unwrap()).await;
+    assert_eq!(bob.get("/").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

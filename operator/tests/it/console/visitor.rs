@@ -1,9 +1,11 @@
 //! A browser, as far as these tests need one: it keeps its cookie and follows nowhere by itself.
 
+use std::path::Path;
 use std::time::Duration;
 
+use epro_proving::certificates::Pair;
 use epro_proving::{Service, Stack};
-use reqwest::{RequestBuilder, redirect::Policy};
+use reqwest::{Certificate, ClientBuilder, Identity, RequestBuilder, Response, redirect::Policy};
 
 /// Somebody with a browser.
 pub(crate) struct Visitor {
@@ -41,6 +43,23 @@ impl Visitor {
         }
     }
 
+    /// Nobody, by https: a browser that believes this authority alone and shows `own`, on a connection for each page.
+    pub(crate) fn over_tls(console: &Service, authority: &Path, own: Option<&Pair>) -> Self {
+        let authority = Certificate::from_pem(&std::fs::read(authority).unwrap()).unwrap();
+        let mut browser =
+            browser(Duration::from_secs(10)).tls_certs_only([authority]).pool_max_idle_per_host(0);
+        if let Some(own) = own {
+            let pem = [std::fs::read(&own.certificate).unwrap(), std::fs::read(&own.key).unwrap()].concat();
+            browser = browser.identity(Identity::from_pem(&pem).unwrap());
+        }
+        let (_, port) = console.listen().rsplit_once(':').unwrap();
+        Self {
+            http: browser.build().unwrap(),
+            base: format!("https://localhost:{port}"),
+            ..Self::new(console)
+        }
+    }
+
     /// The same person, who from now on waits for no page longer than that.
     pub(crate) fn waiting_at_most(self, bound: Duration) -> Self {
         Self { http: client(bound), ..self }
@@ -48,8 +67,13 @@ impl Visitor {
 
     /// Signed in as somebody with these roles.
     pub(crate) async fn signed_in(stack: &Stack, console: &Service, who: &str, roles: &[&str]) -> Self {
+        Self::with_token(console, &stack.minter().operator(who, roles).unwrap()).await
+    }
+
+    /// Signed in with this token.
+    pub(crate) async fn with_token(console: &Service, token: &str) -> Self {
         let mut visitor = Self::new(console);
-        let answer = visitor.sign_in(&stack.minter().operator(who, roles).unwrap()).await;
+        let answer = visitor.sign_in(token).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
         let cookie = answer.header("set-cookie");
         visitor.cookie = cookie.split(';').next().unwrap().to_owned();
@@ -61,16 +85,27 @@ impl Visitor {
         self.send(form(request, &[("token", token)])).await
     }
 
+    /// The status of the page to sign in; an error where nothing was heard.
+    pub(crate) async fn knock(&self) -> Result<u16, String> {
+        let asked = self.http.get(format!("{}/sign-in", self.base)).send().await;
+        asked.map(|answer| answer.status().as_u16()).map_err(|error| format!("{error:?}"))
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    /// A stream, of which nothing was heard yet.
+    pub(crate) async fn open(&self, path: &str) -> Response {
+        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer
+    }
+
     /// The first that a stream tells; it goes on for ever.
     pub(crate) async fn listen(&self, path: &str) -> String {
-        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
-        let mut answer = request.send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{path}");
-        let told = answer.chunk().await.unwrap().unwrap_or_default();
+        let told = self.open(path).await.chunk().await.unwrap().unwrap_or_default();
         String::from_utf8_lossy(&told).into_owned()
     }
 
@@ -109,8 +144,11 @@ impl Visitor {
 }
 
 fn client(bound: Duration) -> reqwest::Client {
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).redirect(Policy::none());
-    client.timeout(bound).build().unwrap()
+    browser(bound).tls_certs_only([]).build().unwrap()
+}
+
+fn browser(bound: Duration) -> ClientBuilder {
+    reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(bound)
 }
 
 fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {

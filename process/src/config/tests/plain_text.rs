@@ -58,6 +58,20 @@ fn plain_text_beyond_loopback_is_a_problem_at_each_hop_unless_the_network_is_sai
 }
 
 #[test]
+fn a_console_with_a_certificate_may_listen_beyond_loopback_and_is_reached_by_https_alone() {
+    let found = |console: &str| {
+        let (config, problems) = read(&format!("{LEAST}console: {{ {console} }}\n"), &[]);
+        (config.console.tls, problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>())
+    };
+    let files = "tls: { certificate_file: c.pem, key_file: c.key }";
+    let (tls, problems) = found(&format!("listen: '0.0.0.0:8090', origin: 'https://epro.example', {files}"));
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(tls.unwrap().certificate_file, PathBuf::from("/etc/epro/c.pem"));
+    assert_eq!(found(&format!("origin: 'http://epro.example', {files}")).1, ["console.origin"]);
+    assert_eq!(found("tls: { certificate_file: c.pem }").1, ["console.tls.key_file"]);
+}
+
+#[test]
 fn a_database_url_that_could_lead_elsewhere_than_its_host_says_or_to_another_mode_is_a_problem() {
     let problems = |url: &str| {
         let text = format!(

@@ -1,27 +1,29 @@
-//! The door's own certificate, read anew when its files change.
+//! The certificate that a listener of ours shows, read anew when its files change.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum_server::tls_rustls::RustlsConfig;
-use epro_process::config::{Problem, ServerTls};
-use epro_process::shutdown::Shutdown;
-use epro_process::tls::server_config;
 
-/// The section of the configuration.
-const PATH: &str = "intake.tls";
+use crate::config::{Problem, ServerTls, told};
+use crate::shutdown::Shutdown;
+use crate::tls::server_config;
+
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The certificate as it is now.
-pub(crate) fn read(tls: &ServerTls) -> Result<RustlsConfig, Vec<Problem>> {
-    Ok(RustlsConfig::from_config(Arc::new(server_config(tls, PATH)?)))
+/// The certificate as it is now; `path` is the section of the configuration.
+///
+/// # Errors
+/// A problem for each file that can't be read or doesn't hold what it should, under `path`.
+pub fn read(tls: &ServerTls, path: &str) -> Result<RustlsConfig, Vec<Problem>> {
+    Ok(RustlsConfig::from_config(Arc::new(server_config(tls, path)?)))
 }
 
 /// Shows new connections the new certificate once its files changed and hold one. Whatever else is in them
 /// changes nothing: the certificate that is shown goes on to be.
-pub(crate) async fn follow(tls: ServerTls, shown: RustlsConfig, shutdown: Shutdown) {
+pub async fn follow(tls: ServerTls, path: &'static str, shown: RustlsConfig, shutdown: Shutdown) {
     let mut seen = changed(&tls);
     let mut tick = tokio::time::interval(EVERY);
     loop {
@@ -33,15 +35,17 @@ pub(crate) async fn follow(tls: ServerTls, shown: RustlsConfig, shutdown: Shutdo
         if now == seen {
             continue;
         }
-        match server_config(&tls, PATH) {
+        match server_config(&tls, path) {
             Ok(config) => {
                 shown.reload_from_config(Arc::new(config));
                 tracing::info!("the certificate was read anew");
             }
             // Half of a new pair may be written by now: another look follows when the other half is.
             Err(problems) => {
-                let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                tracing::error!(problems, "the new certificate can't be used, the old one is shown on");
+                tracing::error!(
+                    problems = told(&problems),
+                    "the new certificate can't be used, the old one is shown on"
+                );
             }
         }
         seen = now;
