@@ -8,6 +8,7 @@ mod search;
 
 pub use chain::AuditChain;
 pub(crate) use chain::{Entries, Head, Record, microseconds};
+pub use read::{AuditSnapshot, BEFORE_ALL};
 pub use search::{Found, Search};
 
 use crate::error::StoreError;

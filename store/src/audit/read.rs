@@ -1,11 +1,13 @@
-//! The trail as it is read: its heads for an anchor, its events page by page for whoever checks or exports it.
+//! The trail as it is read: its heads for an anchor, its events page by page for whoever checks or exports it, and what
+//! it says itself of its anchors.
 
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
-use epro_schemas::audit::anchor::Head;
+use epro_schemas::audit::anchor::{self, Head};
 use epro_schemas::audit::digest::Digest;
 use epro_schemas::audit::event::Event;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -26,10 +28,27 @@ SELECT e.writer, coalesce(w.name, '') AS name, e.seq, e.at, e.action, e.outcome,
 FROM audit.event e LEFT JOIN audit.writer w ON w.writer = e.writer \
 WHERE (e.writer, e.seq) > ($1::uuid, $2::bigint) ORDER BY e.writer, e.seq LIMIT $3";
 
+/// All pages of one copy are of one instant. Whoever writes it away may take its time: nothing waits for who only reads.
+const SNAPSHOT: &str = "\
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// The last event of the chain that tells of anchors.
+const LAST_ANCHOR: &str =
+    "SELECT left(e.details::text, 1000) FROM audit.event e WHERE e.writer = $1 ORDER BY e.seq DESC LIMIT 1";
+
 /// The heads of an anchor that the trail doesn't have as they were.
 const MISSING: &str = "\
 SELECT a.writer FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS a (writer, seq, hash) \
 LEFT JOIN audit.event e ON e.writer = a.writer AND e.seq = a.seq WHERE e.hash IS DISTINCT FROM a.hash";
+
+/// Where whoever reads all begins.
+pub const BEFORE_ALL: (Uuid, i64) = (Uuid::nil(), 0);
+
+/// The trail as it was at one instant. Its connection is closed with it: no transaction outlives who reads.
+pub struct AuditSnapshot {
+    session: Session,
+    after: (Uuid, i64),
+}
 
 impl Store {
     /// The chains that don't have, or no longer have, these heads.
@@ -64,12 +83,55 @@ impl Store {
     ///
     /// # Errors
     /// As every [`StoreError`].
-    pub async fn audit_events(&self, (writer, seq): (Uuid, i64)) -> Result<Vec<Event>, StoreError> {
+    pub async fn audit_events(&self, after: (Uuid, i64)) -> Result<Vec<Event>, StoreError> {
         let session = Session::open(self).await?;
-        let rows = session.rows(EVENTS, &[&writer, &seq, &PAGE]).await?;
+        let events = page(&session, after).await?;
         session.done();
-        rows.iter().map(event).collect()
+        Ok(events)
     }
+
+    /// All events that there are when its first page is read.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn audit_snapshot(&self) -> Result<AuditSnapshot, StoreError> {
+        Ok(AuditSnapshot { session: Session::open_with(self, SNAPSHOT).await?, after: BEFORE_ALL })
+    }
+
+    /// The number of the last anchor of which the trail tells; `None`: it tells of none.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn last_anchor(&self) -> Result<Option<u64>, StoreError> {
+        #[derive(Deserialize)]
+        struct Told {
+            anchor: u64,
+        }
+        let session = Session::open(self).await?;
+        let rows = session.rows(LAST_ANCHOR, &[&anchor::CHAIN]).await?;
+        session.done();
+        let Some(row) = rows.first() else { return Ok(None) };
+        let told = row.try_get::<_, Option<&str>>(0)?.and_then(|text| serde_json::from_str(text).ok());
+        Ok(told.map(|told: Told| told.anchor))
+    }
+}
+
+impl AuditSnapshot {
+    /// The next of them; none: there are no more.
+    ///
+    /// # Errors
+    /// As every [`StoreError`].
+    pub async fn next_events(&mut self) -> Result<Vec<Event>, StoreError> {
+        let events = page(&self.session, self.after).await?;
+        if let Some(last) = events.last() {
+            self.after = (last.writer, last.seq);
+        }
+        Ok(events)
+    }
+}
+
+async fn page(session: &Session, (writer, seq): (Uuid, i64)) -> Result<Vec<Event>, StoreError> {
+    session.rows(EVENTS, &[&writer, &seq, &PAGE]).await?.iter().map(event).collect()
 }
 
 fn event(row: &Row) -> Result<Event, StoreError> {
