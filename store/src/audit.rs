@@ -8,7 +8,7 @@ mod search;
 
 pub use chain::AuditChain;
 pub(crate) use chain::{Entries, Head, Record, microseconds};
-pub use read::{AuditSnapshot, BEFORE_ALL};
+pub use read::AuditReading;
 pub use search::{Found, Search};
 
 use crate::error::StoreError;

@@ -12,7 +12,6 @@ use epro_process::objects::Objects;
 use epro_schemas::audit::event::Line;
 use epro_schemas::audit::verifier::{Asked, Findings, Verifier};
 use epro_store::Store;
-use epro_store::audit::BEFORE_ALL;
 use serde_json::json;
 
 use super::anchor;
@@ -89,11 +88,12 @@ fn from_file(file: &Path, verifier: &mut Verifier) -> anyhow::Result<Vec<usize>>
 }
 
 async fn from_database(store: &Store, mut verifier: Verifier) -> anyhow::Result<Verifier> {
-    let mut after = BEFORE_ALL;
+    let mut trail = store.audit_events();
     loop {
-        let page = store.audit_events(after).await?;
-        let Some(last) = page.last() else { return Ok(verifier) };
-        after = (last.writer, last.seq);
+        let page = trail.next_events().await?;
+        if page.is_empty() {
+            return Ok(verifier);
+        }
         page.iter().for_each(|event| verifier.add(event));
     }
 }

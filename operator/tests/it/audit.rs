@@ -1,6 +1,8 @@
 //! `epro audit`, with the rights of an auditor and no others.
 
+mod audited;
 mod copies;
+mod edits;
 
 use std::path::PathBuf;
 use std::process::Command;

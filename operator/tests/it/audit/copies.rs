@@ -1,62 +1,13 @@
 //! Copies of the trail that are older than the last anchor.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use epro_proving::Stack;
-use epro_proving::stack::Plan;
-use epro_store::audit::{AuditEvent, AuditFacts};
-use epro_store::{AuditChain, Store};
+use epro_store::AuditChain;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::keys;
-
-/// A trail that is anchored.
-struct Audited {
-    stack: Stack,
-    secret: PathBuf,
-    public: PathBuf,
-    anchors: PathBuf,
-}
-
-impl Audited {
-    async fn new() -> Self {
-        let stack = Stack::with(Plan { without_topology: true, ..Plan::default() }).await.unwrap();
-        let (secret, public) = keys(stack.folder(), "audit");
-        let anchors = stack.folder().join("anchors");
-        Self { stack, secret, public, anchors }
-    }
-
-    async fn anchor(&self) {
-        let env = [
-            ("EPRO__AUDIT__FOLDER", self.anchors.to_str().unwrap()),
-            ("EPRO__AUDIT__SIGNING_KEY_FILE", self.secret.to_str().unwrap()),
-        ];
-        let (code, out, error) = self.stack.epro_with(&env, &["audit", "anchor"]).await.unwrap();
-        assert_eq!(code, Some(0), "{out}{error}");
-    }
-
-    /// Something that is in the trail.
-    async fn act(&self, verb: &str) {
-        self.stack.epro(&[verb, "submissions.routine", "--reason", "a reason"]).await.unwrap();
-    }
-
-    /// What the command says of a copy, away from the database.
-    fn verified(&self, copy: &Path, more: &[&str]) -> Value {
-        let ran = self.offline(copy, &[&["--json"][..], more].concat());
-        let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
-        assert_eq!(ran.status.code(), Some(i32::from(said["holds"] == false)));
-        said
-    }
-
-    fn offline(&self, copy: &Path, more: &[&str]) -> std::process::Output {
-        let mut command = Command::new(epro_proving::service::binary("epro").unwrap());
-        command.args(["audit", "verify", "--events"]).arg(copy).arg("--anchors").arg(&self.anchors);
-        command.arg("--public-key").arg(&self.public).args(more).env_clear().output().unwrap()
-    }
-}
+use super::audited::{Audited, noted};
 
 /// The writer of the only event of this action.
 fn writer(text: &str, action: &str) -> Value {
@@ -76,9 +27,7 @@ async fn a_copy_holds_with_anchors_that_were_made_later_and_not_if_it_lacks_what
     audited.anchor().await;
     audited.act("resume").await;
     audited.anchor().await;
-    let copy = audited.stack.folder().join("copy.ndjson");
-    let export = ["audit", "export", "--out", copy.to_str().unwrap(), "--reason", "inspection"];
-    audited.stack.epro(&export).await.unwrap();
+    let copy = audited.export().await;
     for verb in ["pause", "resume"] {
         audited.act(verb).await;
         audited.anchor().await;
@@ -114,16 +63,10 @@ async fn a_copy_holds_with_anchors_that_were_made_later_and_not_if_it_lacks_what
     assert_eq!(audited.verified(&copy, &["--until-anchor", "2"])["holds"], true);
 }
 
-fn noted(count: usize) -> Vec<AuditEvent> {
-    let one =
-        |number| AuditEvent::about("test.noted", "ok", AuditFacts::by("ann"), json!({"number": number}));
-    (0..count).map(one).collect()
-}
-
 #[tokio::test]
 async fn a_copy_holds_although_chains_grew_and_an_anchor_was_made_while_it_was_written() {
     let audited = Audited::new().await;
-    let store = Store::open(&audited.stack.database().url().parse().unwrap(), 2);
+    let store = audited.store();
     // The first chain of a copy, more than a page and than whoever writes it keeps in hand; and the last one.
     let mut first = AuditChain::of(Uuid::from_u128(1), "the first");
     let mut last = AuditChain::of(Uuid::from_u128(u128::MAX), "the last");
