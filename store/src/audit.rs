@@ -2,6 +2,7 @@
 //!
 //! [`epro_schemas::audit::row`] says which bytes a hash covers.
 
+mod anchored;
 mod chain;
 mod read;
 mod search;

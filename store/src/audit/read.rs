@@ -1,13 +1,11 @@
-//! The trail as it is read: its heads for an anchor, its events page by page for whoever checks or exports it, and what
-//! it says itself of its anchors.
+//! The trail as it is read: its heads for an anchor, its events page by page for whoever checks or exports it.
 
 use crate::error::StoreError;
 use crate::pool::Store;
 use crate::session::Session;
-use epro_schemas::audit::anchor::{self, Head};
+use epro_schemas::audit::anchor::Head;
 use epro_schemas::audit::digest::Digest;
 use epro_schemas::audit::event::Event;
-use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -91,10 +89,6 @@ const EVENTS: &str = concat!(
 const SNAPSHOT: &str = "\
 BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
 
-/// The last event of the chain that tells of anchors.
-const LAST_ANCHOR: &str =
-    "SELECT left(e.details::text, 1000) FROM audit.event e WHERE e.writer = $1 ORDER BY e.seq DESC LIMIT 1";
-
 /// The heads of an anchor that the trail doesn't have as they were.
 const MISSING: &str = "\
 SELECT a.writer FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS a (writer, seq, hash) \
@@ -154,23 +148,6 @@ impl Store {
     pub async fn audit_snapshot(&self) -> Result<AuditReading, StoreError> {
         let session = Session::open_with(self, SNAPSHOT).await?;
         Ok(AuditReading { how: How::AtOneInstant(session), next: Some(FIRST) })
-    }
-
-    /// The number of the last anchor of which the trail tells; `None`: it tells of none.
-    ///
-    /// # Errors
-    /// As every [`StoreError`].
-    pub async fn last_anchor(&self) -> Result<Option<u64>, StoreError> {
-        #[derive(Deserialize)]
-        struct Told {
-            anchor: u64,
-        }
-        let session = Session::open(self).await?;
-        let rows = session.rows(LAST_ANCHOR, &[&anchor::CHAIN]).await?;
-        session.done();
-        let Some(row) = rows.first() else { return Ok(None) };
-        let told = row.try_get::<_, Option<&str>>(0)?.and_then(|text| serde_json::from_str(text).ok());
-        Ok(told.map(|told: Told| told.anchor))
     }
 }
 
