@@ -145,6 +145,10 @@ pub(crate) struct AuditVerify {
     /// A copy made by `export`, in place of the database.
     #[arg(long)]
     pub events: Option<PathBuf>,
+    /// The anchor up to which the copy has to have everything. Without, the one that the copy says itself; if it says
+    /// none, the last.
+    #[arg(long, value_name = "N", requires = "events")]
+    pub until_anchor: Option<u64>,
     /// The folder with the anchors, in place of the configured one.
     #[arg(long, value_parser = PathBufValueParser::new().try_map(folder))]
     pub anchors: Option<PathBuf>,

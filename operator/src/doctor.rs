@@ -11,6 +11,7 @@ mod lost;
 mod permissions;
 mod queues;
 mod tables;
+mod trail;
 mod validity;
 
 use std::process::ExitCode;

@@ -168,6 +168,8 @@ mod tests {
             until: 1e12,
             studies: Vec::new(),
             sites: Vec::new(),
+            names_studies: false,
+            names_sites: false,
             client: Some("diary".into()),
         }
     }

@@ -12,7 +12,7 @@ VERSION = "v1.34.0"
 KINDS = """
 io.k8s.api.core.v1.Namespace io.k8s.api.core.v1.ServiceAccount io.k8s.api.core.v1.ConfigMap
 io.k8s.api.core.v1.Secret io.k8s.api.core.v1.Service io.k8s.api.core.v1.PersistentVolumeClaim
-io.k8s.api.apps.v1.Deployment io.k8s.api.apps.v1.StatefulSet io.k8s.api.batch.v1.Job
+io.k8s.api.apps.v1.Deployment io.k8s.api.apps.v1.StatefulSet io.k8s.api.batch.v1.Job io.k8s.api.batch.v1.CronJob
 io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler io.k8s.api.policy.v1.PodDisruptionBudget
 io.k8s.api.networking.v1.NetworkPolicy io.k8s.api.networking.v1.Ingress
 """.split()
@@ -26,6 +26,7 @@ SPECIAL = {
 # What may stand in a field of words: the document says it in prose only. By type and field.
 ENUMS = {
     ("ContainerPort", "protocol"): "SCTP TCP UDP",
+    ("CronJobSpec", "concurrencyPolicy"): "Allow Forbid Replace",
     ("HPAScalingPolicy", "type"): "Percent Pods",
     ("HTTPIngressPath", "pathType"): "Exact ImplementationSpecific Prefix",
     ("NetworkPolicyPort", "protocol"): "SCTP TCP UDP",

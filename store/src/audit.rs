@@ -2,12 +2,14 @@
 //!
 //! [`epro_schemas::audit::row`] says which bytes a hash covers.
 
+mod anchored;
 mod chain;
 mod read;
 mod search;
 
 pub use chain::AuditChain;
 pub(crate) use chain::{Entries, Head, Record, microseconds};
+pub use read::AuditReading;
 pub use search::{Found, Search};
 
 use crate::error::StoreError;

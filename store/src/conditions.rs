@@ -6,6 +6,7 @@ use crate::session::Session;
 use crate::step::Step;
 use std::time::Duration;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -107,6 +108,8 @@ pub struct Thresholds {
     pub oldest_submission: Duration,
     /// Deliveries that their hospital hasn't had for so long.
     pub oldest_delivery: Duration,
+    /// No anchor of the audit trail for so long, although there were some and it grows.
+    pub oldest_anchor: Duration,
 }
 
 /// Something that is so, or was.
@@ -148,6 +151,17 @@ impl Condition {
     }
 }
 
+/// Nobody anchors the audit trail any more.
+fn unanchored(since: OffsetDateTime) -> Observation {
+    let since = since.replace_nanosecond(0).unwrap_or(since).format(&Rfc3339).unwrap_or_default();
+    Observation {
+        kind: "trail-unanchored".to_owned(),
+        key: "audit".to_owned(),
+        detail: format!("the last anchor is of {since}"),
+        count: 1,
+    }
+}
+
 impl Store {
     /// What the tables say that operators should know.
     ///
@@ -170,7 +184,8 @@ impl Store {
                 count: row.try_get("worst")?,
             })
         };
-        answers.iter().flatten().map(observation).collect()
+        let unanchored = self.unanchored_since(thresholds.oldest_anchor).await?.map(unanchored);
+        answers.iter().flatten().map(observation).chain(unanchored.map(Ok)).collect()
     }
 
     /// Whether whatever waits to be stored now has waited for longer than `bound`: what was stored lately had, or nothing

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use epro_process::objects::Objects;
 use epro_process::traces;
-use epro_schemas::audit::anchor::{Anchor, SigningKey};
+use epro_schemas::audit::anchor::{Anchor, CHAIN, SigningKey};
 use epro_schemas::audit::verifier::ANCHORED;
 use epro_store::audit::{Actor, AuditEvent, AuditFacts};
 use epro_store::lease::LeaseRound;
@@ -21,8 +21,6 @@ use crate::screen;
 
 /// The kind and the only key of its lease.
 const NAME: &str = "anchor";
-/// All anchors are told of in one chain: one for each would make every anchor longer than the last.
-const CHAIN: Uuid = Uuid::from_u128(0x6570_726f_2d61_756d_8000_616e_6368_6f72);
 /// Longer than an anchor takes.
 const TTL: Duration = Duration::from_secs(120);
 

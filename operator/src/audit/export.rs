@@ -6,15 +6,17 @@ use std::process::ExitCode;
 
 use epro_schemas::audit::event::Event;
 use epro_schemas::audit::fhir::audit_event;
+use epro_schemas::audit::verifier::EXPORTED;
 use epro_store::audit::{AuditEvent, AuditFacts};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::arguments::{AuditExport, AuditFormat};
 use crate::outside::Outside;
 use crate::{deed, screen};
 
-/// Writes it. That it was taken is in the trail before the first line is, so that the copy says so itself.
+/// Writes it. That it was taken is in the trail before the first line is, so that the copy says so itself; it says as
+/// well up to which anchor it goes. An anchor that is made between its event and its snapshot is in it all the same,
+/// with its own event, which says that.
 pub(crate) async fn export(outside: &Outside<'_>, wanted: &AuditExport) -> anyhow::Result<ExitCode> {
     let store = outside.store()?;
     let out: Box<dyn Write> = match &wanted.out {
@@ -22,18 +24,20 @@ pub(crate) async fn export(outside: &Outside<'_>, wanted: &AuditExport) -> anyho
         None => Box::new(std::io::stdout()),
     };
     let mut out = BufWriter::with_capacity(1 << 20, out);
+    let anchor = store.last_anchor().await?.unwrap_or(0);
     let taken = AuditEvent::about(
-        "audit.exported",
+        EXPORTED,
         "ok",
         AuditFacts::from(&wanted.deed.by),
-        json!({"format": wanted.format.as_str(), "reason": wanted.deed.reason}),
+        json!({"anchor": anchor, "format": wanted.format.as_str(), "reason": wanted.deed.reason}),
     );
     store.record(&mut deed::chain(), &[taken]).await?;
-    let (mut after, mut events) = ((Uuid::nil(), 0), 0_u64);
+    let (mut trail, mut events) = (store.audit_snapshot().await?, 0_u64);
     loop {
-        let page = store.audit_events(after).await?;
-        let Some(last) = page.last() else { break };
-        after = (last.writer, last.seq);
+        let page = trail.next_events().await?;
+        if page.is_empty() {
+            break;
+        }
         events += page.len() as u64;
         for event in &page {
             write(&mut out, wanted.format, event)?;

@@ -10,10 +10,9 @@ use anyhow::Context as _;
 use epro_process::config::{AuditConfig, ObjectsPlace};
 use epro_process::objects::Objects;
 use epro_schemas::audit::event::Line;
-use epro_schemas::audit::verifier::{Findings, Verifier};
+use epro_schemas::audit::verifier::{Asked, Findings, Verifier};
 use epro_store::Store;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::anchor;
 use super::place::Place;
@@ -47,13 +46,14 @@ pub(crate) async fn verify(
     // Anchors first: events that are added meanwhile contradict none of them.
     let anchors = place.all(&keys).await?;
     let anchored = anchors.len();
-    let mut verifier = Verifier::new(anchors);
-    let unread = match &wanted.events {
-        Some(file) => from_file(file, &mut verifier)?,
-        None => {
-            from_database(&outside.store()?, &mut verifier).await?;
-            Vec::new()
+    let mut unread = Vec::new();
+    let verifier = match &wanted.events {
+        Some(file) => {
+            let mut verifier = Verifier::of_copy(anchors, wanted.until_anchor);
+            unread = from_file(file, &mut verifier)?;
+            verifier
         }
+        None => from_database(&outside.store()?, Verifier::new(anchors)).await?,
     };
     let mut findings = verifier.finish();
     for (number, digest) in findings.later.clone() {
@@ -87,12 +87,13 @@ fn from_file(file: &Path, verifier: &mut Verifier) -> anyhow::Result<Vec<usize>>
     }
 }
 
-async fn from_database(store: &Store, verifier: &mut Verifier) -> anyhow::Result<()> {
-    let mut after = (Uuid::nil(), 0);
+async fn from_database(store: &Store, mut verifier: Verifier) -> anyhow::Result<Verifier> {
+    let mut trail = store.audit_events();
     loop {
-        let page = store.audit_events(after).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = (last.writer, last.seq);
+        let page = trail.next_events().await?;
+        if page.is_empty() {
+            return Ok(verifier);
+        }
         page.iter().for_each(|event| verifier.add(event));
     }
 }
@@ -109,7 +110,12 @@ struct Verified {
 impl Verified {
     /// Without any anchor nobody vouches for anything: events that fit one another are easily made.
     fn hold(&self) -> bool {
-        self.is_whole() && self.anchored > 0
+        self.is_whole() && self.is_vouched()
+    }
+
+    /// Whether there is an anchor up to where the trail goes.
+    fn is_vouched(&self) -> bool {
+        self.anchored > self.findings.unasked
     }
 
     fn is_whole(&self) -> bool {
@@ -132,6 +138,7 @@ impl Verified {
             "holds": self.hold(),
             "events": findings.events, "chains": findings.chains, "anchors": self.anchored,
             "unanchored": findings.unanchored, "seconds": self.seconds,
+            "until_anchor": self.until(), "later_anchors": findings.unasked, "extent": self.extent(),
             "broken": chains.collect::<Vec<_>>(), "broken_anchors": anchors.collect::<Vec<_>>(),
             "unread_lines": self.unread,
         })
@@ -158,10 +165,10 @@ impl Verified {
                 fault.writer, fault.first_bad, fault.what
             ))?;
         }
-        let verdict = match (self.is_whole(), self.anchored) {
+        let verdict = match (self.is_whole(), self.is_vouched()) {
             (false, _) => "THE TRAIL DOESN'T HOLD",
-            (true, 0) => "NO ANCHOR IS THERE TO VOUCH FOR THE TRAIL",
-            (true, _) => "the trail holds",
+            (true, false) => "NO ANCHOR IS THERE TO VOUCH FOR THE TRAIL",
+            (true, true) => "the trail holds",
         };
         screen::line(format!(
             "{verdict}: {} events of {} chains, {} anchors, {} events behind the last anchor; {:.1} s, {:.0} events/s",
@@ -172,6 +179,34 @@ impl Verified {
             self.seconds,
             findings.events as f64 / self.seconds.max(1e-9),
         ))?;
-        Ok(())
+        self.extent().map_or(Ok(()), screen::line)
+    }
+
+    /// The anchor up to which a copy was asked for everything, if not up to the last.
+    fn until(&self) -> Option<u64> {
+        match self.findings.asked {
+            Asked::UpTo(anchor) => Some(anchor),
+            Asked::All | Asked::AllForWantOfWord | Asked::AllAgainstWord(_) => None,
+        }
+    }
+
+    /// Up to where a copy was asked for everything, and why up to there.
+    fn extent(&self) -> Option<String> {
+        let all = "every anchor was asked whether something is missing; if the copy is older than the last of them, \
+                   say by --until-anchor up to which it goes";
+        match self.findings.asked {
+            Asked::All => None,
+            Asked::UpTo(anchor) => Some(format!(
+                "a copy up to anchor {anchor}: {} later anchors were not asked whether something is missing",
+                self.findings.unasked
+            )),
+            Asked::AllForWantOfWord => {
+                Some(format!("the copy doesn't say up to which anchor it goes: {all}"))
+            }
+            Asked::AllAgainstWord(anchor) => Some(format!(
+                "the copy says that it goes up to anchor {anchor}, but later anchors don't have the event that says \
+                 so: {all}"
+            )),
+        }
     }
 }

@@ -5,7 +5,7 @@ use epro_store::conditions::Condition;
 use epro_store::{Store, StoreError};
 use time::OffsetDateTime;
 
-use super::{Finding, database, hospitals};
+use super::{Finding, database, hospitals, trail};
 use crate::outside::Outside;
 
 /// Follow-ons that are counted at most.
@@ -35,6 +35,7 @@ async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, Sto
     let mut findings = alerts(outside.config, store).await?;
     findings.extend(database::found(outside, store).await?);
     findings.extend(hospitals::found(outside, store).await?);
+    findings.extend(trail::found(outside.config, store).await?);
     let unsent = store.unsent(MOST).await?.len();
     if unsent > 0 {
         findings.push(Finding::new(
@@ -48,7 +49,7 @@ async fn found(outside: &Outside<'_>, store: &Store) -> Result<Vec<Finding>, Sto
     let configured = &outside.config.hospitals;
     let looked_at = |condition: &&Condition| match condition.kind.as_str() {
         "hospital-closed" | "delivery-overdue" => configured.contains_key(&condition.key),
-        "paused-itself" | "alert-unacknowledged" | "broker-away" => true,
+        "paused-itself" | "alert-unacknowledged" | "broker-away" | "trail-unanchored" => true,
         _ => false,
     };
     for condition in conditions.iter().filter(|condition| !looked_at(condition)) {

@@ -1,5 +1,9 @@
 //! `epro audit`, with the rights of an auditor and no others.
 
+mod audited;
+mod copies;
+mod edits;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -83,7 +87,7 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     let of = |action: &str| events.iter().filter(|event| event["action"] == action).collect::<Vec<_>>();
     let [taken] = of("audit.exported")[..] else { panic!("the copy says that it was taken: {text}") };
     assert_eq!((&taken["actor"], &taken["outcome"]), (&json!("operator:ida"), &json!("ok")));
-    assert_eq!(taken["details"], json!({"format": "ndjson", "reason": "inspection"}));
+    assert_eq!(taken["details"], json!({"anchor": 2, "format": "ndjson", "reason": "inspection"}));
     let anchored = of("audit.anchored");
     let numbers: Vec<&Value> = anchored.iter().map(|event| &event["details"]["anchor"]).collect();
     assert_eq!(numbers, [&json!(1), &json!(2)]);
@@ -103,6 +107,10 @@ async fn an_auditor_anchors_exports_and_finds_what_the_owner_of_the_database_cha
     assert!(code == Some(2) && out.contains("--anchors") && out.contains("no such folder"), "{out}");
     std::fs::create_dir(&mistyped).unwrap();
     let untold: Vec<&str> = text.lines().filter(|line| !line.contains("audit.anchored")).collect();
+    std::fs::write(&copy, untold.join("\n")).unwrap();
+    let (code, out) = offline_with(&mistyped, &copy);
+    assert!(code == Some(1) && out.contains("anchor 2 is missing"), "up to which the copy goes: {out}");
+    let untold: Vec<&str> = untold.into_iter().filter(|line| !line.contains("audit.exported")).collect();
     std::fs::write(&copy, untold.join("\n")).unwrap();
     let (code, out) = offline_with(&mistyped, &copy);
     assert!(code == Some(1) && out.contains("NO ANCHOR IS THERE"), "{out}");

@@ -9,6 +9,7 @@ use epro_proving::services::{Services, host_port, login};
 use epro_proving::stack::Plan;
 use epro_proving::tls_front::Front;
 use epro_proving::{Inbox, Stack, until};
+use epro_schemas::audit::anchor::CHAIN;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -330,4 +331,28 @@ async fn with_nothing_to_be_done_it_says_so_below_what_is_only_noted() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_trail_that_nobody_anchors_any_more_has_to_be_mended_and_one_that_never_was_is_only_told() {
+    let stack = Stack::new().await.unwrap();
+    let link = stack.database().connect().await.unwrap();
+    let never = found(&doctor(&stack, 1).await, "the audit trail was never anchored");
+    assert_eq!(never["act"], false);
+    let writer = format!("INSERT INTO audit.writer (writer, name) VALUES ('{CHAIN}', 'epro audit')");
+    link.client.batch_execute(&writer).await.unwrap();
+    let anchored = async |seq: i64, ago: &str| {
+        let sql = format!(
+            "INSERT INTO audit.event (writer, seq, at, action, outcome, actor, prev_hash, hash)
+             VALUES ('{CHAIN}', {seq}, now() - interval '{ago}', 'audit.anchored', 'ok', 'system:epro', '', '')"
+        );
+        link.client.batch_execute(&sql).await.unwrap();
+    };
+    // The migration was written down later.
+    anchored(1, "2 h").await;
+    let stopped = found(&doctor(&stack, 1).await, "the audit trail was last anchored at 2");
+    assert_eq!(stopped["act"], true);
+    anchored(2, "0 s").await;
+    let said = doctor(&stack, 1).await;
+    assert!(!said.contains("anchored"), "{said}");
 }

@@ -48,6 +48,8 @@ pub struct SystemConfig {
     pub oldest_submission: Duration,
     /// A delivery that its hospital hasn't had for so long.
     pub oldest_delivery: Duration,
+    /// No anchor of the audit trail for so long, although there were some and it grows.
+    pub oldest_anchor: Duration,
 }
 
 impl AlertsConfig {
@@ -110,6 +112,7 @@ impl SystemConfig {
             oldest_alert: section.duration("oldest_alert", hour, second),
             oldest_submission: section.duration("oldest_submission", hour / 4, second),
             oldest_delivery: section.duration("oldest_delivery", 24 * hour, second),
+            oldest_anchor: section.duration("oldest_anchor", hour, second),
         };
         section.finish();
         system

@@ -165,6 +165,7 @@ fn alerts(alerts: &AlertsConfig) -> Value {
             "oldest_alert": duration::print(system.oldest_alert),
             "oldest_submission": duration::print(system.oldest_submission),
             "oldest_delivery": duration::print(system.oldest_delivery),
+            "oldest_anchor": duration::print(system.oldest_anchor),
         },
     })
 }

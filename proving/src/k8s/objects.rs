@@ -30,9 +30,20 @@ pub fn matches(selector: &Value, labels: &Value) -> bool {
     named.all(|(key, value)| &labels[key] == value) && list(&selector["matchExpressions"]).all(within)
 }
 
-/// The pod of a Deployment, StatefulSet or Job.
+/// What a Deployment, StatefulSet, Job or CronJob makes its pods of.
+pub fn template(workload: &Value) -> &Value {
+    let spec = &workload["spec"];
+    if workload["kind"] == "CronJob" { &spec["jobTemplate"]["spec"]["template"] } else { &spec["template"] }
+}
+
+/// Its pod.
 pub fn pod(workload: &Value) -> &Value {
-    &workload["spec"]["template"]["spec"]
+    &template(workload)["spec"]
+}
+
+/// Whether its pods do one thing and end.
+pub fn ends(workload: &Value) -> bool {
+    ["Job", "CronJob"].iter().any(|kind| workload["kind"] == *kind)
 }
 
 /// All containers of a pod.
@@ -65,7 +76,8 @@ impl Objects {
 
     /// Whatever runs pods of ours.
     pub fn workloads(&self) -> impl Iterator<Item = &Value> {
-        let runs = |kind: &Value| ["Deployment", "StatefulSet", "Job"].iter().any(|known| kind == known);
+        let runs =
+            |kind: &Value| ["Deployment", "StatefulSet", "Job", "CronJob"].iter().any(|known| kind == known);
         let ours = |object: &&Value| containers(pod(object)).any(is_ours);
         self.0.iter().filter(move |object| runs(&object["kind"])).filter(ours)
     }

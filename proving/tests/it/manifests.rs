@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 const SUBMISSIONS: &str = "epro-worker-submissions";
 const INTAKE: &str = "epro-api-intake";
+const ANCHOR: &str = "epro-anchor";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s")
@@ -152,6 +153,43 @@ async fn a_pod_that_may_too_much_or_is_watched_wrongly_is_refused() {
 }
 
 #[tokio::test]
+async fn the_auditors_pod_is_held_to_the_same_and_holds_no_key_but_the_one_that_signs() {
+    let of = |path: &str| format!("/spec/jobTemplate/spec/template/spec/{path}");
+    let may = |path: &str| of(&format!("containers/0/securityContext/{path}"));
+    each_is_refused([
+        ("CronJob", ANCHOR, of("securityContext/runAsNonRoot"), json!(false), "may run as root"),
+        ("CronJob", ANCHOR, of("automountServiceAccountToken"), json!(true), "account's token"),
+        ("CronJob", ANCHOR, may("readOnlyRootFilesystem"), json!(false), "can be written to"),
+        ("CronJob", ANCHOR, of("serviceAccountName"), json!("epro"), "no ServiceAccount \"epro\""),
+        (
+            "NetworkPolicy",
+            "epro-anchors",
+            "/spec/podSelector".into(),
+            selecting("epro-ancor"),
+            "selects no pod",
+        ),
+    ])
+    .await;
+    let Some(objects) = example().await else { return };
+    let mut held = Vec::new();
+    for workload in objects.workloads() {
+        let sources = k8s::objects::list(&k8s::objects::pod(workload)["volumes"])
+            .flat_map(|volume| k8s::objects::list(&volume["projected"]["sources"]));
+        let secrets = sources.filter_map(|source| source["secret"]["name"].as_str());
+        held.extend(secrets.map(|secret| (workload["metadata"]["name"].as_str().unwrap(), secret)));
+    }
+    let signs: Vec<_> = held.iter().filter(|(_, secret)| *secret == "epro-audit-key").collect();
+    assert_eq!(signs, [&(ANCHOR, "epro-audit-key")], "whoever writes the trail can't vouch for it");
+    let mut its: Vec<_> = held.iter().filter(|(of, _)| *of == ANCHOR).map(|(_, secret)| *secret).collect();
+    its.sort_unstable();
+    assert_eq!(its, ["epro-anchors", "epro-audit-key", "epro-db-ca", "epro-postgres-auditor"]);
+}
+
+fn selecting(name: &str) -> Value {
+    json!({"matchLabels": {"app.kubernetes.io/name": name}})
+}
+
+#[tokio::test]
 async fn a_name_that_nothing_bears_and_an_open_namespace_are_refused() {
     let label = || "/metadata/labels/pod-security.kubernetes.io~1enforce".to_owned();
     let selector = json!({"app.kubernetes.io/name": "epro-api"});
@@ -275,6 +313,14 @@ async fn an_unknown_field_a_wrong_type_an_unknown_word_and_a_missing_field_are_r
             "has to be enum(DoNotSchedule,ScheduleAnyway)",
         ),
         ("Service", INTAKE, "/spec/ports/0/protocol", json!("HTTP"), "has to be enum(SCTP,TCP,UDP)"),
+        (
+            "CronJob",
+            ANCHOR,
+            "/spec/concurrencyPolicy",
+            json!("Never"),
+            "has to be enum(Allow,Forbid,Replace)",
+        ),
+        ("CronJob", ANCHOR, "/spec/jobTemplate/spec/templat", json!({}), "has no such field"),
         ("RabbitmqCluster", "epro-mq", "/spec/replica", json!(3), "has no such field"),
         ("Cluster", "epro-db", "/spec/instancs", json!(3), "has no such field"),
         ("ServiceMonitor", "epro", "/spec/endpoint", json!([]), "has no such field"),

@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use super::digest::{Digest, hex, unhex};
 
+/// The chain in which the trail tells of all anchors: one for each would make every anchor longer than the last.
+pub const CHAIN: Uuid = Uuid::from_u128(0x6570_726f_2d61_756d_8000_616e_6368_6f72);
+
 /// Goes before what is signed, so that the key's signature under anything else is no anchor's.
 const PURPOSE: &[u8] = b"epro.audit.anchor.v1\n";
 

@@ -1,6 +1,7 @@
 //! All anchors, in their order: what they vouch for together, and what is wrong among them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use uuid::Uuid;
 
@@ -92,6 +93,11 @@ impl Anchors {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
+    }
+
+    /// How many hold of those behind this number.
+    pub(super) fn behind(&self, number: u64) -> usize {
+        self.digests.range((Bound::Excluded(number), Bound::Unbounded)).count()
     }
 
     /// The number and the SHA-256 of the last file, if it could be read.

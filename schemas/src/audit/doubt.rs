@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::digest::Digest;
 use super::event::Event;
+use super::findings::Broken;
 use super::row::Row;
-use super::verifier::Broken;
 
 /// So many places an event may have been moved by, and is still known for what it was.
 pub(super) const REACH: i64 = 8;
@@ -100,4 +100,22 @@ impl Doubt {
     pub(super) fn verdict(&self) -> Verdict {
         self.otherwise
     }
+}
+
+/// Whether an event that isn't itself is so because it was moved on, for others that were put before it.
+pub(super) fn put_before<S, R>(end: End, event: &Event<S, R>, buffer: &mut Vec<u8>) -> Option<Verdict>
+where
+    S: Deref<Target = str>,
+    R: Deref<Target = RawValue>,
+{
+    let row = event.row();
+    if end.seq == end.agreed || Digest(row.hash_in(buffer, &end.hash.0)) == event.hash {
+        // Behind what an anchor has, or nothing was changed but what it says that it is behind.
+        return None;
+    }
+    let mut stood = |seq: &i64| Digest(Row { seq: *seq, ..row }.hash_in(buffer, &event.prev_hash.0));
+    let first = (1..=REACH).map(|by| event.seq - by).find(|seq| stood(seq) == event.hash);
+    // It isn't known any more, but was made behind the one before the last.
+    let first = first.or_else(|| (end.before == Some(event.prev_hash)).then_some(end.seq));
+    first.filter(|seq| *seq > end.agreed).map(|seq| (seq, Broken::Foreign))
 }

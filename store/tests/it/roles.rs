@@ -160,7 +160,7 @@ async fn an_auditor_reads_the_trail_and_appends_to_it_and_sees_nothing_else() {
     let store = database.store_as("epro_auditor");
     let heads = store.audit_heads().await.unwrap();
     assert!(store.audit_heads_missing(&heads).await.unwrap().is_empty());
-    let events = store.audit_events((uuid::Uuid::nil(), 0)).await.unwrap();
+    let events = store.audit_events().next_events().await.unwrap();
     assert_eq!(events.len() as i64, database.count("audit.event").await);
     assert!(events.iter().all(|event| event.hashed() == event.hash));
     let statements = [

@@ -3,7 +3,7 @@
 use epro_store::conditions::Condition;
 
 /// Every kind that there is.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "hospital-closed",
     "paused-itself",
     "dead-letters",
@@ -14,6 +14,7 @@ const KINDS: [&str; 12] = [
     "delivery-overdue",
     "export-failing",
     "export-overdue",
+    "trail-unanchored",
     "broker-away",
     "postgresql-away",
 ];

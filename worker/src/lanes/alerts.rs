@@ -67,6 +67,7 @@ impl Lanes {
                 oldest_alert: self.config.scaled(system.oldest_alert),
                 oldest_submission: self.config.scaled(system.oldest_submission),
                 oldest_delivery: self.config.scaled(system.oldest_delivery),
+                oldest_anchor: self.config.scaled(system.oldest_anchor),
             },
         }));
         running.spawn(due::run(Due {

@@ -3,11 +3,11 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::k8s::objects::{Objects, list, matches, name};
+use crate::k8s::objects::{Objects, ends, list, matches, name};
 use crate::k8s::settings::Setting;
 
 pub(super) fn check(objects: &Objects, settings: &[Setting], problems: &mut Vec<String>) {
-    for workload in objects.workloads().filter(|workload| workload["kind"] != "Job") {
+    for workload in objects.workloads().filter(|workload| !ends(workload)) {
         let labels = &workload["spec"]["template"]["metadata"]["labels"];
         let own = settings.iter().filter(|setting| setting.workload == workload["metadata"]["name"]);
         for (whom, port) in own.flat_map(spoken_to) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::door_memory::most_mib;
-use crate::k8s::objects::{Objects, containers, is_ours, list, name, pod};
+use crate::k8s::objects::{Objects, containers, ends, is_ours, list, name, pod};
 use crate::k8s::settings::Setting;
 
 /// The kernel takes a process away this long after its own time for leaving is over, at the earliest.
@@ -22,7 +22,7 @@ pub(super) fn check(objects: &Objects, settings: &[Setting], problems: &mut Vec<
                 say(rule);
             }
         }
-        if workload["kind"] != "Job" {
+        if !ends(workload) {
             if !is_spread(workload) {
                 say("its pods may all be in one zone or on one node");
             }

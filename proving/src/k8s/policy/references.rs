@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::k8s::objects::{Objects, containers, list, matches, name, pod};
+use crate::k8s::objects::{Objects, containers, list, matches, name, pod, template};
 
 type Labels = Map<String, Value>;
 
@@ -52,7 +52,7 @@ pub(super) fn check(objects: &Objects, readme: &str, problems: &mut Vec<String>)
 fn wanted(object: &Value) -> Vec<(&str, &Value)> {
     let spec = &object["spec"];
     let wanted: Vec<(&str, &Value)> = match object["kind"].as_str().unwrap_or_default() {
-        "Deployment" | "StatefulSet" | "Job" => mounted(pod(object)),
+        "Deployment" | "StatefulSet" | "Job" | "CronJob" => mounted(pod(object)),
         "HorizontalPodAutoscaler" => target(spec),
         "ScaledObject" => {
             let keys = list(&spec["triggers"]).map(|trigger| &trigger["authenticationRef"]["name"]);
@@ -105,7 +105,7 @@ fn selections(object: &Value) -> Vec<Labels> {
 /// Whether the pods of an object wear the labels; those of an operator's cluster wear its name.
 fn wears(object: &Value, labels: &Labels) -> bool {
     let operated = ["RabbitmqCluster", "Cluster"].iter().any(|kind| object["kind"] == *kind);
-    let worn = &object["spec"]["template"]["metadata"]["labels"];
+    let worn = &template(object)["metadata"]["labels"];
     labels.iter().all(|(key, value)| match operated {
         true => &object["metadata"]["name"] == value,
         false => &worn[key] == value,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::k8s::objects::{Objects, list, name};
+use crate::k8s::objects::{Objects, ends, list, name};
 use crate::k8s::settings::Setting;
 use crate::scaling::fleet::QUEUES;
 
@@ -153,7 +153,7 @@ fn connections(objects: &Objects, settings: &[Setting], problems: &mut Vec<Strin
 pub(super) fn taken(objects: &Objects, settings: &[Setting]) -> u64 {
     let of = |workload: &Value| {
         let own = settings.iter().filter(|setting| setting.workload == workload["metadata"]["name"]);
-        let each = match workload["kind"] == "Job" {
+        let each = match ends(workload) {
             true => COMMAND,
             false => own.map(of_one).max().unwrap_or(0),
         };

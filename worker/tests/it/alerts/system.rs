@@ -4,6 +4,7 @@ use epro_proving::client::phq9;
 use epro_proving::foreign::manner::Manner;
 use epro_proving::inbox::Mail;
 use epro_proving::{Hand, Inbox, SampleHospital, Stack, until};
+use epro_schemas::audit::anchor::CHAIN;
 use serde_json::{Value, json};
 
 use super::{LANES, alerting, alerts};
@@ -257,6 +258,31 @@ async fn postgresql_away_is_told_once_by_the_worker_that_had_the_duty_and_cleare
     )
     .await;
     assert_eq!(about(&inbox.mails().unwrap(), "postgresql-away"), 2, "{mails:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_nobody_anchors_any_more_is_told_and_cleared_by_the_next_anchor() {
+    let inbox = Inbox::start().await.unwrap();
+    let stack = operated(&inbox, json!({"patience": "10s", "oldest_anchor": "10h"})).await;
+    let link = link(&stack).await;
+    let writer = format!("INSERT INTO audit.writer (writer, name) VALUES ('{CHAIN}', 'epro audit')");
+    link.client.batch_execute(&writer).await.unwrap();
+    let anchored = async |seq: i64, ago: &str| {
+        let sql = format!(
+            "INSERT INTO audit.event (writer, seq, at, action, outcome, actor, prev_hash, hash)
+             VALUES ('{CHAIN}', {seq}, now() - interval '{ago}', 'audit.anchored', 'ok', 'system:epro', '', '')"
+        );
+        link.client.batch_execute(&sql).await.unwrap();
+    };
+    // The migration was written down later.
+    anchored(1, "20 h").await;
+    let _worker = stack.spawn("epro-worker", &[("EPRO__WORKER__LANES", "[alerts]")]).unwrap();
+    let mails = told(&inbox, "trouble: trail-unanchored audit").await;
+    let first = the(&mails, "trouble: trail-unanchored audit");
+    assert!(first.text.contains("the last anchor is of 2"), "{}", first.text);
+    anchored(2, "0 s").await;
+    let mails = told(&inbox, "cleared: trail-unanchored audit").await;
+    assert_eq!(about(&mails, "trail-unanchored"), 2, "{mails:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
