@@ -9,7 +9,7 @@ mod place;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::field::Crew;
 use super::in_use::{InUse, Memory};
@@ -28,9 +28,6 @@ const BESIDE: usize = 100;
 const MEANWHILE: usize = 30;
 /// How long each side does without RabbitMQ before anything is counted, as it will when a node is struck.
 const WITHOUT: Duration = Duration::from_secs(5);
-/// How long everything is used before the first fault, in looks at what is in use then.
-const WARM: Duration = Duration::from_secs(1);
-const LOOKS: usize = 8;
 /// PostgreSQL and RabbitMQ count what has just ended for a while.
 const SETTLED: Duration = Duration::from_secs(60);
 
@@ -117,12 +114,7 @@ async fn under_load(place: &Place<'_>, verdict: &mut Verdict) -> Result<Account>
 async fn warmed_up(place: &Place<'_>, crew: &mut Crew) -> Result<InUse> {
     warm_up::behind_backlogs(&place.stack).await?;
     place.each_side_is_without(WITHOUT, crew).await.context("each side without RabbitMQ")?;
-    let mut most = InUse::default();
-    for _ in 0..LOOKS {
-        sleep(WARM).await;
-        most = most.or_more(InUse::by(&place.stack).await?);
-    }
-    Ok(most)
+    InUse::at_most(&place.stack).await
 }
 
 /// The node that leads meets its fate under load, another one leads, and it comes back.

@@ -1,16 +1,24 @@
 //! What is in use: channels, sessions, memory. Afterwards it must be what it was before the first fault.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 use super::field::{Crew, World};
 use crate::{Service, Stack};
 
 /// A door looks at the queues now and then, on a channel that comes and goes.
 pub(crate) const PASSING: i64 = 2;
+/// Between two looks at the same.
+const LOOK: Duration = Duration::from_secs(1);
+/// After so many looks that brought nothing new there is no more.
+const QUIET_LOOKS: u32 = 12;
+const MOST_LOOKS: u32 = 90;
 
 /// At the services.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InUse {
     pub(crate) channels: i64,
     pub(crate) sessions: i64,
@@ -30,6 +38,22 @@ impl InUse {
         let sessions =
             link.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").await?;
         Ok(Self { channels: i64::try_from(channels).unwrap_or(i64::MAX), sessions })
+    }
+
+    /// The most of each that is seen until no look brings more: on a busy machine whoever was cut off comes back one by
+    /// one.
+    pub(crate) async fn at_most(stack: &Stack) -> Result<Self> {
+        let (mut most, mut since) = (Self::default(), 0);
+        for _ in 0..MOST_LOOKS {
+            sleep(LOOK).await;
+            let more = most.or_more(Self::by(stack).await?);
+            since = if more == most { since + 1 } else { 0 };
+            most = more;
+            if since == QUIET_LOOKS {
+                break;
+            }
+        }
+        Ok(most)
     }
 
     /// The higher one of each.

@@ -22,9 +22,6 @@ const BACKLOG: Duration = Duration::from_secs(5);
 /// For how long RabbitMQ and PostgreSQL each stand still for that, too: a door holds what it took, a worker what it
 /// has.
 const STANDSTILL: Duration = Duration::from_secs(4);
-/// How long everything is used then, in looks at what is in use.
-const WARM: Duration = Duration::from_secs(1);
-const LOOKS: usize = 8;
 /// For how long the first door is frozen. Within two seconds every app waits for it; each gives up and comes again, on
 /// another connection: these are more than the door's `intake.connections`.
 const FROZEN: Duration =
@@ -106,12 +103,7 @@ async fn together(world: &World<'_>) -> Result<InUse> {
     for service in [&world.ground.broker, &world.ground.postgres] {
         strike::stands_still(service, STANDSTILL).await?;
     }
-    let mut before = InUse::default();
-    for _ in 0..LOOKS {
-        sleep(WARM).await;
-        before = before.or_more(InUse::of(world).await?);
-    }
-    Ok(before)
+    InUse::at_most(&world.stack).await
 }
 
 /// Lanes go through backlogs, in turns.

@@ -87,8 +87,10 @@ pub async fn of(objects: &Objects) -> Result<(Vec<Setting>, Vec<String>)> {
 
 /// Lanes that call somebody outside.
 const CALLERS: [&str; 3] = ["hospitals", "alerts", "risk"];
+/// Whether a container reads the files of a section.
+type Reads = fn(&Value) -> bool;
 /// Sections whose files only some containers read, and which.
-const THEIRS: [(&str, fn(&Value) -> bool); 5] = [
+const THEIRS: [(&str, Reads); 5] = [
     ("hospitals.", calls),
     ("alerts.", calls),
     ("studies.", calls),

@@ -103,7 +103,7 @@ pub struct AuditReading {
 
 enum How {
     PageByPage(Store),
-    AtOneInstant(Session),
+    AtOneInstant(Box<Session>),
 }
 
 impl Store {
@@ -147,7 +147,7 @@ impl Store {
     /// As every [`StoreError`].
     pub async fn audit_snapshot(&self) -> Result<AuditReading, StoreError> {
         let session = Session::open_with(self, SNAPSHOT).await?;
-        Ok(AuditReading { how: How::AtOneInstant(session), next: Some(FIRST) })
+        Ok(AuditReading { how: How::AtOneInstant(Box::new(session)), next: Some(FIRST) })
     }
 }
 
