@@ -343,8 +343,9 @@ async fn a_trail_that_nobody_anchors_any_more_has_to_be_mended_and_one_that_neve
     link.client.batch_execute(&writer).await.unwrap();
     let anchored = async |seq: i64, ago: &str| {
         let sql = format!(
-            "INSERT INTO audit.event (writer, seq, at, action, outcome, actor, prev_hash, hash)
-             VALUES ('{CHAIN}', {seq}, now() - interval '{ago}', 'audit.anchored', 'ok', 'system:epro', '', '')"
+            "INSERT INTO audit.event (writer, seq, at, action, outcome, actor, details, prev_hash, hash)
+             VALUES ('{CHAIN}', {seq}, now() - interval '{ago}', 'audit.anchored', 'ok', 'system:epro',
+                     '{{\"anchor\":{seq}}}', '', '')"
         );
         link.client.batch_execute(&sql).await.unwrap();
     };
