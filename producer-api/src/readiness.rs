@@ -84,21 +84,22 @@ fn needed(missing: &Missing) -> bool {
 pub(crate) async fn watch_store(store: Store, shutdown: Shutdown) {
     let mut answered = true;
     loop {
-        let answers = tokio::select! {
-            answer = store.ping() => answer.is_ok(),
+        let answer = tokio::select! {
+            answer = store.ping() => answer,
             () = shutdown.requested() => return,
         };
-        metrics::gauge!("epro_store_up").set(if answers { 1.0 } else { 0.0 });
-        match (answered, answers) {
-            (true, false) => {
+        metrics::gauge!("epro_store_up").set(if answer.is_ok() { 1.0 } else { 0.0 });
+        match &answer {
+            Err(error) if answered => {
                 tracing::warn!(
+                    %error,
                     "PostgreSQL doesn't answer: submissions are accepted, their status can't be told"
                 );
             }
-            (false, true) => tracing::info!("PostgreSQL answers"),
+            Ok(()) if !answered => tracing::info!("PostgreSQL answers"),
             _ => {}
         }
-        answered = answers;
+        answered = answer.is_ok();
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = shutdown.requested() => return,

@@ -18,6 +18,7 @@
 //! | [`trail`], `anchoring` | how fast a copy of the trail is checked, with anchors |
 //! | [`idle`] | memory beside ten thousand idle connections |
 //! | [`handshakes`] | memory beside TLS handshakes that never end |
+//! | [`refusals`] | a million refused requests: rows of the audit trail, and what they count |
 //! | [`exports`] | a bulk export beside `COPY`, and its memory |
 //! | [`growth`] | figures as workers, queues, hospitals and bodies grow |
 //! | [`downloads`] | intake beside clients that download an export |
@@ -50,6 +51,7 @@ pub mod page;
 mod plot;
 pub mod publisher;
 pub mod recorded;
+pub mod refusals;
 pub mod report;
 mod resident;
 pub mod rounds;

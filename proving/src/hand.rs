@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::client::{Sent, sha256};
 use crate::sealed::{Envelope, Keys, SUBMISSION};
 use crate::stack::Stack;
-use crate::vhost::ready;
+use crate::vhost::{BrokerLogin, ready};
 
 /// Messages that are published before their confirms are awaited.
 const AT_ONCE: usize = 500;
@@ -74,7 +74,15 @@ pub struct Hand {
 impl Hand {
     /// Connects to the vhost of a stack.
     pub async fn on(stack: &Stack) -> Result<Self> {
-        let connection = stack.vhost().connect().await?;
+        Self::over(stack, stack.vhost().connect().await?).await
+    }
+
+    /// The same as a user of that broker, who may less.
+    pub async fn by(stack: &Stack, user: &BrokerLogin) -> Result<Self> {
+        Self::over(stack, user.connect().await?).await
+    }
+
+    async fn over(stack: &Stack, connection: Connection) -> Result<Self> {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Self { connection, channel, keys: Keys::read(stack.folder())?, log: Mutex::default() })

@@ -3,6 +3,7 @@
 //! Nothing of what the server says reaches these types but SQLSTATE and the names of our own
 //! constraints: a server's message and its DETAIL quote the values of the row.
 
+use crate::certificate;
 use deadpool_postgres::PoolError;
 use std::error::Error as _;
 use std::fmt;
@@ -40,6 +41,8 @@ pub enum StoreError {
 pub enum Absence {
     /// No connection could be made.
     Connect,
+    /// No connection was made to a server whose certificate isn't good: what is wrong with it.
+    Certificate(&'static str),
     /// The connection ended, or the server is shutting down or starting up.
     Closed,
     /// No answer in time.
@@ -52,6 +55,7 @@ impl fmt::Display for Absence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connect => "no connection could be made",
+            Self::Certificate(fault) => fault,
             Self::Closed => "the connection ended",
             Self::Timeout => "no answer in time",
             Self::PoolExhausted => "every connection of the pool is in use",
@@ -111,7 +115,7 @@ impl From<PoolError> for StoreError {
         let why = match error {
             PoolError::Backend(error) => match error.as_db_error() {
                 Some(answer) => return Self::answered(answer),
-                None => Absence::Connect,
+                None => certificate::fault(&error).map_or(Absence::Connect, Absence::Certificate),
             },
             PoolError::Timeout(Wait) => Absence::PoolExhausted,
             PoolError::Timeout(Create) => Absence::Connect,

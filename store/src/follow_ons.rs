@@ -175,6 +175,48 @@ const TO_QUEUED: Moves = Moves {
     risks: move_risks!("queued"),
 };
 
+/// Says in a transaction of the caller's that it is published.
+pub(crate) fn queued(follow_on: &FollowOn) -> Vec<Step<'static>> {
+    moves(std::slice::from_ref(follow_on), &TO_QUEUED)
+}
+
+/// A statement for each kind.
+fn moves(follow_ons: &[FollowOn], moves: &Moves) -> Vec<Step<'static>> {
+    let mut alerts = Vec::new();
+    let mut deliveries = Vec::new();
+    let mut risks = Vec::new();
+    for follow_on in follow_ons {
+        match follow_on {
+            FollowOn::Alert(alert) => alerts.push(alert.alert_id),
+            FollowOn::Delivery(delivery) => {
+                deliveries.push((delivery.submission_id, delivery.pseudonym, delivery.generation));
+            }
+            FollowOn::Risk(risk) => risks.push((risk.submission_id, risk.pseudonym)),
+        }
+    }
+    alerts.sort_unstable();
+    deliveries.sort_unstable();
+    risks.sort_unstable();
+    let mut steps = Vec::new();
+    if !alerts.is_empty() {
+        steps.push(Step::new(moves.alerts).with(alerts));
+    }
+    if !deliveries.is_empty() {
+        let keys = Step::new(moves.deliveries)
+            .with(deliveries.iter().map(|d| d.0).collect::<Vec<Uuid>>())
+            .with(deliveries.iter().map(|d| d.1).collect::<Vec<Uuid>>())
+            .with(deliveries.iter().map(|d| d.2).collect::<Vec<i32>>());
+        steps.push(keys);
+    }
+    if !risks.is_empty() {
+        let keys = Step::new(moves.risks)
+            .with(risks.iter().map(|r| r.0).collect::<Vec<Uuid>>())
+            .with(risks.iter().map(|r| r.1).collect::<Vec<Uuid>>());
+        steps.push(keys);
+    }
+    steps
+}
+
 impl Store {
     /// Commits that these could not be published (now): the relay will. Rows that are done, or of
     /// a newer generation, stay as they are; those that are unsent already go behind the others.
@@ -215,36 +257,9 @@ impl Store {
 
     /// A statement for each kind, each a transaction of its own: where only the first takes effect, the caller
     /// is told of the error and asks again.
-    async fn move_follow_ons(&self, follow_ons: &[FollowOn], moves: &Moves) -> Result<Committed, StoreError> {
-        let mut alerts = Vec::new();
-        let mut deliveries = Vec::new();
-        let mut risks = Vec::new();
-        for follow_on in follow_ons {
-            match follow_on {
-                FollowOn::Alert(alert) => alerts.push(alert.alert_id),
-                FollowOn::Delivery(delivery) => deliveries.push(delivery),
-                FollowOn::Risk(risk) => risks.push((risk.submission_id, risk.pseudonym)),
-            }
-        }
-        alerts.sort_unstable();
-        deliveries.sort_by_key(|d| (d.submission_id, d.pseudonym));
-        risks.sort_unstable();
-        let mut steps = Vec::new();
-        if !alerts.is_empty() {
-            steps.push(Step::new(moves.alerts).with(alerts));
-        }
-        if !deliveries.is_empty() {
-            let keys = Step::new(moves.deliveries)
-                .column(&deliveries, |d| d.submission_id)
-                .column(&deliveries, |d| d.pseudonym)
-                .column(&deliveries, |d| d.generation);
-            steps.push(keys);
-        }
-        if !risks.is_empty() {
-            steps.push(Step::new(moves.risks).column(&risks, |r| r.0).column(&risks, |r| r.1));
-        }
+    async fn move_follow_ons(&self, follow_ons: &[FollowOn], to: &Moves) -> Result<Committed, StoreError> {
         let session = Session::open(self).await?;
-        session.pipeline(steps, false).await?;
+        session.pipeline(moves(follow_ons, to), false).await?;
         session.done();
         Ok(Committed::after_commit())
     }

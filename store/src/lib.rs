@@ -36,6 +36,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod bound;
+mod certificate;
 pub mod commands;
 pub mod conditions;
 pub mod dead_letters;

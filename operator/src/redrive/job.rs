@@ -143,14 +143,14 @@ impl Runner {
                 format!("redriven to {}", seen.queue)
             }
         };
-        if let FollowsOn::Renewed(follow_on) = &follows {
-            // Not marked, the relay publishes it once more, which is harmless.
-            let _ = self.store.mark_queued(std::slice::from_ref(follow_on)).await;
-        }
         crate::fault::at_redrive().await;
         let published = !matches!(follows, FollowsOn::Over(_));
-        let mark =
-            Mark { redrive_id: redrive, seen: &seen, by: &self.by, reason, published, outcome: &outcome };
+        let follow_on = match &follows {
+            FollowsOn::Renewed(follow_on) => Some(follow_on),
+            FollowsOn::None | FollowsOn::Over(_) => None,
+        };
+        let (by, redrive_id, outcome) = (&self.by, redrive, outcome.as_str());
+        let mark = Mark { redrive_id, seen: &seen, by, reason, published, follow_on, outcome };
         self.store.mark_redriven(&mut self.chain, &mark).await?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::idle::Idle;
 use super::line::Goal::{self, AtLeast, AtMost};
 use super::line::Line;
 use super::measure::median;
+use super::refusals::Refusals;
 use super::rounds::Figures;
 use super::trail::Trail;
 use crate::days::notices;
@@ -300,6 +301,27 @@ pub fn of_handshakes(handshakes: &Handshakes) -> Vec<Line> {
     ]
 }
 
+/// The lines of a million refused requests. One that is told twice, or not at all, is one too many.
+pub fn of_refusals(refusals: &Refusals) -> Vec<Line> {
+    let alone = |figure, value: f64, unit, goal| Line {
+        figure,
+        ours: (value, unit),
+        limit: None,
+        measured: value,
+        goal,
+    };
+    vec![
+        alone(
+            "1,000,000 refused requests at one door: rows of the audit trail",
+            refusals.rows as f64,
+            "rows",
+            Some(AtMost(1_000.0)),
+        ),
+        alone("  refusals that they tell too many or too few", refusals.off as f64, "", Some(AtMost(0.0))),
+        alone("  how fast they were refused", refusals.pace, "/s", None),
+    ]
+}
+
 /// What one connection costs.
 fn each(figure: &'static str, kib: f64, most: u64) -> Line {
     Line { figure, ours: (kib, "KiB"), limit: None, measured: kib, goal: Some(AtMost(most as f64)) }
@@ -349,6 +371,14 @@ mod tests {
     fn a_handshake_may_cost_what_the_memory_of_the_pods_has_for_a_connection() {
         let lines = of_handshakes(&Handshakes { silent: 12.0, answered: 96.0, long: 96.1 });
         assert_eq!(lines.iter().map(Line::ok).collect::<Vec<_>>(), [Some(true), Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn of_a_million_refusals_not_one_may_be_told_twice_or_left_out() {
+        let told = |rows, off| of_refusals(&Refusals { rows, off, pace: 20_000.0 });
+        let ok = |lines: Vec<Line>| lines.iter().map(Line::ok).collect::<Vec<_>>();
+        assert_eq!(ok(told(1_000, 0)), [Some(true), Some(true), None]);
+        assert_eq!(ok(told(1_001, 1)), [Some(false), Some(false), None]);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use epro_proving::bench::ground::Ground;
 use epro_proving::bench::rounds::{Figures, Pair, Size, Supplies, round};
-use epro_proving::bench::{depth, exports, growth, handshakes, idle, lines, load, page, report, trail};
+use epro_proving::bench::{
+    depth, exports, growth, handshakes, idle, lines, load, page, refusals, report, trail,
+};
 
 #[derive(Parser)]
 #[command(about = "Measures worker, API and the whole beside their limits")]
@@ -83,6 +85,8 @@ enum Once {
     Idle,
     /// Memory beside TLS handshakes that never end.
     Handshakes,
+    /// Rows of the audit trail of a million refused requests.
+    Refusals,
 }
 
 /// What is said instead of a figure.
@@ -163,6 +167,10 @@ async fn main() -> Result<ExitCode> {
             Some(handshakes) => lines.extend(lines::of_handshakes(&handshakes)),
             None => eprintln!("{TOO_FEW_FILES}"),
         }
+    }
+    if wanted(Once::Refusals) {
+        eprintln!("1,000,000 refused requests");
+        lines.extend(lines::of_refusals(&refusals::measure(&ground, supplies.plain.site).await?));
     }
     if let Some(exported) = &exported {
         lines.extend(lines::of_exports(exported)?);

@@ -138,6 +138,35 @@ fn nothing_that_deny_toml_bans_is_shipped() {
     }
 }
 
+/// Major and minor version.
+fn release(version: &str) -> Vec<u64> {
+    version.split('.').take(2).map(|part| part.parse().unwrap()).collect()
+}
+
+#[test]
+fn the_oldest_rust_that_the_readme_names_will_do_for_every_crate_and_is_older_than_that_of_the_image() {
+    let (manifest, image) = (text("Cargo.toml"), text("Dockerfile"));
+    let oldest = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    let oldest = oldest.trim_matches('"');
+    assert!(text("README.md").contains(&format!("(Rust {oldest} or newer)")));
+    let (_, ours) = image.split_once("/rust:").unwrap();
+    assert!(
+        release(ours.split('-').next().unwrap()) >= release(oldest),
+        "the image is built with an older one"
+    );
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let asked = ["metadata", "--locked", "--format-version", "1", "--filter-platform", &platform];
+    let told = Command::new(env!("CARGO")).args(asked).current_dir(root()).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let packages = told["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "{} packages: they are read wrongly", packages.len());
+    for package in packages {
+        let wanted = package["rust_version"].as_str().unwrap_or("1.0");
+        assert!(release(wanted) <= release(oldest), "{} wants Rust {wanted}", package["name"]);
+    }
+}
+
 /// All of the Rust of a folder.
 fn rust(folder: &Path, into: &mut String) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {

@@ -3,6 +3,7 @@
 use super::{DeadLetterState, DeadLetterSummary, rows};
 use crate::audit::{AuditChain, AuditFacts, Record};
 use crate::error::StoreError;
+use crate::follow_ons::{self, FollowOn};
 use crate::pool::Store;
 use crate::redrives;
 use crate::step::Step;
@@ -10,6 +11,7 @@ use crate::transaction::Transaction;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 /// A dead letter that a redrive has published.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub struct Mark<'a> {
     pub reason: &'a str,
     /// Whether there was anything to publish.
     pub published: bool,
+    /// What was published of it, where that is a follow-on with a row of its own.
+    pub follow_on: Option<&'a FollowOn>,
     /// What an operator is told.
     pub outcome: &'a str,
 }
@@ -53,11 +57,22 @@ pub struct Discarded {
     pub not_open: Vec<i64>,
 }
 
+impl Redriven {
+    /// How the deed ended, for the audit row; `None`: it leaves the dead letter as it was, and has no row.
+    fn outcome(self) -> Option<&'static str> {
+        match self {
+            Self::Now => Some("ok"),
+            Self::CameBack => Some("came_back"),
+            Self::Already { .. } | Self::Absent => None,
+        }
+    }
+}
+
 impl Store {
     /// Marks a dead letter as redriven, and its place in the redrive, audited in the same transaction. Call
     /// it after the message was confirmed: between the two, a second redrive publishes it again,
     /// which is stored once. If by now it was set aside more often than it was seen to be, the same message has
-    /// failed again, and that is not settled.
+    /// failed again, and that is not settled; it was published all the same, and the audit row says so.
     ///
     /// # Errors
     /// As every [`StoreError`].
@@ -74,8 +89,8 @@ impl Store {
             "reason": mark.reason,
         });
         let about = about(&found, ("dead_letter.redriven", mark.by), details.to_string())?;
-        let records = if redriven == Redriven::Now { about.as_slice() } else { &[] };
-        transaction.commit(steps, records).await?;
+        let record = redriven.outcome().zip(about).map(|(outcome, about)| Record { outcome, ..about });
+        transaction.commit(steps, record.as_slice()).await?;
         Ok(redriven)
     }
 
@@ -125,11 +140,22 @@ fn judged<'m>(mark: &'m Mark<'_>, found: Option<&Row>) -> Result<(Redriven, Vec<
         if stage == mark.seen.stage.as_deref() && detail == mark.seen.detail.as_deref() {
             steps.push(rows::failed_again(id));
         }
+        steps.extend(queued(mark, row)?);
         return Ok((Redriven::CameBack, steps));
     }
     let state = if mark.published { "redriven" } else { "settled" };
     let settle = rows::settle(id, DeadLetterState::Redriven, &mark.by.actor, mark.reason);
-    Ok((Redriven::Now, vec![settle, item(state, mark.outcome.to_owned())]))
+    let mut steps = vec![settle, item(state, mark.outcome.to_owned())];
+    steps.extend(queued(mark, row)?);
+    Ok((Redriven::Now, steps))
+}
+
+/// What was published needn't be by the relay. Of a row whose submission the audit row doesn't name nothing may be
+/// changed: the relay publishes it once more, which is harmless.
+fn queued(mark: &Mark<'_>, row: &Row) -> Result<Vec<Step<'static>>, StoreError> {
+    let submission: Option<Uuid> = row.try_get("submission_id")?;
+    let told = mark.follow_on.filter(|follow_on| submission == Some(follow_on.submission_id()));
+    Ok(told.map_or_else(Vec::new, follow_ons::queued))
 }
 
 fn about<'r>(

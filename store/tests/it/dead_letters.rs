@@ -45,7 +45,8 @@ pub(crate) async fn mark(
     reason: &str,
 ) -> Redriven {
     let by = AuditFacts::from(by);
-    let mark = Mark { redrive_id: 1, seen, by: &by, reason, published: true, outcome: "redriven" };
+    let (published, follow_on, outcome) = (true, None, "redriven");
+    let mark = Mark { redrive_id: 1, seen, by: &by, reason, published, follow_on, outcome };
     store.mark_redriven(chain, &mark).await.unwrap()
 }
 
@@ -237,7 +238,9 @@ async fn what_was_set_aside_again_since_it_was_looked_at_is_not_settled() {
     let shown = store.dead_letter(seen.id).await.unwrap().unwrap().summary;
     assert_eq!((shown.state, shown.times, shown.settled_by), (DeadLetterState::Open, 2, None));
     assert!(shown.failed_again);
-    assert_eq!(database.count("audit.event WHERE action = 'dead_letter.redriven'").await, 0);
+    let told = database.rows("SELECT outcome FROM audit.event WHERE action = 'dead_letter.redriven'").await;
+    let outcomes: Vec<&str> = told.iter().map(|row| row.get(0)).collect();
+    assert_eq!(outcomes, ["came_back"], "it was published");
 }
 
 #[tokio::test]

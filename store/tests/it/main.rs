@@ -24,4 +24,5 @@ mod secrets;
 mod status;
 mod support;
 mod suspects;
+mod told;
 mod views;

@@ -3,10 +3,11 @@
 //! Every place in which a value can come in gets a mark of its own: fields, keys, ids and headers of submissions that
 //! are stored, refused, set aside, panicked over or returned, and what hospitals and those who are told of alerts
 //! answer. Beside the marks there are identifiers of all 18 classes of HIPAA, in several spellings each: as what a
-//! patient is called, in answers, by both doors, and in what a hospital tells for a report; some are sent as numbers,
-//! too (`numbers.rs`). The processes trace everything they can. Searched is whatever they logged, answered, counted,
-//! sent as spans, left in queues, stored in the clear, showed to operators and researchers, or told by mail, by text
-//! message or to a risk model; not what a hospital was told, whose patient it is, and not what lies sealed.
+//! patient is called, in answers, by both doors, one by one and in batches, and in what a hospital tells for a report;
+//! some are sent as numbers, too (`numbers.rs`). The processes trace everything they can. Searched is whatever they
+//! logged, answered, counted, sent as spans, left in queues, stored in the clear, showed to operators and researchers,
+//! or told by mail, by text message or to a risk model; not what a hospital was told, whose patient it is, and not what
+//! lies sealed.
 //!
 //! It is searched for each value as text in any case and either composition, as JSON, HTML, URLs and Rust escape it,
 //! in hexadecimal, as a list of bytes and in Base64 (`spellings.rs`). What is encoded in two ways at once is found
@@ -18,6 +19,7 @@ mod echoes;
 mod exported;
 mod fhir;
 pub(crate) mod identifiers;
+mod in_batches;
 mod mail;
 pub(crate) mod marks;
 mod numbers;

@@ -1,6 +1,7 @@
 //! The users of the broker, with the rights that docs/SECURITY.md gives them, and the roles of the database: each does
 //! its work, and nothing else.
 
+use epro_broker::topology;
 use epro_proving::hand::plain;
 use epro_proving::stack::Plan;
 use epro_proving::{Client, Hand, Inbox, RiskModel, SampleHospital, Stack, until};
@@ -195,4 +196,17 @@ async fn each_user_of_the_broker_does_its_work_and_nothing_else() {
         }
         connection.close(200, "done".into()).await.unwrap();
     }
+
+    // RabbitMQ's rights end at the exchange: who may publish to one lane may to each. What none of ours has made ends
+    // as a dead letter there, and the one that is open already came by way of the broker's own.
+    let stolen = Hand::by(&stack, &intake).await.unwrap();
+    let lanes = topology::CONSUMED.map(|(_, queue)| queue.to_owned());
+    let of_site = [topology::his(SITE), topology::query(SITE)];
+    let queues = lanes.into_iter().filter(|queue| queue != topology::DEAD).chain(of_site);
+    let mut made_up = 0;
+    for queue in queues {
+        stolen.publish(&plain(&queue, Uuid::now_v7(), "a stranger's", b"x".to_vec())).await.unwrap();
+        made_up += 1;
+    }
+    counts(&link(&stack).await, DEAD, 1 + made_up).await;
 }

@@ -2,6 +2,7 @@
 
 mod door;
 mod outside;
+mod refusals;
 mod services;
 
 use epro_proving::certificates::Authority;
@@ -92,7 +93,7 @@ async fn a_broker_or_a_database_with_a_wrong_name_an_expired_or_an_unknown_certi
         ("does not know us", "", |ours, _, other| ours.server("localhost", Some(other)).unwrap()),
     ];
     let broker = ["topology", "check"];
-    // Of the database only this says what is wrong with a certificate.
+    // Of the database only this repeats the library's own words.
     let postgres = ["migrate"];
     let told = TlsRoute::of(&stack, &ours, &clients, [good(), good()]).await.unwrap();
     for line in [&broker[..], &postgres[..]] {

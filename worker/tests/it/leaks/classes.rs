@@ -1,6 +1,6 @@
 //! Each of the 18 classes of identifiers at the door: as what the patient is called there, as an answer in words, as
-//! the author of a response in FHIR, as why something was amended, in what is set aside, and in what every other route
-//! and the console's forms refuse. What researchers may fetch of all that is looked at, too.
+//! the author of a response in FHIR, as why something was amended, one by one and many at once, in what is set aside,
+//! and in what every other route and the console's forms refuse. What researchers may fetch of all that is looked at, too.
 
 use super::*;
 
@@ -10,23 +10,29 @@ const GIVEN_UP: &str = "epro.dead";
 const NUMBER: &str = "MRN-00471193";
 
 /// A door that is told everything, by one patient after the other.
-struct Told<'s> {
+pub(super) struct Told<'s> {
     stack: &'s Stack,
     caller: Caller,
 }
 
 impl Told<'_> {
     /// Sends it as the patient of that name; the whole answer.
-    async fn send(&self, who: &str, path: &str, body: &Value) -> String {
+    pub(super) async fn send(&self, who: &str, path: &str, body: &Value) -> String {
+        self.send_as(who, path, "application/json", body.to_string().as_bytes()).await
+    }
+
+    /// The same of any kind.
+    pub(super) async fn send_as(&self, who: &str, path: &str, kind: &str, body: &[u8]) -> String {
         let token = self.stack.minter().patient(who, STUDY, "H004").unwrap();
-        let head = [("Authorization".to_owned(), format!("Bearer {token}"))];
-        self.caller.send("POST", path, &head, body.to_string().as_bytes()).await
+        let head = [("Authorization", format!("Bearer {token}")), ("Content-Type", kind.to_owned())];
+        let head = head.map(|(name, value)| (name.to_owned(), value));
+        self.caller.send("POST", path, &head, body).await
     }
 }
 
 /// A diary of the patient of that name, in these words, and an amendment of it for a reason in the same. Other marks
 /// are looked for elsewhere.
-fn diaries(who: &str, words: &str) -> [Value; 2] {
+pub(super) fn diaries(who: &str, words: &str) -> [Value; 2] {
     let mut first = diary(&mut Marks::default(), "H004");
     first["subject_id"] = json!(who);
     first["answers"]["d-1"] = json!(words);
@@ -37,7 +43,7 @@ fn diaries(who: &str, words: &str) -> [Value; 2] {
 }
 
 /// The same in FHIR: the patient by identifier, the words as the author and as an answer.
-fn response(who: &str, words: &str) -> Value {
+pub(super) fn response(who: &str, words: &str) -> Value {
     let mut response = fhir::diary(&mut Marks::default());
     response["subject"] = json!({"identifier": {"value": who}, "display": words});
     response["author"]["display"] = json!(words);
@@ -115,6 +121,7 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     for class in classes {
         tell(&told, class, &mut marks, &mut places).await;
     }
+    in_batches::natively(&told, &classes, &mut places).await;
     turned_away::at_the_door(&mut places, &stack, &told.caller, &classes).await;
     turned_away::at_the_console(&mut places, &stack, &classes).await;
     let [panicked, _] = diaries(NUMBER, NUMBER);
@@ -127,7 +134,7 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     })
     .await
     .unwrap();
-    for (queue, least) in [(ROUTINE, 37), (GIVEN_UP, 1), (COMMANDS, 5)] {
+    for (queue, least) in [(ROUTINE, 55), (GIVEN_UP, 1), (COMMANDS, 5)] {
         assert!(look(&mut places, &hand, queue).await >= least, "{queue}");
     }
 
@@ -144,11 +151,12 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
         assert!(answer.starts_with("HTTP/1.1 20"), "{class}: {answer}");
         places.add(format!("the FHIR answer to {class}"), answer);
     }
-    counts(&link, STORED, 54).await;
+    in_batches::in_fhir(&told, &classes, &mut places).await;
+    counts(&link, STORED, 90).await;
     counts(&link, DEAD, 2).await;
     counts(&link, &format!("{DEAD} AND class = 'quarantined'"), 1).await;
     look_at_dead_letters(&mut places, &stack, &link).await;
-    exported::look(&mut places, &stack, &door, 54).await;
+    exported::look(&mut places, &stack, &door, 90).await;
     pages::look(&mut places, &stack, &link).await;
     for service in [&door, &worker] {
         places.add(format!("/metrics of {}", service.admin()), service.metrics().await.unwrap());
@@ -162,9 +170,13 @@ async fn no_identifier_that_a_patient_is_called_by_or_writes_is_found_where_it_d
     operate(&mut places, &stack, &line).await;
     assert!(look(&mut places, &hand, ROUTINE).await >= 1);
     read_tables(&mut places, &stack, "'ops', 'audit', 'identified', 'research'").await;
-    for (name, least) in
-        [("POST /api/v1/epro/submit", 37), ("process epro.submissions.routine", 37), ("COMMIT", 1)]
-    {
+    for (name, least) in [
+        ("POST /api/v1/epro/submit", 37),
+        ("POST /api/v1/epro/submit/batch", 18),
+        ("POST /fhir/R4", 18),
+        ("process epro.submissions.routine", 55),
+        ("COMMIT", 1),
+    ] {
         receiver.named(name, least).await.unwrap();
     }
     let published = receiver.named("publish epro.submissions.routine", 38).await.unwrap();
