@@ -37,6 +37,8 @@ pub(crate) struct Commands {
     pub route: Arc<Route>,
     /// How long an acknowledgement waits for an alert that isn't there (yet).
     pub wait_budget: Duration,
+    /// How long a command waits for the key that sealed it.
+    pub key_budget: Duration,
 }
 
 /// What a message asks for.
@@ -82,7 +84,11 @@ impl Work for Commands {
         if let Some(start) = start.take_if(|_| panicked) {
             start.stays();
         }
-        self.dispose(failed, suspect, &mut handled).await;
+        let waits = self.dispose(failed, suspect, &mut handled).await;
+        // No commit forgets one that waits.
+        if let Some(start) = start.as_mut().filter(|_| waits) {
+            start.acquit();
+        }
         handled
     }
 }
@@ -100,16 +106,19 @@ fn read(one: &InFlight) -> Result<Command, Failure> {
 }
 
 impl Commands {
+    /// Whether any waits.
     async fn dispose(
         &self,
         mut failed: Vec<(InFlight, Failure)>,
         suspect: Option<Uuid>,
         handled: &mut Handled,
-    ) {
+    ) -> bool {
         failed.sort_by_key(|(one, _)| one.place);
+        let mut waiting = Vec::new();
         for (one, failure) in failed {
             match failure.disposition() {
-                // A command waits for nothing that may come.
+                // For its key: nothing else that a command lacks may come.
+                Disposition::Wait(_) if one.may_wait(self.key_budget) => waiting.push(one),
                 Disposition::SetAside(class) | Disposition::Wait(class) => {
                     let given_up = self.settling().set_aside(one, &failure, class, suspect, handled).await;
                     handled.undone.extend(given_up.map(|one| one.delivery));
@@ -120,6 +129,10 @@ impl Commands {
                 }
             }
         }
+        let waits = !waiting.is_empty();
+        let given_up = self.settling().park_all(waiting).await;
+        handled.undone.extend(given_up.into_iter().map(|one| one.delivery));
+        waits
     }
 
     fn settling(&self) -> Settling<'_> {

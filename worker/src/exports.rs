@@ -17,6 +17,7 @@ pub(crate) mod slots;
 mod trouble;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use epro_broker::{Delivery, Publisher};
 use epro_schemas::export::{ExportCancel, ExportRequest};
@@ -43,6 +44,8 @@ pub(crate) struct Requests {
     pub chains: Chains,
     pub starts: Starts,
     pub route: Arc<Route>,
+    /// How long a request waits for the key that sealed it.
+    pub wait_budget: Duration,
 }
 
 /// What a message asks for.
@@ -119,7 +122,11 @@ impl Requests {
 
     async fn dispose(&self, one: InFlight, failure: &Failure, suspect: Option<Uuid>, handled: &mut Handled) {
         match failure.disposition() {
-            // What it asks for needs nothing that may still come.
+            // For its key: what it asks for needs nothing else that may still come.
+            Disposition::Wait(_) if one.may_wait(self.wait_budget) => {
+                let given_up = self.settling().park_all(vec![one]).await;
+                handled.undone.extend(given_up.into_iter().map(|one| one.delivery));
+            }
             Disposition::SetAside(class) | Disposition::Wait(class) => {
                 let given_up = self.settling().set_aside(one, failure, class, suspect, handled).await;
                 handled.undone.extend(given_up.map(|one| one.delivery));

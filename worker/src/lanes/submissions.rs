@@ -52,6 +52,7 @@ impl Lanes {
             starts: self.starts.clone(),
             route: Arc::clone(&self.route),
             wait_budget: self.config.scaled(ACKNOWLEDGEMENT),
+            key_budget: self.config.scaled(self.config.worker.wait_budget),
         };
         self.start(running, lane, work, false);
     }
