@@ -24,7 +24,6 @@ use epro_broker::{Delivery, Publisher};
 use epro_process::shutdown::Shutdown;
 use epro_process::traces::Context;
 use epro_schemas::alert::AlertMessage;
-use epro_schemas::kind;
 use epro_store::StoreError;
 use epro_store::alerts::Target;
 use epro_store::dead_letters::Class;
@@ -36,6 +35,7 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::Hold;
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::said::said;
 use crate::seldom::Seldom;
 use crate::settling::Settling;
 use crate::submissions::route::Route;
@@ -67,7 +67,7 @@ impl Work for Alerts {
         let (mut known, mut unread) = (Vec::new(), Vec::new());
         for (place, delivery) in live {
             let one = InFlight::new(delivery, place, LANE);
-            match guarded(|| read(&one)) {
+            match guarded(|| said::<AlertMessage>(&one.delivery, &self.route.keys.seal)) {
                 Ok(message) => known.push((one, message)),
                 Err(failure) => unread.push((one, failure)),
             }
@@ -137,9 +137,7 @@ impl Alerts {
         self.teller.remember(alert.alert_id, &told);
         let all = self.teller.tell_unwritten(alert, one.span.context()).await;
         message.told = all.iter().map(|target| format!("{}:{}", target.channel, target.recipient)).collect();
-        // A flat struct of strings and UUIDs: nothing in it can fail to serialize.
-        let body = serde_json::to_vec(&message).unwrap_or_default().into();
-        match park::park(&one.delivery, body, &self.publisher).await {
+        match park::park(&one.delivery, &message, &self.route.keys.seal, &self.publisher).await {
             Ok(receipt) => {
                 one.delivery.ack(&receipt);
                 None
@@ -181,13 +179,6 @@ impl Alerts {
             parking: self.hold.brief(),
         }
     }
-}
-
-fn read(one: &InFlight) -> Result<AlertMessage, Failure> {
-    if one.delivery.kind() != Some(kind::ALERT) {
-        return Err(Failure::Foreign);
-    }
-    serde_json::from_slice(&one.delivery.body()).map_err(|_| Failure::Foreign)
 }
 
 fn follow_on(message: &AlertMessage) -> AlertFollowOn {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use epro_broker::{Delivery, Publisher};
 use epro_schemas::alert::Acknowledgement;
 use epro_schemas::kind;
+use epro_schemas::seal::KeyRing;
 use epro_store::Store;
 use epro_store::commands::Note;
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::Hold;
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::said::said;
 use crate::settling::Settling;
 use crate::starts::{MOST_STARTS, Start, Starts};
 use crate::submissions::route::Route;
@@ -68,7 +70,8 @@ impl Work for Commands {
         let (suspect, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let (mut notes, mut acknowledged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for one in in_flight.drain(..) {
-            match if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) } {
+            let read = || guarded(|| read(&one.delivery, &self.route.keys.seal));
+            match if starts < MOST_STARTS { read() } else { Err(Failure::Quarantined) } {
                 Ok(Command::Note(note)) => notes.push((one, note)),
                 Ok(Command::Acknowledge(command)) => acknowledged.push((one, command)),
                 Err(failure) => failed.push((one, failure)),
@@ -94,13 +97,13 @@ impl Work for Commands {
 }
 
 /// What it asks for, by its type.
-fn read(one: &InFlight) -> Result<Command, Failure> {
-    let message_id = one.delivery.message_id().ok_or(Failure::Foreign)?;
-    match one.delivery.kind() {
+fn read(delivery: &Delivery, ring: &KeyRing) -> Result<Command, Failure> {
+    let message_id = delivery.message_id().ok_or(Failure::Foreign)?;
+    match delivery.kind() {
         Some(kind::AUDIT) => {
-            Ok(Command::Note(Note { message_id, event: notes::read(&one.delivery.body())? }))
+            Ok(Command::Note(Note { message_id, event: notes::event(said(delivery, ring)?) }))
         }
-        Some(kind::ACKNOWLEDGEMENT) => acknowledge::read(&one.delivery.body()).map(Command::Acknowledge),
+        Some(kind::ACKNOWLEDGEMENT) => said(delivery, ring).map(Command::Acknowledge),
         _ => Err(Failure::Foreign),
     }
 }

@@ -61,6 +61,7 @@ impl Lanes {
         running.spawn(relay::run(Relay {
             store: self.store.clone(),
             publisher: self.publisher.clone(),
+            ring: Arc::clone(&self.route.keys.seal),
             shutdown: self.shutdown.clone(),
             part: self.readiness.part("relay"),
             every: self.config.scaled(RELAY),
