@@ -17,45 +17,29 @@ use crate::wait::Tier;
 /// What stands for any site.
 const SITE: &str = "{site}";
 
-/// A message: its name here, its type, its body, what it is.
-type Told = (&'static str, &'static str, Body, &'static str);
-
-enum Body {
-    Json(&'static str),
-    /// AES-256-GCM around it: only who has the key can read it.
-    Sealed,
-}
+/// A message: its name here, its type, the schema of what is under its seal where that is published, what it is.
+type Told = (&'static str, &'static str, Option<&'static str>, &'static str);
 
 const MESSAGES: [Told; 9] = [
     (
         "submission",
         kind::SUBMISSION,
-        Body::Sealed,
+        None,
         "What a patient sent, byte for byte, in an envelope that says who, when and from where.",
     ),
-    ("alert", kind::ALERT, Body::Json("alert"), "A wake-up: a dangerous answer is in `ops.alert`."),
+    ("alert", kind::ALERT, Some("alert"), "A wake-up: a dangerous answer is in `ops.alert`."),
     (
         "delivery",
         kind::DELIVERY,
-        Body::Json("delivery"),
+        Some("delivery"),
         "A submission is to be brought to the hospital of its site.",
     ),
-    ("question", kind::RISK, Body::Json("risk"), "A study's risk model is to be asked about a submission."),
-    (
-        "acknowledgement",
-        kind::ACKNOWLEDGEMENT,
-        Body::Json("acknowledgement"),
-        "Somebody has an alert in hand.",
-    ),
-    (
-        "auditNote",
-        kind::AUDIT,
-        Body::Json("audit-note"),
-        "What the door refused, or whom it let read, counted.",
-    ),
-    ("reportJob", kind::REPORT, Body::Sealed, "Staff ask what a hospital knows of a patient."),
-    ("exportRequest", kind::EXPORT, Body::Json("export-request"), "A bulk export is asked for."),
-    ("exportCancel", kind::EXPORT_CANCEL, Body::Json("export-cancel"), "One is no longer wanted."),
+    ("question", kind::RISK, Some("risk"), "A study's risk model is to be asked about a submission."),
+    ("acknowledgement", kind::ACKNOWLEDGEMENT, Some("acknowledgement"), "Somebody has an alert in hand."),
+    ("auditNote", kind::AUDIT, Some("audit-note"), "What the door refused, or whom it let read, counted."),
+    ("reportJob", kind::REPORT, None, "Staff ask what a hospital knows of a patient."),
+    ("exportRequest", kind::EXPORT, Some("export-request"), "A bulk export is asked for."),
+    ("exportCancel", kind::EXPORT_CANCEL, Some("export-cancel"), "One is no longer wanted."),
 ];
 
 /// A queue: what is in it, who fills it, who consumes it, what it is for.
@@ -181,10 +165,10 @@ fn document() -> Value {
         "info": {
             "title": "epro-relay: what travels through RabbitMQ",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "For those who look at the queues from outside. Nobody but epro-relay publishes here or consumes: apps speak HTTP (OpenAPI at /openapi.json of the door). All queues are quorum queues; everything is published persistent and mandatory, with confirms. `epro topology apply` declares it.",
+            "description": "For those who look at the queues from outside. Nobody but epro-relay publishes here or consumes: apps speak HTTP (OpenAPI at /openapi.json of the door). All queues are quorum queues; everything is published persistent and mandatory, with confirms. Every body is under a seal, and one that isn't is set aside unread; headers are in the clear. `epro topology apply` declares it.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
-        "defaultContentType": "application/json",
+        "defaultContentType": "application/octet-stream",
         "servers": { "rabbitmq": {
             "host": "rabbitmq.example:5672",
             "protocol": "amqp",
@@ -197,27 +181,25 @@ fn document() -> Value {
     })
 }
 
-fn message((_, kind, body, what): &Told, schemas: &mut Map<String, Value>) -> Value {
-    let (content, payload) = match body {
-        Body::Json(name) => ("application/json", payload(name, schemas)),
-        Body::Sealed => {
-            let says = "Sealed by the key that the header epro-key names (AES-256-GCM, bound to type and message id).";
-            ("application/octet-stream", json!({ "type": "string", "format": "binary", "description": says }))
-        }
-    };
+fn message((_, kind, says, what): &Told, schemas: &mut Map<String, Value>) -> Value {
+    let sealed = "Sealed by the key that the header epro-key names (AES-256-GCM, bound to type and message id): only who has the key can read it, or make one that is believed.";
+    let mut body = json!({ "type": "string", "format": "binary", "description": sealed });
+    if let Some(name) = says {
+        body["x-under-the-seal"] = schema(name, schemas);
+    }
     json!({
         "name": kind,
         "title": kind,
         "summary": what,
-        "contentType": content,
+        "contentType": "application/octet-stream",
         "headers": headers(),
-        "payload": payload,
+        "payload": body,
         "bindings": { "amqp": { "messageType": kind, "bindingVersion": "0.3.0" } },
     })
 }
 
 /// A JSON Schema in a place where it can be referred to.
-fn payload(name: &str, schemas: &mut Map<String, Value>) -> Value {
+fn schema(name: &str, schemas: &mut Map<String, Value>) -> Value {
     let (_, schema) = json_schema::all().into_iter().find(|(known, _)| *known == name).unwrap();
     let text = schema.to_value().to_string().replace("#/$defs/", "#/components/schemas/");
     let mut schema: Value = serde_json::from_str(&text).unwrap();

@@ -2,26 +2,22 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use epro_schemas::sealed::SealedBody;
 use uuid::Uuid;
 
 pub(crate) mod wire;
 
-/// One message to publish. Always sent persistent and mandatory.
+/// One message to publish. Always sent persistent and mandatory, and what it says always under a seal.
 #[derive(Clone)]
 pub struct Message {
     /// Name of the exchange, such as [`crate::topology::WORK`] or [`crate::Tier::exchange`].
     pub exchange: String,
     /// Name of the work queue that the message is for, at most 255 bytes.
     pub routing_key: String,
-    /// The message's own id: a new one for each message, also for the same submission.
-    pub message_id: Uuid,
-    /// What the body is, such as `epro.submission.v1`, at most 255 bytes.
-    pub kind: String,
-    /// The headers that travel with it.
+    /// The headers that travel with it, in the clear.
     pub headers: Headers,
-    /// The bytes. Copied once, into the frames that leave.
-    pub body: Bytes,
+    /// What it says, with its type (at most 255 bytes) and its id. Copied once, into the frames that leave.
+    body: SealedBody,
 }
 
 /// The headers of ours. A message from a stranger reads as the defaults.
@@ -73,16 +69,31 @@ impl Headers {
 }
 
 impl Message {
-    /// A message for the work queue named `queue`, through the work exchange.
-    pub fn work(queue: &str, message_id: Uuid, kind: &str, headers: Headers, body: Bytes) -> Self {
-        Self {
-            exchange: crate::topology::WORK.to_owned(),
-            routing_key: queue.to_owned(),
-            message_id,
-            kind: kind.to_owned(),
-            headers,
-            body,
-        }
+    /// A message for the work queue named `queue`, through the work exchange. Its header of the key is the body's.
+    pub fn work(queue: &str, headers: Headers, body: SealedBody) -> Self {
+        Self::through(crate::topology::WORK, queue, headers, body)
+    }
+
+    /// The same through another exchange.
+    pub(crate) fn through(exchange: &str, routing_key: &str, headers: Headers, body: SealedBody) -> Self {
+        let headers = Headers { key_id: body.key_id().map(str::to_owned), ..headers };
+        Self { exchange: exchange.to_owned(), routing_key: routing_key.to_owned(), headers, body }
+    }
+
+    /// Lets it say something else.
+    pub fn says_now(&mut self, body: SealedBody) {
+        self.headers.key_id = body.key_id().map(str::to_owned);
+        self.body = body;
+    }
+
+    /// The message's own id: a new one for each message, also for the same submission.
+    pub fn message_id(&self) -> Uuid {
+        self.body.message_id()
+    }
+
+    /// What it says, under its seal.
+    pub fn body(&self) -> &SealedBody {
+        &self.body
     }
 }
 
@@ -91,9 +102,7 @@ impl fmt::Debug for Message {
         f.debug_struct("Message")
             .field("exchange", &self.exchange)
             .field("routing_key", &self.routing_key)
-            .field("message_id", &self.message_id)
-            .field("kind", &self.kind)
-            .field("body_bytes", &self.body.len())
+            .field("body", &self.body)
             .finish_non_exhaustive()
     }
 }

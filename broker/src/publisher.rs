@@ -9,6 +9,7 @@ use std::{
 };
 
 use epro_schemas::receipt::Receipt;
+use epro_schemas::seal::SealError;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
@@ -83,6 +84,9 @@ pub enum PublishError {
         /// Which part is too long.
         field: &'static str,
     },
+    /// What it says could not be sealed, so there is no message. Not sent.
+    #[error(transparent)]
+    Unsealed(#[from] SealError),
 }
 
 /// What a publisher can do just now.

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use epro_schemas::sealed::SealedBody;
 use uuid::Uuid;
 
 use crate::{delivery::Delivery, message::Message, topology::home};
@@ -86,18 +87,15 @@ pub fn is_wait(queue: &str) -> bool {
 /// unchanged. `now` in Unix milliseconds. Ack the delivery with the receipt.
 ///
 /// A delivery without an id of ours gets a new one.
+#[allow(clippy::disallowed_methods, reason = "what is parked comes back as it came")]
 pub fn parked(delivery: &Delivery, tier: Tier, now: i64) -> Message {
     let mut headers = delivery.headers();
     headers.waits = headers.waits.saturating_add(1);
     headers.waiting_since.get_or_insert(now);
-    Message {
-        exchange: tier.exchange().to_owned(),
-        routing_key: home(delivery.queue()).to_owned(),
-        message_id: delivery.message_id().unwrap_or_else(Uuid::now_v7),
-        kind: delivery.kind().unwrap_or_default().to_owned(),
-        headers,
-        body: delivery.body(),
-    }
+    let kind = delivery.kind().unwrap_or_default().to_owned();
+    let message_id = delivery.message_id().unwrap_or_else(Uuid::now_v7);
+    let body = SealedBody::as_it_came(kind, message_id, delivery.body());
+    Message::through(tier.exchange(), home(delivery.queue()), headers, body)
 }
 
 #[cfg(test)]

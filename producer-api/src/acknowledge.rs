@@ -9,7 +9,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use epro_broker::{Headers, Message, topology};
 use epro_schemas::alert::Acknowledgement;
-use epro_schemas::kind;
 use epro_store::alerts::Party;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -64,7 +63,7 @@ async fn acknowledge(
     let _slot = door.requests.try_acquire().map_err(|_| Kind::Busy)?;
     check_theirs(door, &caller, alert_id).await?;
     let from = (visit.network(), visit.trace());
-    let mut message = message(door, &caller, alert_id, from);
+    let mut message = message(door, &caller, alert_id, from)?;
     let publishing = trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
     drop(publishing);
@@ -90,7 +89,7 @@ fn message(
     caller: &Caller,
     alert_id: Uuid,
     (from_network, trace): (Option<String>, Trace),
-) -> Message {
+) -> Result<Message, Refusal> {
     let command = Acknowledgement {
         alert_id,
         actor: delegate(door, caller),
@@ -101,8 +100,6 @@ fn message(
         at: OffsetDateTime::now_utc(),
         trace_id: Some(trace.id().to_owned()),
     };
-    // A flat struct of strings, times and UUIDs: nothing in it can fail to serialize.
-    let body = serde_json::to_vec(&command).unwrap_or_default();
     let headers = Headers { traceparent: Some(trace.parent), ..Headers::default() };
-    Message::work(topology::COMMANDS, Uuid::now_v7(), kind::ACKNOWLEDGEMENT, headers, body.into())
+    Ok(Message::work(topology::COMMANDS, headers, door.ring.body(Uuid::now_v7(), &command)?))
 }

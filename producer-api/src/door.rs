@@ -191,11 +191,16 @@ impl Door {
         Self {
             verifier,
             instruments,
-            ring,
             pseudonyms,
             batch_publisher: publisher.sharing(batch_width),
-            witness: Witness::new(&publisher, outstanding / SLOTS_A_WITNESS, config.intake.confirm_timeout),
+            witness: Witness::new(
+                &publisher,
+                ring.clone(),
+                outstanding / SLOTS_A_WITNESS,
+                config.intake.confirm_timeout,
+            ),
             publisher,
+            ring,
             store: Store::open(&database, pool),
             notes,
             tally: Tally::default(),

@@ -9,9 +9,9 @@ pub(crate) mod status;
 use std::time::Duration;
 
 use epro_broker::{Headers, Message, topology};
+use epro_schemas::sealed::Says;
 use epro_store::StoreError;
 use epro_store::exports::ExportStatus;
-use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -83,11 +83,9 @@ fn may_see(caller: &Caller, found: &ExportStatus) -> bool {
         && (caller.may_export_identified || !found.identified)
 }
 
-fn message(id: Uuid, kind: &str, trace: Trace, body: &impl Serialize) -> Message {
-    // Flat structs of strings, times and UUIDs: nothing in them can fail to serialize.
-    let body = serde_json::to_vec(body).unwrap_or_default();
+fn message(door: &Door, id: Uuid, trace: Trace, says: &impl Says) -> Result<Message, Refusal> {
     let headers = Headers { traceparent: Some(trace.parent), ..Headers::default() };
-    Message::work(topology::EXPORTS, id, kind, headers, body.into())
+    Ok(Message::work(topology::EXPORTS, headers, door.ring.body(id, says)?))
 }
 
 /// Where an export's status is.

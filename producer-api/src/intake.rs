@@ -7,7 +7,6 @@ use axum::body::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, topology};
 use epro_schemas::envelope;
 use epro_schemas::instrument::{Resolved, Signal};
-use epro_schemas::kind;
 use epro_schemas::phi::Phi;
 use epro_schemas::submission::Submission;
 use time::OffsetDateTime;
@@ -151,12 +150,11 @@ fn understand(door: &Door, submission: &Submission) -> Result<(Resolved, Vec<Sig
 
 /// The headers tell an operator, and a worker that can't open the body, where it belongs and whom to
 /// alert; never whose it is.
-fn headers(door: &Door, arrival: &Arrival<'_>, submission: Submission, signals: &[Signal]) -> Headers {
+fn headers(arrival: &Arrival<'_>, submission: Submission, signals: &[Signal]) -> Headers {
     let found = signals.iter().map(|signal| format!("{}={}", signal.rule, signal.severity));
     let found = found.collect::<Vec<_>>().join(",");
     Headers {
         traceparent: Some(arrival.trace.parent.clone()),
-        key_id: Some(door.ring.current_id()),
         site: Some(submission.site_id),
         study: Some(submission.study_id),
         signals: (!found.is_empty()).then_some(found),
@@ -184,13 +182,9 @@ pub(crate) fn seal(
         bytes,
     };
     let message_id = Uuid::now_v7();
-    let sealed = door.ring.seal(kind::SUBMISSION, message_id, &envelope.encode()).map_err(|error| {
-        tracing::error!(%error, "a submission was turned away");
-        Kind::Panicked
-    })?;
+    let body = door.ring.sealer(1).submission(message_id, &envelope)?;
     let queue = if signals.is_empty() { topology::SUBMISSIONS_ROUTINE } else { topology::SUBMISSIONS_URGENT };
     let submission_id = submission.submission_id;
-    let headers = headers(door, arrival, submission, &signals);
-    let message = Message::work(queue, message_id, kind::SUBMISSION, headers, sealed.into());
+    let message = Message::work(queue, headers(arrival, submission, &signals), body);
     Ok(Admitted { submission_id, message_id, message })
 }

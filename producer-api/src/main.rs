@@ -98,7 +98,7 @@ async fn run(setup: Setup, file: Option<PathBuf>, metrics: telemetry::Metrics) -
 
     let tls = setup.certificate.clone();
     let (seal, ring) = (setup.config.keys.clone(), setup.ring.clone());
-    task::spawn("seal keys", rotation::follow(file, seal, ring, shutdown.clone()));
+    task::spawn("seal keys", rotation::follow(file, seal, ring.clone(), shutdown.clone()));
 
     let (publisher, driver) = Publisher::start(PublisherOptions {
         url: broker.clone(),
@@ -109,7 +109,7 @@ async fn run(setup: Setup, file: Option<PathBuf>, metrics: telemetry::Metrics) -
     let driver = task::spawn("publisher", driver);
     let publisher_gauges = publisher.gauges();
     let notes = Arc::new(Notes::default());
-    let post = Post::new(notes.clone(), &publisher);
+    let post = Post::new(notes.clone(), &publisher, ring);
     let post = task::spawn("audit notes", post.run(shutdown.clone()));
     let follow = readiness::follow_publisher(publisher.clone(), readiness.part("broker"), shutdown.clone());
     task::spawn("publisher state", follow);

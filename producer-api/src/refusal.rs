@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use epro_broker::PublishError;
 use epro_process::auth::Unbelieved;
-use epro_schemas::seal::OpenError;
+use epro_schemas::seal::{OpenError, SealError};
 use epro_schemas::violation::Violation;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -203,8 +203,17 @@ impl From<PublishError> for Refusal {
             PublishError::Returned { .. } | PublishError::Unsendable { .. } => Kind::Misrouted,
             PublishError::Nacked => Kind::BrokerRefused,
             PublishError::NotConfirmed | PublishError::TimedOut => Kind::Unconfirmed,
+            PublishError::Unsealed(error) => return error.into(),
         }
         .into()
+    }
+}
+
+/// What can't be sealed is not published.
+impl From<SealError> for Refusal {
+    fn from(error: SealError) -> Self {
+        tracing::error!(%error, "a request was turned away");
+        Kind::Panicked.into()
     }
 }
 

@@ -68,8 +68,8 @@ fn id_of(header: &str) -> &str {
 
 /// The span of a message's publish; ends when it is dropped, after the confirm.
 pub(crate) fn publish(message: &mut Message) -> Span {
-    let (queue, id) = (&message.routing_key, message.message_id);
-    conventions::publish(&mut message.headers.traceparent, queue, id)
+    let id = message.message_id();
+    conventions::publish(&mut message.headers.traceparent, &message.routing_key, id)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub async fn within(patience: Duration, stack: &Stack, log: &[Sent]) -> Result<A
     bytes(&link, &sent, Copies::of(&sent, &tables), &keys, &mut wrong).await?;
     wrapped(&link, &keys, &mut wrong).await?;
     queues(stack.vhost(), &mut wrong).await?;
-    follow_ons::check(&link, stack.vhost(), &mut wrong).await?;
+    follow_ons::check(&link, stack.vhost(), &keys, &mut wrong).await?;
     audit::check(&link, &mut wrong).await?;
     if !wrong.is_empty() {
         bail!("conservation is broken:\n  {}", wrong.join("\n  "));
@@ -126,7 +126,7 @@ impl Tables {
         let stored = rows.iter().map(|row| Ok((row.get(0), hash(row.get(1))?))).collect::<Result<_>>()?;
         let stored_ids = rows.iter().map(|row| (row.get(0), row.get(2))).collect();
         let sql = "SELECT submission_id, content_sha256 FROM ops.dead_letter
-                   WHERE submission_id IS NOT NULL AND state = 'open'";
+                   WHERE submission_id IS NOT NULL AND state = 'open' AND kind = 'epro.submission.v1'";
         let rows = link.client.query(sql, &[]).await?;
         let dead = rows.iter().map(|row| Ok((row.get(0), hash(row.get(1))?))).collect::<Result<_>>()?;
         let sql = "SELECT submission_id, body_sha256, pseudonym FROM audit.event
@@ -171,7 +171,8 @@ async fn bytes(
     let sql = "SELECT submission_id, body_sha256, message_id, sealed, true FROM identified.submission
                UNION ALL
                SELECT submission_id, content_sha256, message_id, body, false FROM ops.dead_letter
-               WHERE submission_id IS NOT NULL AND state = 'open' AND NOT wrapped";
+               WHERE submission_id IS NOT NULL AND state = 'open' AND NOT wrapped
+               AND kind = 'epro.submission.v1'";
     let mut different = Vec::new();
     for row in link.client.query(sql, &[]).await? {
         let key = (row.get(0), hash(row.get(1))?);

@@ -56,9 +56,10 @@ impl Letter {
         self
     }
 
-    /// The body as JSON: alerts and deliveries are in the clear.
-    pub fn json(&self) -> Result<Value> {
-        Ok(serde_json::from_slice(&self.body)?)
+    /// What is under its seal, which is that of this message and no other, as JSON. A submission is more than that.
+    pub fn says(&self, keys: &Keys) -> Result<Value> {
+        let kind = self.kind.as_deref().context("a message without a type")?;
+        Ok(serde_json::from_slice(&keys.open(kind, self.try_into()?, &self.body)?)?)
     }
 }
 
@@ -108,6 +109,16 @@ impl Hand {
             letter.headers.insert(header.to_owned(), submission[key].clone());
         }
         Ok(letter.with("epro-key", json!("k1")))
+    }
+
+    /// A message for a work queue that says this, sealed as ours seal theirs, with the first key.
+    pub fn sealed(&self, queue: &str, id: Uuid, kind: &str, says: &Value) -> Result<Letter> {
+        Ok(plain(queue, id, kind, self.keys.seal(kind, id, says.to_string().as_bytes())?))
+    }
+
+    /// What a message says under its seal.
+    pub fn read(&self, letter: &Letter) -> Result<Value> {
+        letter.says(&self.keys)
     }
 
     /// Puts a submission into `queue` and notes it as accepted; gives the message's id.
@@ -232,7 +243,8 @@ fn properties(letter: &Letter) -> BasicProperties {
     properties
 }
 
-fn found(delivery: lapin::message::Delivery) -> Letter {
+/// A message as it lay in a queue.
+pub(crate) fn found(delivery: lapin::message::Delivery) -> Letter {
     let properties = &delivery.properties;
     let text =
         |value: &Option<lapin::types::ShortString>| value.as_ref().map(|text| text.as_str().to_owned());

@@ -22,5 +22,6 @@ pub mod pseudonym;
 pub mod receipt;
 pub mod report;
 pub mod seal;
+pub mod sealed;
 pub mod submission;
 pub mod violation;

@@ -24,7 +24,7 @@ const TAG_LEN: usize = 16;
 ///
 /// Rotation: add the new key everywhere, then make it the current one; remove
 /// the old one when nothing sealed with it is left. Nonces are random, so a key
-/// must be replaced before it has sealed 2^32 messages.
+/// must be replaced before it has sealed 2^32 times.
 pub struct KeyRing(RwLock<Arc<Keys>>);
 
 struct Keys {

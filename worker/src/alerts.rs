@@ -24,7 +24,6 @@ use epro_broker::{Delivery, Publisher};
 use epro_process::shutdown::Shutdown;
 use epro_process::traces::Context;
 use epro_schemas::alert::AlertMessage;
-use epro_schemas::kind;
 use epro_store::StoreError;
 use epro_store::alerts::Target;
 use epro_store::dead_letters::Class;
@@ -32,10 +31,11 @@ use epro_store::follow_ons::AlertFollowOn;
 use futures_util::future::join_all;
 
 use crate::chains::Chains;
-use crate::failure::Failure;
+use crate::failure::{Disposition, Failure};
 use crate::hold::Hold;
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::said::said;
 use crate::seldom::Seldom;
 use crate::settling::Settling;
 use crate::submissions::route::Route;
@@ -56,18 +56,20 @@ pub(crate) struct Alerts {
     pub chains: Chains,
     pub route: Arc<Route>,
     pub shutdown: Shutdown,
+    /// How long a message waits for the key that sealed it. Its row is told all the same.
+    pub wait_budget: Duration,
 }
 
 impl Work for Alerts {
     async fn handle(self: Arc<Self>, chunk: Chunk) -> Handled {
         let mut handled = Handled::default();
         let live = chunk.deliveries.into_iter().filter(Delivery::is_live).enumerate();
-        let (mut known, mut foreign) = (Vec::new(), Vec::new());
+        let (mut known, mut unread) = (Vec::new(), Vec::new());
         for (place, delivery) in live {
             let one = InFlight::new(delivery, place, LANE);
-            match guarded(|| read(&one)) {
+            match guarded(|| said::<AlertMessage>(&one.delivery, &self.route.keys.seal)) {
                 Ok(message) => known.push((one, message)),
-                Err(_) => foreign.push(one),
+                Err(failure) => unread.push((one, failure)),
             }
         }
         let work = &self;
@@ -78,8 +80,8 @@ impl Work for Alerts {
                 Some(one) => handled.undone.push(one.delivery),
             }
         }
-        for one in foreign {
-            self.set_aside(one, &mut handled).await;
+        for (one, failure) in unread {
+            self.dispose(one, &failure, &mut handled).await;
         }
         handled
     }
@@ -135,9 +137,7 @@ impl Alerts {
         self.teller.remember(alert.alert_id, &told);
         let all = self.teller.tell_unwritten(alert, one.span.context()).await;
         message.told = all.iter().map(|target| format!("{}:{}", target.channel, target.recipient)).collect();
-        // A flat struct of strings and UUIDs: nothing in it can fail to serialize.
-        let body = serde_json::to_vec(&message).unwrap_or_default().into();
-        match park::park(&one.delivery, body, &self.publisher).await {
+        match park::park(&one.delivery, &message, &self.route.keys.seal, &self.publisher).await {
             Ok(receipt) => {
                 one.delivery.ack(&receipt);
                 None
@@ -149,8 +149,25 @@ impl Alerts {
         }
     }
 
-    async fn set_aside(&self, one: InFlight, handled: &mut Handled) {
-        let settling = Settling {
+    /// What tells nothing: it waits for its key, or is set aside.
+    async fn dispose(&self, one: InFlight, failure: &Failure, handled: &mut Handled) {
+        let settling = self.settling();
+        let given_up = match failure.disposition() {
+            Disposition::Wait(_) if one.may_wait(self.wait_budget) => Some(one),
+            Disposition::SetAside(class) | Disposition::Wait(class) => {
+                settling.set_aside(one, failure, class, None, handled).await
+            }
+            // Whoever reads it again panics again, and nobody counts the starts of an alert's message.
+            Disposition::Requeue => {
+                settling.set_aside(one, &Failure::Foreign, Class::Unreadable, None, handled).await
+            }
+        };
+        let given_up = settling.park_all(given_up.into_iter().collect()).await;
+        handled.undone.extend(given_up.into_iter().map(|one| one.delivery));
+    }
+
+    fn settling(&self) -> Settling<'_> {
+        Settling {
             lane: LANE,
             counted: "epro_alert_messages_total",
             route: &self.route,
@@ -160,18 +177,8 @@ impl Alerts {
             // Nothing may fill the prefetch while PostgreSQL is away: then it waits, as the others do.
             hold: self.hold.brief(),
             parking: self.hold.brief(),
-        };
-        let given_up = settling.set_aside(one, &Failure::Foreign, Class::Unreadable, None, handled).await;
-        let given_up = settling.park_all(given_up.into_iter().collect()).await;
-        handled.undone.extend(given_up.into_iter().map(|one| one.delivery));
+        }
     }
-}
-
-fn read(one: &InFlight) -> Result<AlertMessage, Failure> {
-    if one.delivery.kind() != Some(kind::ALERT) {
-        return Err(Failure::Foreign);
-    }
-    serde_json::from_slice(&one.delivery.body()).map_err(|_| Failure::Foreign)
 }
 
 fn follow_on(message: &AlertMessage) -> AlertFollowOn {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use epro_broker::{Delivery, Publisher};
 use epro_schemas::alert::Acknowledgement;
 use epro_schemas::kind;
+use epro_schemas::seal::KeyRing;
 use epro_store::Store;
 use epro_store::commands::Note;
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::Hold;
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::said::said;
 use crate::settling::Settling;
 use crate::starts::{MOST_STARTS, Start, Starts};
 use crate::submissions::route::Route;
@@ -37,6 +39,8 @@ pub(crate) struct Commands {
     pub route: Arc<Route>,
     /// How long an acknowledgement waits for an alert that isn't there (yet).
     pub wait_budget: Duration,
+    /// How long a command waits for the key that sealed it.
+    pub key_budget: Duration,
 }
 
 /// What a message asks for.
@@ -66,7 +70,8 @@ impl Work for Commands {
         let (suspect, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
         let (mut notes, mut acknowledged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for one in in_flight.drain(..) {
-            match if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) } {
+            let read = || guarded(|| read(&one.delivery, &self.route.keys.seal));
+            match if starts < MOST_STARTS { read() } else { Err(Failure::Quarantined) } {
                 Ok(Command::Note(note)) => notes.push((one, note)),
                 Ok(Command::Acknowledge(command)) => acknowledged.push((one, command)),
                 Err(failure) => failed.push((one, failure)),
@@ -82,34 +87,41 @@ impl Work for Commands {
         if let Some(start) = start.take_if(|_| panicked) {
             start.stays();
         }
-        self.dispose(failed, suspect, &mut handled).await;
+        let waits = self.dispose(failed, suspect, &mut handled).await;
+        // No commit forgets one that waits.
+        if let Some(start) = start.as_mut().filter(|_| waits) {
+            start.acquit();
+        }
         handled
     }
 }
 
 /// What it asks for, by its type.
-fn read(one: &InFlight) -> Result<Command, Failure> {
-    let message_id = one.delivery.message_id().ok_or(Failure::Foreign)?;
-    match one.delivery.kind() {
+fn read(delivery: &Delivery, ring: &KeyRing) -> Result<Command, Failure> {
+    let message_id = delivery.message_id().ok_or(Failure::Foreign)?;
+    match delivery.kind() {
         Some(kind::AUDIT) => {
-            Ok(Command::Note(Note { message_id, event: notes::read(&one.delivery.body())? }))
+            Ok(Command::Note(Note { message_id, event: notes::event(said(delivery, ring)?) }))
         }
-        Some(kind::ACKNOWLEDGEMENT) => acknowledge::read(&one.delivery.body()).map(Command::Acknowledge),
+        Some(kind::ACKNOWLEDGEMENT) => said(delivery, ring).map(Command::Acknowledge),
         _ => Err(Failure::Foreign),
     }
 }
 
 impl Commands {
+    /// Whether any waits.
     async fn dispose(
         &self,
         mut failed: Vec<(InFlight, Failure)>,
         suspect: Option<Uuid>,
         handled: &mut Handled,
-    ) {
+    ) -> bool {
         failed.sort_by_key(|(one, _)| one.place);
+        let mut waiting = Vec::new();
         for (one, failure) in failed {
             match failure.disposition() {
-                // A command waits for nothing that may come.
+                // For its key: nothing else that a command lacks may come.
+                Disposition::Wait(_) if one.may_wait(self.key_budget) => waiting.push(one),
                 Disposition::SetAside(class) | Disposition::Wait(class) => {
                     let given_up = self.settling().set_aside(one, &failure, class, suspect, handled).await;
                     handled.undone.extend(given_up.map(|one| one.delivery));
@@ -120,6 +132,10 @@ impl Commands {
                 }
             }
         }
+        let waits = !waiting.is_empty();
+        let given_up = self.settling().park_all(waiting).await;
+        handled.undone.extend(given_up.into_iter().map(|one| one.delivery));
+        waits
     }
 
     fn settling(&self) -> Settling<'_> {

@@ -17,10 +17,12 @@ pub(crate) mod slots;
 mod trouble;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use epro_broker::{Delivery, Publisher};
 use epro_schemas::export::{ExportCancel, ExportRequest};
 use epro_schemas::kind;
+use epro_schemas::seal::KeyRing;
 use epro_store::Store;
 use uuid::Uuid;
 
@@ -29,6 +31,7 @@ use crate::failure::{Disposition, Failure};
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::said::said;
 use crate::settling::Settling;
 use crate::starts::{MOST_STARTS, Start, Starts};
 use crate::submissions::route::Route;
@@ -43,6 +46,8 @@ pub(crate) struct Requests {
     pub chains: Chains,
     pub starts: Starts,
     pub route: Arc<Route>,
+    /// How long a request waits for the key that sealed it.
+    pub wait_budget: Duration,
 }
 
 /// What a message asks for.
@@ -73,7 +78,9 @@ impl Requests {
             }
         }
         let (suspect, starts) = (start.as_ref().map(Start::key), start.as_ref().map_or(0, Start::count));
-        let read = if starts < MOST_STARTS { guarded(|| read(&one)) } else { Err(Failure::Quarantined) };
+        let ring = &self.route.keys.seal;
+        let read = || guarded(|| read(&one.delivery, ring));
+        let read = if starts < MOST_STARTS { read() } else { Err(Failure::Quarantined) };
         if let Some(start) = start.take_if(|_| matches!(read, Err(Failure::Panicked))) {
             start.stays();
         }
@@ -119,7 +126,11 @@ impl Requests {
 
     async fn dispose(&self, one: InFlight, failure: &Failure, suspect: Option<Uuid>, handled: &mut Handled) {
         match failure.disposition() {
-            // What it asks for needs nothing that may still come.
+            // For its key: what it asks for needs nothing else that may still come.
+            Disposition::Wait(_) if one.may_wait(self.wait_budget) => {
+                let given_up = self.settling().park_all(vec![one]).await;
+                handled.undone.extend(given_up.into_iter().map(|one| one.delivery));
+            }
             Disposition::SetAside(class) | Disposition::Wait(class) => {
                 let given_up = self.settling().set_aside(one, failure, class, suspect, handled).await;
                 handled.undone.extend(given_up.map(|one| one.delivery));
@@ -146,12 +157,10 @@ impl Requests {
 }
 
 /// What it asks for, by its type.
-fn read(one: &InFlight) -> Result<Asked, Failure> {
-    let body = one.delivery.body();
-    let asked = match one.delivery.kind() {
-        Some(kind::EXPORT) => serde_json::from_slice(&body).map(Asked::Export),
-        Some(kind::EXPORT_CANCEL) => serde_json::from_slice(&body).map(Asked::Cancel),
-        _ => return Err(Failure::Foreign),
-    };
-    asked.map_err(|_| Failure::Foreign)
+fn read(delivery: &Delivery, ring: &KeyRing) -> Result<Asked, Failure> {
+    match delivery.kind() {
+        Some(kind::EXPORT) => said(delivery, ring).map(Asked::Export),
+        Some(kind::EXPORT_CANCEL) => said(delivery, ring).map(Asked::Cancel),
+        _ => Err(Failure::Foreign),
+    }
 }

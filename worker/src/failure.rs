@@ -1,5 +1,7 @@
 //! Why a message could not be stored, and what follows from it: one verdict a kind, decided by type.
 
+use epro_schemas::seal::OpenError;
+use epro_schemas::sealed::ReadError;
 use epro_schemas::violation::Violation;
 use epro_store::StoreError;
 use epro_store::dead_letters::Class;
@@ -11,6 +13,8 @@ pub(crate) enum Failure {
     Foreign,
     /// Its seal was made with a key that this process doesn't have (yet).
     UnknownKey,
+    /// Its body isn't sealed: nobody who has our keys wrote it.
+    NotSealed,
     /// Its seal doesn't open although the key is known.
     Unopenable,
     /// What the seal held isn't an envelope.
@@ -63,7 +67,7 @@ impl Failure {
     /// The verdict.
     pub(crate) fn disposition(&self) -> Disposition {
         match self {
-            Self::Foreign | Self::Unopenable | Self::NoEnvelope | Self::Malformed(_) => {
+            Self::Foreign | Self::NotSealed | Self::Unopenable | Self::NoEnvelope | Self::Malformed(_) => {
                 Disposition::SetAside(Class::Unreadable)
             }
             Self::Inconsistent(_) => Disposition::SetAside(Class::Invalid),
@@ -83,7 +87,9 @@ impl Failure {
     /// The stage that gave up.
     pub(crate) fn stage(&self) -> &'static str {
         match self {
-            Self::Foreign | Self::UnknownKey | Self::Unopenable | Self::NoEnvelope => "open",
+            Self::Foreign | Self::UnknownKey | Self::NotSealed | Self::Unopenable | Self::NoEnvelope => {
+                "open"
+            }
             Self::Malformed(_) | Self::UnknownPlace | Self::UnknownInstrument | Self::Inconsistent(_) => {
                 "clean"
             }
@@ -100,6 +106,7 @@ impl Failure {
         match self {
             Self::Foreign => "not a message that this lane understands".into(),
             Self::UnknownKey => "the key that sealed it isn't known here".into(),
+            Self::NotSealed => "its body isn't sealed: nobody who has our keys wrote it".into(),
             Self::Unopenable => "its seal doesn't open although the key is known".into(),
             Self::NoEnvelope => "what the seal held isn't an envelope".into(),
             Self::Malformed(violations) | Self::Inconsistent(violations) => listed(violations),
@@ -114,6 +121,25 @@ impl Failure {
             Self::NotScored { rule } => rule.clone(),
             Self::SetAsideByBroker { reason } if reason.is_empty() => "no queue was bound for it".into(),
             Self::SetAsideByBroker { reason } => format!("the broker gave up on it: {reason}"),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::UnknownKey { .. } => Self::UnknownKey,
+            OpenError::Tampered => Self::Unopenable,
+            OpenError::Malformed => Self::NotSealed,
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Closed(error) => error.into(),
+            ReadError::Foreign => Self::Foreign,
         }
     }
 }

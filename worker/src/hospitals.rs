@@ -23,6 +23,7 @@ mod questions;
 mod rate_limit;
 mod report;
 mod settle;
+mod unread;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};

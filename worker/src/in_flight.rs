@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use epro_broker::{Delivery, RawHeaders, topology};
 use epro_process::traces::Span;
@@ -15,6 +16,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::settling::now;
 use crate::spans;
 use crate::submissions::places::Places;
 use crate::submissions::route::{Known, Received, Route, sha256, unknown_sender};
@@ -60,6 +62,13 @@ impl InFlight {
     /// The trace that it belongs to, for a log line.
     pub(crate) fn trace_id(&self) -> Option<&str> {
         spans::trace_id(&self.delivery)
+    }
+
+    /// Whether it has waited for less than that.
+    pub(crate) fn may_wait(&self, budget: Duration) -> bool {
+        let Some((_, Some(since))) = self.delivery.waited() else { return true };
+        let waited = u64::try_from(now().saturating_sub(since)).unwrap_or(0);
+        Duration::from_millis(waited) < budget
     }
 
     /// Whether it is here because the broker gave up on it.
@@ -158,7 +167,8 @@ impl InFlight {
     pub(crate) fn dead_letter(&self, failure: &Failure, class: Class, route: &Route) -> Option<DeadLetter> {
         let body = self.delivery.body();
         let message_id = self.delivery.message_id();
-        let wrapped = key_id_of(&body).is_none() || matches!(failure, Failure::Foreign | Failure::NoEnvelope);
+        let wrapped = key_id_of(&body).is_none()
+            || matches!(failure, Failure::Foreign | Failure::NotSealed | Failure::NoEnvelope);
         let sealed = if wrapped {
             route.keys.seal.seal(kind::DEAD_LETTER, message_id.unwrap_or(Uuid::nil()), &body).ok()?
         } else {

@@ -23,6 +23,7 @@ mod parts;
 mod pauses;
 mod relay;
 mod risk;
+mod said;
 mod seldom;
 mod settling;
 mod spans;

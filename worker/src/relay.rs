@@ -1,17 +1,19 @@
 //! Lane `relay`: publishes follow-ons whose rows say `unsent`. One replica at a time, by lease.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use epro_broker::Publisher;
 use epro_process::health::Part;
 use epro_process::shutdown::Shutdown;
 use epro_process::traces;
+use epro_schemas::seal::KeyRing;
 use epro_store::Store;
 use epro_store::follow_ons::FollowOn;
 use epro_store::lease::LeaseRound;
 use uuid::Uuid;
 
-use crate::submissions::follow_on::{self, Parents};
+use crate::submissions::follow_on::{self, Out, Parents};
 
 /// The kind and the only key of its lease.
 const NAME: &str = "relay";
@@ -26,6 +28,8 @@ const MOST: u32 = 500;
 pub(crate) struct Relay {
     pub store: Store,
     pub publisher: Publisher,
+    /// What follow-ons are sealed with.
+    pub ring: Arc<KeyRing>,
     pub shutdown: Shutdown,
     pub part: Part,
     /// How long it rests between two rounds.
@@ -80,7 +84,8 @@ async fn relay_batch(relay: &Relay) -> bool {
     };
     let full = unsent.len() >= MOST as usize;
     let parents = parents(relay, &unsent).await;
-    let (sent, still_unsent) = follow_on::publish(unsent, &parents, &relay.publisher).await;
+    let out = Out { ring: &relay.ring, publisher: &relay.publisher };
+    let (sent, still_unsent) = follow_on::publish(unsent, &parents, out).await;
     if !still_unsent.is_empty()
         && let Err(error) = relay.store.mark_unsent(&still_unsent).await
     {

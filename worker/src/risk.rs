@@ -22,7 +22,6 @@ use epro_process::config::{Config, Lane as LaneKind, Problem};
 use epro_process::traces::conventions;
 use epro_schemas::alert::{RISK_RULE, RiskMessage, alert_id};
 use epro_schemas::instrument::Severity;
-use epro_schemas::kind;
 use epro_store::Store;
 use epro_store::follow_ons::{AlertFollowOn, FollowOn};
 use epro_store::risk::{Asked, RiskDue, RiskScore};
@@ -35,8 +34,9 @@ use crate::fault::{self, Seam};
 use crate::hold::{GivenUp, Hold, until_done};
 use crate::in_flight::{InFlight, guarded};
 use crate::lane::{Chunk, Handled, Work};
+use crate::said::said;
 use crate::starts::{MOST_STARTS, Start, Starts, key_of_waited};
-use crate::submissions::follow_on::{self, Parents};
+use crate::submissions::follow_on::{self, Out, Parents};
 use crate::submissions::route::Route;
 use model::{Model, Trouble};
 use settle::Fate;
@@ -114,7 +114,7 @@ impl Work for Risk {
 impl Risk {
     /// One question's way: looked up, asked, stored, acked.
     async fn ask(&self, mut one: InFlight, starts: i32, suspect: Option<Uuid>) -> Fate {
-        let message = match guarded(|| read(&one)) {
+        let message: RiskMessage = match guarded(|| said(&one.delivery, &self.route.keys.seal)) {
             Ok(message) => message,
             Err(failure) => return Fate::Failed(one, failure),
         };
@@ -188,10 +188,8 @@ impl Risk {
         fault::at(Seam::AfterRecord, Some(key.0));
         // One that repeats another is told already.
         let alerts = alert.filter(|_| due.alerted.is_none()).into_iter().map(FollowOn::Alert).collect();
-        if follow_on::send(alerts, &Parents::of([&one]), &self.publisher, &self.store, &self.hold)
-            .await
-            .is_err()
-        {
+        let out = Out { ring: &self.route.keys.seal, publisher: &self.publisher };
+        if follow_on::send(alerts, &Parents::of([&one]), out, &self.store, &self.hold).await.is_err() {
             // Its row is due all the same: lane `alerts` looks for such.
             tracing::debug!("an alert of a risk score is told from its row");
         }
@@ -226,14 +224,6 @@ impl Risk {
             Trouble::NotAsked => {}
         }
         Fate::Waits(one, if charged { Tier::after(attempts) } else { Tier::S5 })
-    }
-}
-
-/// What it asks for.
-fn read(one: &InFlight) -> Result<RiskMessage, Failure> {
-    match one.delivery.kind() {
-        Some(kind::RISK) => serde_json::from_slice(&one.delivery.body()).map_err(|_| Failure::Foreign),
-        _ => Err(Failure::Foreign),
     }
 }
 

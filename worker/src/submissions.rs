@@ -40,7 +40,7 @@ use crate::settling::{Settling, count_dead_letters};
 use crate::starts::{MOST_STARTS, Start, Starts};
 use apart::apart;
 use commit::Fate;
-use follow_on::Parents;
+use follow_on::{Out, Parents};
 use route::Route;
 use stages::Spent;
 
@@ -181,6 +181,11 @@ impl Submissions {
         Err(Failure::SetAsideByBroker { reason: death.map_or_else(String::new, |death| death.reason) })
     }
 
+    /// The way out of follow-ons.
+    fn out(&self) -> Out<'_> {
+        Out { ring: &self.route.keys.seal, publisher: &self.publisher }
+    }
+
     /// The urgent queue holds nothing in hand: its alerts go out, and it makes room for the next.
     fn hold(&self) -> Hold {
         if self.urgent { self.hold.brief() } else { self.hold.clone() }
@@ -239,7 +244,7 @@ impl Submissions {
                 None => undone.push(one),
             }
         }
-        let sent = follow_on::send(follow_ons, &parents, &self.publisher, &self.store, &self.hold()).await;
+        let sent = follow_on::send(follow_ons, &parents, self.out(), &self.store, &self.hold()).await;
         match sent {
             Ok(()) => self.ack(committed, receipts, handled),
             // The rows are there, a follow-on is not: it comes again, as a duplicate that publishes it.

@@ -54,19 +54,20 @@ impl Parcel {
     /// `now` in Unix seconds. The error names the part that is too long.
     pub(crate) fn pack(message: Message, ticket: u64, now: u64) -> Result<Self, &'static str> {
         let short = |text: String, field| ShortString::try_new(text).map_err(|_: ShortStringError| field);
+        let (kind, message_id, body) = message.body.into_parts();
         let mut properties = BasicProperties::default()
             .with_delivery_mode(2)
             .with_timestamp(now)
-            .with_message_id(message.message_id.to_string().into())
+            .with_message_id(message_id.to_string().into())
             .with_headers(write(message.headers, ticket));
-        if !message.kind.is_empty() {
-            properties = properties.with_type(short(message.kind, "type")?);
+        if !kind.is_empty() {
+            properties = properties.with_type(short(kind, "type")?);
         }
         Ok(Self {
             exchange: short(message.exchange, "exchange")?,
             routing_key: short(message.routing_key, "routing key")?,
             properties,
-            body: message.body,
+            body,
         })
     }
 }

@@ -45,6 +45,8 @@ impl Tally {
             Err(PublishError::NotConfirmed) => 6,
             Err(PublishError::TimedOut) => 7,
             Err(PublishError::Unsendable { .. }) => 8,
+            // Of no message.
+            Err(PublishError::Unsealed(_)) => return,
         };
         if let Some(counter) = self.outcomes.get(index) {
             counter.increment(1);

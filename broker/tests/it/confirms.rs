@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
-use crate::stand::{Publishing, SOON, Stand, Stored};
+use crate::stand::{Publishing, SOON, Stand, Stored, body_of};
 
 const TOTAL: u64 = 200_000;
 const NOWHERE: &str = "epro.his.NOWHERE";
@@ -65,8 +65,8 @@ async fn publish_all(publisher: &Publisher, next: &Arc<AtomicU64>, end: u64, mix
                 let queue = destination(number, mix);
                 // The message id says nothing about the publish: some share one on purpose.
                 let id = Uuid::from_u128(u128::from(number / 3));
-                let body = Bytes::copy_from_slice(&number.to_be_bytes());
-                let message = Message::work(queue, id, "epro.test.v1", Headers::default(), body);
+                let body = body_of(id, Bytes::copy_from_slice(&number.to_be_bytes()));
+                let message = Message::work(queue, Headers::default(), body);
                 outcomes.push((number, queue, publisher.publish(message).await.map(drop)));
             }
         });

@@ -1,6 +1,6 @@
 use anyhow::{Context, Result, ensure};
 use epro_broker::{
-    Consumer, Message,
+    Consumer,
     consumer::{EndReason, SettleError, SubscribeError},
     topology::{ALERTS, DEAD, RISK},
 };
@@ -73,7 +73,8 @@ async fn what_was_released_25_times_is_still_in_its_queue_at_its_first_attempt()
 async fn a_dead_letter_that_was_given_back_25_times_is_still_there_without_any_policy() -> Result<()> {
     let stand = Stand::new().await?;
     let publishing = stand.publisher().await?;
-    let letter = Message { exchange: DEAD.to_owned(), ..message(ALERTS, "the last stop") };
+    let mut letter = message(ALERTS, "the last stop");
+    letter.exchange = DEAD.to_owned();
     publishing.publisher.publish(letter).await?;
     let mut consumer = stand.consumer(DEAD).await?;
     for _ in 0..25 {

@@ -32,7 +32,7 @@ async fn a_confirmed_message_is_in_its_queue_as_it_was_sent() -> Result<()> {
 
     let mut consumer = stand.consumer(ALERTS).await?;
     let delivery = next(&mut consumer).await?;
-    assert_eq!(delivery.message_id(), Some(sent.message_id));
+    assert_eq!(delivery.message_id(), Some(sent.message_id()));
     assert_eq!(delivery.kind(), Some("epro.test.v1"));
     assert_eq!(delivery.headers(), sent.headers);
     assert_eq!(text(&delivery), "body");

@@ -9,6 +9,7 @@ use epro_broker::{
     Topology, topology::Setting,
 };
 use epro_proving::Vhost;
+use epro_schemas::sealed::SealedBody;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::{sync::RwLock, task::JoinSet, time::timeout};
@@ -129,8 +130,13 @@ impl Publishing {
 }
 
 pub(crate) fn message(queue: &str, body: &str) -> Message {
-    let body = Bytes::copy_from_slice(body.as_bytes());
-    Message::work(queue, Uuid::now_v7(), "epro.test.v1", Headers::default(), body)
+    let bytes = Bytes::copy_from_slice(body.as_bytes());
+    Message::work(queue, Headers::default(), body_of(Uuid::now_v7(), bytes))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the broker carries whatever it is given")]
+pub(crate) fn body_of(id: Uuid, bytes: Bytes) -> SealedBody {
+    SealedBody::as_it_came("epro.test.v1".to_owned(), id, bytes)
 }
 
 /// The next delivery, which must come soon.

@@ -8,6 +8,8 @@ use epro_broker::{
 use crate::stand::{Publishing, Stand, message, next, take, text};
 
 const NOW: i64 = 1_795_000_000_000;
+/// As a sealed body begins: it names its key.
+const SEALED: &str = "\u{1}\u{2}k1, and what nobody reads here";
 
 /// Parks what comes next, and acks it against the receipt.
 async fn park(consumer: &mut Consumer, publishing: &Publishing, tier: Tier, now: i64) -> Result<()> {
@@ -21,9 +23,8 @@ async fn park(consumer: &mut Consumer, publishing: &Publishing, tier: Tier, now:
 async fn a_parked_message_comes_back_to_its_queue_as_it_was_and_can_wait_again() -> Result<()> {
     let stand = Stand::new().await?;
     let publishing = stand.publisher().await?;
-    let mut sent = message(ALERTS, "patience");
+    let mut sent = message(ALERTS, SEALED);
     sent.headers.attempt = 2;
-    sent.headers.key_id = Some("k1".to_owned());
     publishing.publisher.publish(sent.clone()).await?;
     let mut consumer = stand.consumer(ALERTS).await?;
     for waits in 1..=2_u32 {
@@ -31,8 +32,8 @@ async fn a_parked_message_comes_back_to_its_queue_as_it_was_and_can_wait_again()
         stand.has_ready(Tier::S5.exchange(), 1).await?;
         stand.has_ready(Tier::S5.exchange(), 0).await?;
         let back = next(&mut consumer).await?;
-        assert_eq!(back.message_id(), Some(sent.message_id));
-        assert_eq!((text(&back).as_str(), back.queue()), ("patience", ALERTS));
+        assert_eq!(back.message_id(), Some(sent.message_id()));
+        assert_eq!((text(&back).as_str(), back.queue()), (SEALED, ALERTS));
         assert_eq!(back.kind(), Some("epro.test.v1"));
         let headers = back.headers();
         assert_eq!((headers.waits, headers.attempt), (waits, 2), "a wait charges no attempt");

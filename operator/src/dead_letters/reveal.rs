@@ -30,7 +30,11 @@ pub(crate) fn opened(ring: &KeyRing, found: &DeadLetterRow) -> Value {
             Ok(envelope) => said(&envelope),
             Err(_) => json!({"bytes": text(&plain)}),
         },
-        Ok(plain) => json!({"bytes": text(&plain)}),
+        // All other messages are JSON under their seals.
+        Ok(plain) => match serde_json::from_slice::<Value>(&plain) {
+            Ok(says) => json!({"says": says}),
+            Err(_) => json!({"bytes": text(&plain)}),
+        },
         Err(error) => json!({"closed": error.to_string(), "bytes": text(&message)}),
     }
 }

@@ -135,7 +135,8 @@ impl Runner {
     async fn redrive(&mut self, redrive: i64, reason: &str, found: DeadLetterRow) -> anyhow::Result<()> {
         let seen = found.summary.clone();
         let mut message = message::of(&self.ring, found, self.by.trace_id.as_deref())?;
-        let follows = message::renew(&self.store, &mut self.chain, (&self.by, reason), &mut message).await?;
+        let why = (&self.by, reason);
+        let follows = message::renew(&self.ring, &self.store, &mut self.chain, why, &mut message).await?;
         let outcome = match &follows {
             FollowsOn::Over(state) => format!("it is {state}: nothing to publish"),
             FollowsOn::None | FollowsOn::Renewed(_) => {

@@ -12,12 +12,13 @@ use epro_process::traces;
 use epro_process::traces::conventions;
 use epro_schemas::alert::{DeliveryMessage, RiskMessage};
 use epro_schemas::kind;
-use epro_schemas::seal::KeyRing;
+use epro_schemas::seal::{KeyRing, OpenError};
+use epro_schemas::sealed::{ReadError, Says, SealedBody};
 use epro_store::audit::AuditFacts;
 use epro_store::dead_letters::DeadLetterRow;
 use epro_store::deliveries::Renewed;
 use epro_store::follow_ons::FollowOn;
-use epro_store::{AuditChain, Store, StoreError};
+use epro_store::{AuditChain, Store};
 use uuid::Uuid;
 
 /// How long the confirm of one message may take, the connection included.
@@ -45,8 +46,9 @@ pub(super) enum FollowsOn {
     Over(String),
 }
 
-/// The message again, as it came. It goes on in its own trace; one that never had any goes on in that of the redrive,
-/// but for a delivery, for which the worker finds that of its submission.
+/// The message again, as it came: its own seal stays closed. It goes on in its own trace; one that never had any goes
+/// on in that of the redrive, but for a delivery, for which the worker finds that of its submission.
+#[allow(clippy::disallowed_methods, reason = "what is redriven goes as it came")]
 pub(super) fn of(ring: &KeyRing, found: DeadLetterRow, trace_id: Option<&str>) -> anyhow::Result<Message> {
     let summary = found.summary;
     let message_id = summary.message_id.unwrap_or_else(Uuid::now_v7);
@@ -62,38 +64,41 @@ pub(super) fn of(ring: &KeyRing, found: DeadLetterRow, trace_id: Option<&str>) -
     if headers.traceparent.is_none() && kind != kind::DELIVERY {
         headers.traceparent = trace_id.and_then(traces::continued);
     }
-    Ok(Message::work(&summary.queue, message_id, &kind, headers, Bytes::from(body)))
+    let body = SealedBody::as_it_came(kind, message_id, Bytes::from(body));
+    Ok(Message::work(&summary.queue, headers, body))
 }
 
-/// Makes a follow-on's row as new, and its message one of that row.
+/// Makes a follow-on's row as new, and its message one of that row: another one, under a seal of its own.
+///
+/// # Errors
+/// Among others: the key that sealed it isn't known here, so that nobody can say which row it is of.
 pub(super) async fn renew(
+    ring: &KeyRing,
     store: &Store,
     chain: &mut AuditChain,
     why: (&AuditFacts, &str),
     message: &mut Message,
 ) -> anyhow::Result<FollowsOn> {
-    match message.kind.as_str() {
-        kind::DELIVERY => renew_delivery(store, chain, why, message).await,
-        kind::RISK => Ok(renew_risk(store, chain, why, message).await?),
+    match message.body().kind() {
+        kind::DELIVERY => renew_delivery(ring, store, chain, why, message).await,
+        kind::RISK => renew_risk(ring, store, chain, why, message).await,
         _ => Ok(FollowsOn::None),
     }
 }
 
 async fn renew_delivery(
+    ring: &KeyRing,
     store: &Store,
     chain: &mut AuditChain,
     (by, reason): (&AuditFacts, &str),
     message: &mut Message,
 ) -> anyhow::Result<FollowsOn> {
-    let Ok(mut body) = serde_json::from_slice::<DeliveryMessage>(&message.body) else {
-        return Ok(FollowsOn::None);
-    };
+    let Some(mut body) = said::<DeliveryMessage>(ring, message)? else { return Ok(FollowsOn::None) };
     let key = (body.submission_id, body.pseudonym);
     Ok(match store.renew_delivery(chain, key, by.clone(), reason).await? {
         Renewed::Now(follow_on) => {
             body.generation = follow_on.generation;
-            message.body = serde_json::to_vec(&body)?.into();
-            message.message_id = Uuid::now_v7();
+            message.says_now(ring.body(Uuid::now_v7(), &body)?);
             FollowsOn::Renewed(FollowOn::Delivery(follow_on))
         }
         Renewed::Over(state) => FollowsOn::Over(state),
@@ -102,18 +107,28 @@ async fn renew_delivery(
 }
 
 async fn renew_risk(
+    ring: &KeyRing,
     store: &Store,
     chain: &mut AuditChain,
     (by, reason): (&AuditFacts, &str),
     message: &mut Message,
-) -> Result<FollowsOn, StoreError> {
-    let Ok(body) = serde_json::from_slice::<RiskMessage>(&message.body) else {
-        return Ok(FollowsOn::None);
-    };
+) -> anyhow::Result<FollowsOn> {
+    let Some(body) = said::<RiskMessage>(ring, message)? else { return Ok(FollowsOn::None) };
     let key = (body.submission_id, body.pseudonym);
     let renewed = store.renew_risk(chain, key, by.clone(), reason).await?;
-    message.message_id = Uuid::now_v7();
+    message.says_now(ring.body(Uuid::now_v7(), &body)?);
     Ok(renewed.map_or(FollowsOn::Over("done".into()), |risk| FollowsOn::Renewed(FollowOn::Risk(risk))))
+}
+
+/// What it says, if one of ours has sealed it.
+fn said<S: Says>(ring: &KeyRing, message: &Message) -> anyhow::Result<Option<S>> {
+    match ring.read(message.message_id(), message.body().bytes()) {
+        Ok(says) => Ok(Some(says)),
+        Err(ReadError::Closed(OpenError::UnknownKey { .. })) => {
+            anyhow::bail!("the key that sealed it isn't known here")
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// Publishes it and waits for the broker's confirm.
@@ -127,8 +142,8 @@ pub(super) async fn publish(publisher: &Publisher, mut message: Message) -> anyh
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => return Err(Away("it doesn't answer".into()).into()),
     }
-    let place = &mut message.headers.traceparent;
-    let mut span = conventions::publish(place, &message.routing_key, message.message_id);
+    let id = message.message_id();
+    let mut span = conventions::publish(&mut message.headers.traceparent, &message.routing_key, id);
     let published = publisher.publish_within(message, WITHIN).await;
     if published.is_err() {
         span.failed("not_confirmed");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
 use epro_process::shutdown::Shutdown;
 use epro_schemas::audit_note::AuditNote;
-use epro_schemas::kind;
+use epro_schemas::seal::{KeyRing, SealError};
 use futures_util::StreamExt as _;
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ type Kept = (Uuid, AuditNote, Option<PublishError>);
 pub(crate) struct Post {
     notes: Arc<Notes>,
     publisher: Publisher,
+    ring: Arc<KeyRing>,
     /// Under the id of their message, which they keep: a try that got no answer may have arrived.
     waiting: VecDeque<(Uuid, AuditNote)>,
     /// Whether it was said that notes wait.
@@ -36,8 +37,9 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    pub(crate) fn new(notes: Arc<Notes>, publisher: &Publisher) -> Self {
-        Self { notes, publisher: publisher.sharing(AT_ONCE), waiting: VecDeque::new(), held: false }
+    pub(crate) fn new(notes: Arc<Notes>, publisher: &Publisher, ring: Arc<KeyRing>) -> Self {
+        let (publisher, waiting) = (publisher.sharing(AT_ONCE), VecDeque::new());
+        Self { notes, publisher, ring, waiting, held: false }
     }
 
     /// Publishes every few seconds until asked to leave; gives itself back for the last time.
@@ -63,7 +65,7 @@ impl Post {
     async fn flush(&mut self, told: Vec<AuditNote>) {
         self.waiting.extend(told.into_iter().map(|note| (Uuid::now_v7(), note)));
         let due: Vec<(Uuid, AuditNote)> = self.waiting.drain(..).collect();
-        let publisher = &self.publisher;
+        let (publisher, ring) = (&self.publisher, &*self.ring);
         let stop = &AtomicBool::new(false);
         let sent = futures_util::stream::iter(due).map(async |(id, note)| {
             // After the first failure the others are not tried, or a flush could take two seconds
@@ -71,7 +73,7 @@ impl Post {
             if stop.load(Ordering::Relaxed) {
                 return Err((id, note, None));
             }
-            let outcome = publisher.publish_within(message(id, &note), WITHIN).await;
+            let outcome = send(publisher, ring, (id, &note), WITHIN).await;
             outcome.map_err(|error| {
                 stop.store(true, Ordering::Relaxed);
                 (id, note, Some(error))
@@ -110,15 +112,24 @@ fn drop_notes(count: usize) {
     }
 }
 
-/// A note as it travels.
-pub(super) fn message(id: Uuid, note: &AuditNote) -> Message {
-    let body = serde_json::to_vec(note).unwrap_or_default();
-    Message::work(topology::COMMANDS, id, kind::AUDIT, Headers::default(), body.into())
+/// Sends one note, as the message of that id.
+pub(super) async fn send(
+    publisher: &Publisher,
+    ring: &KeyRing,
+    (id, note): (Uuid, &AuditNote),
+    within: Duration,
+) -> Result<Confirmed, PublishError> {
+    publisher.publish_within(message(ring, id, note)?, within).await
+}
+
+fn message(ring: &KeyRing, id: Uuid, note: &AuditNote) -> Result<Message, SealError> {
+    Ok(Message::work(topology::COMMANDS, Headers::default(), ring.body(id, note)?))
 }
 
 #[cfg(test)]
 mod tests {
     use epro_broker::PublisherOptions;
+    use epro_schemas::key::SecretKey;
 
     use super::super::{Event, Origin};
     use super::*;
@@ -148,7 +159,8 @@ mod tests {
             outstanding: 2,
             confirm_timeout: WITHIN,
         });
-        let mut post = Post::new(Arc::default(), &publisher);
+        let ring = KeyRing::new("k1", vec![("k1".to_owned(), SecretKey::new([7; 32]))]).unwrap();
+        let mut post = Post::new(Arc::default(), &publisher, Arc::new(ring));
         let all = u16::try_from(WAITING).unwrap() + BEYOND;
         post.waiting.extend((0..all).map(|number| (Uuid::now_v7(), note(number))));
         let ids: Vec<Uuid> = post.waiting.iter().skip(BEYOND.into()).map(|(id, _)| *id).collect();

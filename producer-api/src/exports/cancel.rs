@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use epro_schemas::export::ExportCancel;
-use epro_schemas::kind;
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
@@ -58,7 +57,7 @@ async fn cancel(
     let client = caller.client.as_deref().map(str::to_owned);
     let (from_network, trace_id) = (visit.network(), Some(trace.id().to_owned()));
     let body = ExportCancel { export_id, actor, client, from_network, trace_id };
-    let mut message = message(Uuid::now_v7(), kind::EXPORT_CANCEL, trace, &body);
+    let mut message = message(door, Uuid::now_v7(), trace, &body)?;
     let publishing = crate::trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
     drop(publishing);

@@ -6,7 +6,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use epro_schemas::export::{ExportRequest, Format};
-use epro_schemas::kind;
 use epro_schemas::violation::Violation;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -101,7 +100,7 @@ async fn take(door: &Door, visit: &mut Visit<'_>, request: Request) -> Result<Re
         at: OffsetDateTime::now_utc(),
         trace_id: Some(trace.id().to_owned()),
     };
-    let mut message = message(export_id, kind::EXPORT, trace, &body);
+    let mut message = message(door, export_id, trace, &body)?;
     let publishing = crate::trace::publish(&mut message);
     let _receipt = door.publisher.publish(message).await?;
     drop(publishing);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use epro_broker::{Headers, Message, topology};
-use epro_schemas::kind;
 use epro_schemas::report::{Job, Request as Asked};
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -129,17 +128,13 @@ fn within(door: &Door, asked: &Asked) -> Result<Duration, Refusal> {
 
 /// The headers tell an operator where it belongs and until when it matters, never whose it is.
 fn message(door: &Door, report_id: Uuid, job: &Job, traceparent: String) -> Result<Message, Refusal> {
-    let sealed = door.ring.seal(kind::REPORT, report_id, &job.encode()).map_err(|error| {
-        tracing::error!(%error, "a request for a report was turned away");
-        Kind::Panicked
-    })?;
+    let body = door.ring.body(report_id, job)?;
     let headers = Headers {
         traceparent: Some(traceparent),
         deadline: i64::try_from(job.deadline.unix_timestamp_nanos() / 1_000_000).ok(),
-        key_id: Some(door.ring.current_id()),
         site: Some(job.site_id.clone()),
         study: Some(job.study_id.clone()),
         ..Headers::default()
     };
-    Ok(Message::work(&topology::query(&job.site_id), report_id, kind::REPORT, headers, sealed.into()))
+    Ok(Message::work(&topology::query(&job.site_id), headers, body))
 }

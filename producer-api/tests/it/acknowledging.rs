@@ -4,7 +4,6 @@ use anyhow::Result;
 use epro_proving::services::{Services, host_port};
 use epro_proving::stack::Plan;
 use epro_proving::{Client, Proxy, Stack};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::{SITE, STUDY, door, problem, take};
@@ -44,10 +43,10 @@ async fn an_investigator_of_the_site_is_told_202_and_the_command_names_them_by_p
     );
     let taken = take(&stack, COMMANDS).await?;
     assert_eq!(taken.kind, "epro.acknowledgement.v1");
-    let command: Value = serde_json::from_slice(&taken.body)?;
+    let command = taken.says(&stack)?;
     assert_eq!(command["alert_id"], alert.as_str());
     assert_eq!((&command["studies"][0], &command["sites"][0]), (&STUDY.into(), &SITE.into()));
-    assert!(!String::from_utf8_lossy(&taken.body).contains("dr.lee"), "{command}");
+    assert!(!command.to_string().contains("dr.lee"), "{command}");
     assert!(command["trace_id"].is_string() && command["actor"].is_string(), "{command}");
     Ok(())
 }

@@ -35,7 +35,7 @@ async fn refusals_of_a_kind_are_one_note_with_their_count_and_it_leaves_before_t
     while count < 3 {
         let taken = take(&stack, COMMANDS).await?;
         assert_eq!(taken.kind, "epro.audit.v1");
-        let note: Value = serde_json::from_slice(&taken.body)?;
+        let note = taken.says(&stack)?;
         count += note["count"].as_u64().context("no count")?;
         notes.push(note);
     }
@@ -114,7 +114,7 @@ async fn what_was_refused_while_the_broker_was_gone_is_told_when_it_is_back() ->
     proxy.pass();
     let taken =
         until("the note", Duration::from_secs(30), || async { Ok(take(&stack, COMMANDS).await.ok()) });
-    let note: Value = serde_json::from_slice(&taken.await?.body)?;
+    let note = taken.await?.says(&stack)?;
     assert_eq!((&note["class"], &note["count"]), (&json!("token_malformed"), &json!(1)));
     assert_eq!(note["actor"], Value::Null);
     Ok(())

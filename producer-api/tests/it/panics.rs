@@ -32,7 +32,7 @@ async fn a_panic_is_a_500_an_error_line_and_a_note_and_the_next_request_is_accep
     assert!(metrics.contains(r#"status="500",class="panicked""#), "{metrics}");
     until("a note for the audit trail", Duration::from_secs(30), || async {
         let notes = hand.lying(COMMANDS).await?;
-        let notes = notes.iter().map(epro_proving::hand::Letter::json).collect::<Result<Vec<_>>>()?;
+        let notes = notes.iter().map(|note| hand.read(note)).collect::<Result<Vec<_>>>()?;
         Ok(notes.iter().any(|note| note["status"] == 500 && note["class"] == "panicked").then_some(()))
     })
     .await

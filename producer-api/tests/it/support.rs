@@ -62,6 +62,13 @@ pub(crate) struct Taken {
     pub(crate) body: Vec<u8>,
 }
 
+impl Taken {
+    /// What it says under its seal.
+    pub(crate) fn says(&self, stack: &Stack) -> Result<Value> {
+        Ok(serde_json::from_slice(&Keys::read(stack.folder())?.open(&self.kind, self.id, &self.body)?)?)
+    }
+}
+
 /// Takes one message off a queue.
 pub(crate) async fn take(stack: &Stack, queue: &str) -> Result<Taken> {
     let connection = stack.vhost().connect().await?;

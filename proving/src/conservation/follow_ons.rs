@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lapin::options::BasicGetOptions;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::database::Link;
+use crate::hand::found;
+use crate::sealed::Keys;
 use crate::until;
 use crate::vhost::Vhost;
 
-pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -> Result<()> {
+pub(super) async fn check(link: &Link, vhost: &Vhost, keys: &Keys, wrong: &mut Vec<String>) -> Result<()> {
     // The relay looks every few seconds for what could not be sent at once.
     let unsent = "SELECT (SELECT count(*) FROM ops.delivery WHERE state = 'unsent')
                        + (SELECT count(*) FROM ops.alert WHERE state = 'unsent')
@@ -23,7 +24,7 @@ pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -
     if relayed.await.is_err() {
         wrong.push(format!("{} follow-ons are still unsent", link.count(unsent).await?));
     }
-    let messages = look_into(vhost).await?;
+    let messages = look_into(vhost, keys).await?;
     // Once somebody was told of an alert, its message has done what it was for.
     let sql =
         "SELECT 'epro.his.' || site_id, submission_id, pseudonym FROM ops.delivery WHERE state = 'queued'
@@ -43,9 +44,9 @@ pub(super) async fn check(link: &Link, vhost: &Vhost, wrong: &mut Vec<String>) -
 /// the pseudonym of its subject. An alert names its submission too, which says nothing of its delivery.
 type Follower = (String, Uuid, Option<Uuid>);
 
-/// What lies in the follow-on queues. The messages go back when the channel ends.
-async fn look_into(vhost: &Vhost) -> Result<BTreeSet<Follower>> {
-    let mut found = BTreeSet::new();
+/// What lies in the follow-on queues, each under a seal of its own. The messages go back when the channel ends.
+async fn look_into(vhost: &Vhost, keys: &Keys) -> Result<BTreeSet<Follower>> {
+    let mut followers = BTreeSet::new();
     let connection = vhost.connect().await?;
     let follow_on = |queue: &&String| {
         queue.starts_with("epro.his.") || ["epro.alerts", "epro.risk"].contains(&queue.as_str())
@@ -54,17 +55,17 @@ async fn look_into(vhost: &Vhost) -> Result<BTreeSet<Follower>> {
         let channel = connection.create_channel().await?;
         while let Some(message) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await?
         {
-            let body: Value = serde_json::from_slice(&message.delivery.data)?;
+            let body = found(message.delivery).says(keys).with_context(|| format!("a message in {queue}"))?;
             let id = |key: &str| body[key].as_str().and_then(|id| id.parse::<Uuid>().ok());
             let (key, beside) = if queue == "epro.alerts" {
                 (id("alert_id"), None)
             } else {
                 (id("submission_id"), id("pseudonym"))
             };
-            found.extend(key.map(|key| (queue.clone(), key, beside)));
+            followers.extend(key.map(|key| (queue.clone(), key, beside)));
         }
         channel.close(200, "looked".into()).await?;
     }
     connection.close(200, "looked".into()).await?;
-    Ok(found)
+    Ok(followers)
 }

@@ -25,7 +25,7 @@ const STORED: &str = "
 
 const DEAD: &str = "
     SELECT submission_id, content_sha256 FROM ops.dead_letter
-    WHERE submission_id IS NOT NULL AND state = 'open'";
+    WHERE submission_id IS NOT NULL AND state = 'open' AND kind = 'epro.submission.v1'";
 
 /// A page of the trail, chain by chain.
 const EVENTS: &str = "
@@ -60,7 +60,7 @@ pub async fn streamed(stack: &Stack, mut accepted: Vec<Kept>) -> Result<Account>
     let (link, keys) = (stack.database().connect().await?, Keys::read(stack.folder())?);
     let mut wrong = Vec::new();
     queues(stack.vhost(), &mut wrong).await?;
-    follow_ons::check(&link, stack.vhost(), &mut wrong).await?;
+    follow_ons::check(&link, stack.vhost(), &keys, &mut wrong).await?;
     let dead = dead(&link).await?;
     let mut beside = Beside::of(&accepted, &dead);
     stored(&link, &keys, &mut beside).await?;

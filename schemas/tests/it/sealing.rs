@@ -1,8 +1,10 @@
 //! What is sealed opens for the same message and for nothing else.
 
+use epro_schemas::alert::{DeliveryMessage, RiskMessage};
 use epro_schemas::key::SecretKey;
-use epro_schemas::kind::{ALERT, SUBMISSION};
+use epro_schemas::kind::{ALERT, DELIVERY, SUBMISSION};
 use epro_schemas::seal::{KeyRing, KeyRingError, OpenError, key_id_of};
+use epro_schemas::sealed::{ReadError, SealedBody};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -118,6 +120,41 @@ fn a_sealer_keeps_the_keys_of_its_moment_and_the_next_one_has_the_new() {
     assert_eq!(before.open(SUBMISSION, ID, &new), Err(OpenError::UnknownKey { key_id: "k2".into() }));
     assert_eq!(after.open(SUBMISSION, ID, &new).unwrap(), b"new");
     assert_eq!(after.open(SUBMISSION, ID, &old).unwrap(), b"old");
+}
+
+fn delivery() -> DeliveryMessage {
+    DeliveryMessage {
+        submission_id: Uuid::from_u128(1),
+        pseudonym: Uuid::from_u128(2),
+        site_id: "H001".into(),
+        generation: 3,
+    }
+}
+
+#[test]
+fn the_body_of_a_message_says_what_it_said_under_its_own_id_and_type_and_shows_nothing() {
+    let ring = ring("k1", &[("k1", 1)]);
+    let body = ring.body(ID, &delivery()).unwrap();
+    assert_eq!((body.kind(), body.message_id(), body.key_id()), (DELIVERY, ID, Some("k1")));
+    assert!(!body.bytes().windows(4).any(|some| some == b"H001"));
+    assert!(!format!("{body:?}").contains("H001"));
+    assert_eq!(ring.read::<DeliveryMessage>(ID, body.bytes()), Ok(delivery()));
+    let closed = |error| Err(ReadError::Closed(error));
+    assert_eq!(ring.read::<DeliveryMessage>(Uuid::from_u128(1), body.bytes()), closed(OpenError::Tampered));
+    assert_eq!(ring.read::<RiskMessage>(ID, body.bytes()).unwrap_err(), OpenError::Tampered.into());
+}
+
+#[test]
+fn what_nobody_of_ours_has_sealed_or_something_else_than_its_type_says_nothing() {
+    let ring = ring("k1", &[("k1", 1)]);
+    let plain = serde_json::to_vec(&delivery()).unwrap();
+    let read = |bytes: &[u8]| ring.read::<DeliveryMessage>(ID, bytes).unwrap_err();
+    assert_eq!(read(&plain), OpenError::Malformed.into());
+    // With a header as if it were sealed.
+    assert_eq!(read(&[&[1, 2, b'k', b'1'], &plain[..]].concat()), OpenError::Tampered.into());
+    assert_eq!(read(&ring.seal(DELIVERY, ID, b"{}").unwrap()), ReadError::Foreign);
+    let came = SealedBody::as_it_came(DELIVERY.to_owned(), ID, plain.into());
+    assert_eq!(came.key_id(), None);
 }
 
 #[test]

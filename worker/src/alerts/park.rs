@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use epro_broker::{Confirmed, Delivery, PublishError, Publisher, Tier, wait};
+use epro_schemas::alert::AlertMessage;
+use epro_schemas::seal::KeyRing;
 
 use crate::settling::now;
 
@@ -12,15 +13,18 @@ const LONGEST: Tier = Tier::S30;
 /// How long the confirm may take: a tier's was seen to take 5 s.
 const CONFIRM: Duration = Duration::from_secs(15);
 
-/// Publishes the message to the next wait tier with this body, its attempt unchanged.
+/// Publishes the message to the next wait tier and lets it say this, its attempt unchanged.
 pub(super) async fn park(
     delivery: &Delivery,
-    body: Bytes,
+    says: &AlertMessage,
+    ring: &KeyRing,
     publisher: &Publisher,
 ) -> Result<Confirmed, PublishError> {
     let tier = Tier::after(delivery.headers().waits).min(LONGEST);
-    let parked = wait::parked(delivery, tier, now());
-    let parked = publisher.publish_within(epro_broker::Message { body, ..parked }, CONFIRM).await;
+    let mut parked = wait::parked(delivery, tier, now());
+    let message_id = parked.message_id();
+    parked.says_now(ring.body(message_id, says)?);
+    let parked = publisher.publish_within(parked, CONFIRM).await;
     if parked.is_ok() {
         crate::park::counted(delivery, tier);
     }

@@ -86,11 +86,6 @@ impl Commands {
     }
 }
 
-/// What somebody says that they have in hand.
-pub(super) fn read(body: &[u8]) -> Result<Acknowledgement, Failure> {
-    serde_json::from_slice(body).map_err(|_| Failure::Foreign)
-}
-
 /// Nobody knows the alert that was acknowledged.
 fn unknown(alert: Uuid, facts: AuditFacts) -> AuditEvent {
     AuditEvent {

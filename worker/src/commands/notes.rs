@@ -56,17 +56,13 @@ impl Commands {
     }
 }
 
-/// What is to be recorded.
-pub(super) fn read(body: &[u8]) -> Result<AuditEvent, Failure> {
-    serde_json::from_slice(body).map(event).map_err(|_| Failure::Foreign)
-}
-
 /// The network, if there is just one.
 fn only(networks: &[String]) -> Option<String> {
     if let [network] = networks { Some(network.clone()) } else { None }
 }
 
-fn event(note: AuditNote) -> AuditEvent {
+/// What is to be recorded.
+pub(super) fn event(note: AuditNote) -> AuditEvent {
     AuditEvent {
         action: note.action,
         outcome: note.outcome,

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use epro_broker::Delivery;
 use epro_schemas::alert::DeliveryMessage;
-use epro_schemas::kind;
+use epro_schemas::seal::KeyRing;
 use tokio::task::Id;
 use tokio::time::Instant;
 use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::said::said;
 
 /// A delivery in hand.
 pub(crate) struct Held {
@@ -22,20 +25,19 @@ pub(crate) struct Held {
 pub(crate) enum Read {
     /// A delivery for it.
     Ours(Held),
-    /// Something else.
-    Foreign(Delivery),
+    /// Something else, or one that can't be opened (yet).
+    Unread(Delivery, Failure),
 }
 
 impl Read {
     /// Takes a delivery in hand, if it is one for `site`.
-    pub(crate) fn of(delivery: Delivery, site: &str) -> Self {
-        let message = match delivery.kind() {
-            Some(kind::DELIVERY) => serde_json::from_slice::<DeliveryMessage>(&delivery.body()).ok(),
-            _ => None,
-        };
-        match message.filter(|message| message.site_id == site) {
-            Some(message) => Self::Ours(Held { delivery, message, since: Instant::now() }),
-            None => Self::Foreign(delivery),
+    pub(crate) fn of(delivery: Delivery, site: &str, ring: &KeyRing) -> Self {
+        match said::<DeliveryMessage>(&delivery, ring) {
+            Ok(message) if message.site_id == site => {
+                Self::Ours(Held { delivery, message, since: Instant::now() })
+            }
+            Ok(_) => Self::Unread(delivery, Failure::Foreign),
+            Err(failure) => Self::Unread(delivery, failure),
         }
     }
 }

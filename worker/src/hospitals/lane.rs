@@ -13,7 +13,7 @@ use super::hand::{Hand, Held, Read};
 use super::hospital::Hospital;
 use super::questions;
 use super::report::Reports;
-use super::settle::set_foreign_aside;
+use super::unread;
 use crate::backoff;
 use crate::fault::{self, Seam};
 use crate::park::park;
@@ -137,7 +137,7 @@ async fn ready(
 }
 
 async fn consume(hospital: &Arc<Hospital>, mut consumer: Consumer) -> Left {
-    let rest = hospital.office.rest_in_hand;
+    let (rest, ring) = (hospital.office.rest_in_hand, &*hospital.office.route.keys.seal);
     let mut hand = Hand::default();
     let mut running: JoinSet<Done> = JoinSet::new();
     let mut streak = Streak::new(Some(hospital.office.streak));
@@ -177,11 +177,13 @@ async fn consume(hospital: &Arc<Hospital>, mut consumer: Consumer) -> Left {
             () = at(hand.due(rest)) => {}
             delivery = consumer.next() => match delivery {
                 None => break Left::Ended,
-                Some(delivery) => match Read::of(delivery, &hospital.site) {
+                Some(delivery) => match Read::of(delivery, &hospital.site, ring) {
                     Read::Ours(held) => hand.take(held),
-                    Read::Foreign(foreign) => {
+                    Read::Unread(delivery, failure) => {
                         let hospital = Arc::clone(hospital);
-                        running.spawn(async move { set_foreign_aside(&hospital, foreign).await });
+                        running.spawn(
+                            async move { unread::dispose(&hospital, delivery, &failure, None).await },
+                        );
                     }
                 },
             },

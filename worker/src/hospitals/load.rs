@@ -6,7 +6,6 @@ use epro_schemas::envelope::Envelope;
 use epro_schemas::instrument::{Instrument, Resolved, Score};
 use epro_schemas::kind;
 use epro_schemas::phi::Phi;
-use epro_schemas::seal::OpenError;
 use epro_schemas::submission::Submission;
 use epro_store::deliveries::Due;
 use uuid::Uuid;
@@ -28,11 +27,7 @@ pub(crate) struct Loaded<'a> {
 impl<'a> Loaded<'a> {
     /// Opens what was stored.
     pub(crate) fn of(due: &Due, route: &'a Route) -> Result<Self, Failure> {
-        let opened = route.keys.seal.open(kind::SUBMISSION, due.message_id, &due.sealed);
-        let bytes = opened.map_err(|error| match error {
-            OpenError::UnknownKey { .. } => Failure::UnknownKey,
-            OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
-        })?;
+        let bytes = route.keys.seal.open(kind::SUBMISSION, due.message_id, &due.sealed)?;
         let envelope = Envelope::decode(bytes.into()).map_err(|_| Failure::NoEnvelope)?;
         let submission = envelope.submission().map_err(Failure::Malformed)?;
         let instrument = route.instruments.get(&submission.instrument).ok_or(Failure::UnknownInstrument)?;

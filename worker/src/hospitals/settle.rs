@@ -206,11 +206,6 @@ impl<'a> Settling<'a> {
     }
 }
 
-/// What lies in the queue of a hospital and is no delivery for it.
-pub(crate) async fn set_foreign_aside(hospital: &Hospital, delivery: Delivery) -> Done {
-    set_unread_aside(hospital, delivery, &Failure::Foreign, Class::Unreadable, None).await
-}
-
 /// What can't be understood, or must not be tried again.
 pub(super) async fn set_unread_aside(
     hospital: &Hospital,
@@ -263,7 +258,7 @@ fn say(hospital: &Hospital, class: Class, note: &str, trace_id: Option<&str>) {
     tracing::warn!(lane, site, class, trace_id, "set aside: {note}");
 }
 
-/// The body names a submission and a pseudonym; sealed like every other.
+/// Its body is under a seal of ours, around that of its sender: what came may be anything.
 fn dead_letter(
     hospital: &Hospital,
     delivery: &Delivery,

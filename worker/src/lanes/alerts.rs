@@ -47,6 +47,7 @@ impl Lanes {
             chains: Chains::new("epro-worker/alerts"),
             route: Arc::clone(&self.route),
             shutdown: self.shutdown.clone(),
+            wait_budget: self.config.scaled(self.config.worker.wait_budget),
         };
         self.start(running, lane, work, true);
         let system = self.config.alerts.system;

@@ -39,6 +39,7 @@ impl Lanes {
             chains: Chains::new("epro-worker/exports"),
             starts: self.starts.clone(),
             route: Arc::clone(&self.route),
+            wait_budget: self.config.scaled(self.config.worker.wait_budget),
         };
         self.start(running, lane, work, false);
         let (rest_unit, sweep) = Desk::paces(|duration| self.config.scaled(duration));

@@ -52,6 +52,7 @@ impl Lanes {
             starts: self.starts.clone(),
             route: Arc::clone(&self.route),
             wait_budget: self.config.scaled(ACKNOWLEDGEMENT),
+            key_budget: self.config.scaled(self.config.worker.wait_budget),
         };
         self.start(running, lane, work, false);
     }
@@ -60,6 +61,7 @@ impl Lanes {
         running.spawn(relay::run(Relay {
             store: self.store.clone(),
             publisher: self.publisher.clone(),
+            ring: Arc::clone(&self.route.keys.seal),
             shutdown: self.shutdown.clone(),
             part: self.readiness.part("relay"),
             every: self.config.scaled(RELAY),

@@ -99,7 +99,7 @@ impl Submissions {
         }
         let hold = self.hold();
         let due = until_done!(hold, "alerts", self.store.raise_alerts(&alerts))?;
-        follow_on::send(due, &parents, &self.publisher, &self.store, &hold).await
+        follow_on::send(due, &parents, self.out(), &self.store, &hold).await
     }
 
     /// What can't be decided now: given back, or, if it is dangerous, told to a human and parked.
@@ -121,7 +121,7 @@ impl Submissions {
         let parents = Parents::of([one]);
         for alert in one.alerts(&self.route.places) {
             let alert = FollowOn::Alert(alert);
-            if let Err(error) = follow_on::publish_one(&alert, &parents, &self.publisher).await {
+            if let Err(error) = follow_on::publish_one(&alert, &parents, self.out()).await {
                 metrics::counter!("epro_alerts_untold_total").increment(1);
                 if UNTOLD.is_due() {
                     tracing::error!(lane = self.lane, %error, "an alert can neither be stored nor published now");

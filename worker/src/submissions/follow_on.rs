@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use epro_broker::{Confirmed, Headers, Message, PublishError, Publisher, topology};
 use epro_process::traces::{self, conventions};
 use epro_schemas::alert::{AlertMessage, DeliveryMessage, RiskMessage};
-use epro_schemas::kind;
+use epro_schemas::seal::{KeyRing, SealError, Sealer};
 use epro_store::Store;
 use epro_store::follow_ons::{AlertFollowOn, DeliveryFollowOn, FollowOn, RiskFollowOn};
 use futures_util::future::join_all;
@@ -56,11 +55,18 @@ impl Parents {
     }
 }
 
+/// The way out: under a seal, through a publisher.
+#[derive(Clone, Copy)]
+pub(crate) struct Out<'a> {
+    pub ring: &'a KeyRing,
+    pub publisher: &'a Publisher,
+}
+
 /// Publishes all of them; what isn't confirmed is committed as `unsent`.
 pub(crate) async fn send(
     follow_ons: Vec<FollowOn>,
     parents: &Parents,
-    publisher: &Publisher,
+    out: Out<'_>,
     store: &Store,
     hold: &Hold,
 ) -> Result<(), GivenUp> {
@@ -68,7 +74,7 @@ pub(crate) async fn send(
         return Ok(());
     }
     let since = Instant::now();
-    let unsent = publish(follow_ons, parents, publisher).await.1;
+    let unsent = publish(follow_ons, parents, out).await.1;
     metrics::histogram!("epro_stage_seconds", "stage" => "follow_ons").record(since.elapsed());
     if unsent.is_empty() {
         return Ok(());
@@ -81,10 +87,11 @@ pub(crate) async fn send(
 pub(crate) async fn publish(
     follow_ons: Vec<FollowOn>,
     parents: &Parents,
-    publisher: &Publisher,
+    out: Out<'_>,
 ) -> (Vec<FollowOn>, Vec<FollowOn>) {
-    let published = follow_ons.into_iter().map(async |follow_on| {
-        let result = publish_one(&follow_on, parents, publisher).await;
+    let messages = messages(follow_ons, parents, out.ring);
+    let published = messages.into_iter().map(async |(follow_on, message)| {
+        let result = publish_message(message, out.publisher).await;
         (follow_on, result)
     });
     let (mut sent, mut unsent) = (Vec::new(), Vec::new());
@@ -110,27 +117,57 @@ pub(crate) async fn publish(
 pub(crate) async fn publish_one(
     follow_on: &FollowOn,
     parents: &Parents,
+    out: Out<'_>,
+) -> Result<Confirmed, PublishError> {
+    let message = message(follow_on, parents, &mut out.ring.sealer(1));
+    publish_message(message, out.publisher).await
+}
+
+async fn publish_message(
+    message: Result<Message, SealError>,
     publisher: &Publisher,
 ) -> Result<Confirmed, PublishError> {
-    let (queue, kind, body) = match follow_on {
-        FollowOn::Alert(alert) => (topology::ALERTS.to_owned(), kind::ALERT, alert_body(alert)),
-        FollowOn::Delivery(delivery) => {
-            (topology::his(&delivery.site_id), kind::DELIVERY, delivery_body(delivery))
-        }
-        FollowOn::Risk(risk) => (topology::RISK.to_owned(), kind::RISK, risk_body(risk)),
-    };
-    let mut headers = Headers { traceparent: parents.get(follow_on), ..Headers::default() };
-    let id = Uuid::now_v7();
-    let mut span = conventions::publish(&mut headers.traceparent, &queue, id);
-    let result = publisher.publish_within(Message::work(&queue, id, kind, headers, body), CONFIRM).await;
+    let mut message = message?;
+    let id = message.message_id();
+    let mut span = conventions::publish(&mut message.headers.traceparent, &message.routing_key, id);
+    let result = publisher.publish_within(message, CONFIRM).await;
     if result.is_err() {
         span.failed("not_confirmed");
     }
     result
 }
 
-fn alert_body(alert: &AlertFollowOn) -> Bytes {
-    json(&AlertMessage {
+/// Each with its message. All seals are made one after another, before any confirm is waited for.
+fn messages(
+    follow_ons: Vec<FollowOn>,
+    parents: &Parents,
+    ring: &KeyRing,
+) -> Vec<(FollowOn, Result<Message, SealError>)> {
+    let mut sealer = ring.sealer(follow_ons.len());
+    let sealed = |follow_on| {
+        let message = message(&follow_on, parents, &mut sealer);
+        (follow_on, message)
+    };
+    follow_ons.into_iter().map(sealed).collect()
+}
+
+fn message(follow_on: &FollowOn, parents: &Parents, sealer: &mut Sealer) -> Result<Message, SealError> {
+    let id = Uuid::now_v7();
+    let headers = Headers { traceparent: parents.get(follow_on), ..Headers::default() };
+    Ok(match follow_on {
+        FollowOn::Alert(alert) => {
+            Message::work(topology::ALERTS, headers, sealer.body(id, &about_alert(alert))?)
+        }
+        FollowOn::Delivery(delivery) => {
+            let body = sealer.body(id, &about_delivery(delivery))?;
+            Message::work(&topology::his(&delivery.site_id), headers, body)
+        }
+        FollowOn::Risk(risk) => Message::work(topology::RISK, headers, sealer.body(id, &about_risk(risk))?),
+    })
+}
+
+fn about_alert(alert: &AlertFollowOn) -> AlertMessage {
+    AlertMessage {
         alert_id: alert.alert_id,
         submission_id: alert.submission_id,
         site_id: alert.site_id.clone(),
@@ -140,27 +177,22 @@ fn alert_body(alert: &AlertFollowOn) -> Bytes {
         severity: alert.severity.parse().unwrap_or(epro_schemas::instrument::Severity::Critical),
         received_at: alert.received_at,
         told: Vec::new(),
-    })
+    }
 }
 
-fn delivery_body(delivery: &DeliveryFollowOn) -> Bytes {
-    json(&DeliveryMessage {
+fn about_delivery(delivery: &DeliveryFollowOn) -> DeliveryMessage {
+    DeliveryMessage {
         submission_id: delivery.submission_id,
         pseudonym: delivery.pseudonym,
         site_id: delivery.site_id.clone(),
         generation: delivery.generation,
-    })
+    }
 }
 
-fn risk_body(risk: &RiskFollowOn) -> Bytes {
-    json(&RiskMessage {
+fn about_risk(risk: &RiskFollowOn) -> RiskMessage {
+    RiskMessage {
         submission_id: risk.submission_id,
         pseudonym: risk.pseudonym,
         study_id: risk.study_id.clone(),
-    })
-}
-
-fn json<T: serde::Serialize>(message: &T) -> Bytes {
-    // They are flat structs of strings, UUIDs and numbers: nothing in them can fail to serialize.
-    serde_json::to_vec(message).map(Bytes::from).unwrap_or_default()
+    }
 }

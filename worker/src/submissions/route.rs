@@ -12,7 +12,7 @@ use epro_schemas::envelope::Envelope;
 use epro_schemas::instrument::{Instruments, Signal};
 use epro_schemas::kind;
 use epro_schemas::pseudonym::PseudonymKey;
-use epro_schemas::seal::{KeyRing, OpenError, Sealer};
+use epro_schemas::seal::{KeyRing, Sealer};
 use epro_schemas::submission::Submission;
 use epro_store::audit::{Actor, AuditFacts, network};
 use epro_store::follow_ons::AlertFollowOn;
@@ -217,11 +217,7 @@ fn open(received: &Received<'_>, sealer: &Sealer) -> Result<Opened, Failure> {
     let (Some(kind::SUBMISSION), Some(message_id)) = (received.kind, received.message_id) else {
         return Err(Failure::Foreign);
     };
-    let opened = sealer.open(kind::SUBMISSION, message_id, received.body);
-    let bytes = opened.map_err(|error| match error {
-        OpenError::UnknownKey { .. } => Failure::UnknownKey,
-        OpenError::Tampered | OpenError::Malformed => Failure::Unopenable,
-    })?;
+    let bytes = sealer.open(kind::SUBMISSION, message_id, received.body)?;
     let envelope = Envelope::decode(bytes.into()).map_err(|_| Failure::NoEnvelope)?;
     Ok(Opened { message_id, envelope })
 }

@@ -41,7 +41,7 @@ async fn a_full_hospital_queue_stops_nothing_and_gets_the_rest_once_there_is_roo
     let taken = Mutex::new(BTreeSet::new());
     until("all of them to reach the hospital", BOUND, || async {
         for letter in hand.take(HIS).await? {
-            taken.lock().unwrap().insert(letter.json()?["submission_id"].to_string());
+            taken.lock().unwrap().insert(hand.read(&letter)?["submission_id"].to_string());
         }
         Ok((taken.lock().unwrap().len() == 12).then_some(()))
     })

@@ -19,6 +19,7 @@ mod reports;
 mod restarts;
 mod rights;
 mod risk;
+mod sealed;
 mod seams;
 mod starts;
 mod support;

@@ -308,7 +308,7 @@ async fn told_before_its_start_can_be_counted_it_is_the_alert_that_is_stored_lat
     conservation(&stack, &hand.log()).await.unwrap();
     let told = hand.lying(ALERTS).await.unwrap();
     let ids: std::collections::BTreeSet<String> =
-        told.iter().map(|letter| letter.json().unwrap()["alert_id"].to_string()).collect();
+        told.iter().map(|letter| hand.read(letter).unwrap()["alert_id"].to_string()).collect();
     assert_eq!(ids.len(), 1, "{told:?}");
 }
 

@@ -2,7 +2,6 @@
 
 use epro_proving::foreign::Manner;
 use epro_proving::foreign::manner::{Answer, Silent};
-use epro_proving::hand::plain;
 use epro_proving::{Hand, Inbox, RiskModel, Stack, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -102,7 +101,7 @@ async fn a_question_that_comes_again_is_not_asked_again() {
     let row = link.client.query_one("SELECT pseudonym::text FROM ops.risk", &[]).await.unwrap();
     let pseudonym: String = row.get(0);
     let body = json!({"submission_id": id(&submission), "pseudonym": pseudonym, "study_id": STUDY});
-    let again = plain(RISK, Uuid::now_v7(), "epro.risk.v1", body.to_string().into_bytes());
+    let again = hand.sealed(RISK, Uuid::now_v7(), "epro.risk.v1", &body).unwrap();
     hand.publish(&again).await.unwrap();
     // The next one is behind it in the queue.
     hand.put(ROUTINE, "P-1", &calm()).await.unwrap();

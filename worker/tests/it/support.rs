@@ -150,7 +150,7 @@ pub(crate) async fn dead(link: &Link, count: i64) -> Vec<Dead> {
 pub(crate) async fn alerts_of(hand: &Hand, about: &str) -> Vec<Value> {
     until(&format!("an alert of {about} in {ALERTS}"), BOUND, || async {
         let lying = hand.lying(ALERTS).await?;
-        let bodies = lying.iter().map(Letter::json).collect::<anyhow::Result<Vec<_>>>()?;
+        let bodies = lying.iter().map(|letter| hand.read(letter)).collect::<anyhow::Result<Vec<_>>>()?;
         let about: Vec<Value> = bodies.into_iter().filter(|body| body["submission_id"] == about).collect();
         Ok((!about.is_empty()).then_some(about))
     })

@@ -106,8 +106,7 @@ async fn an_acknowledgement_of_an_alert_that_is_not_there_yet_waits_for_it() {
         "at": "2026-11-23T12:03:13Z", "trace_id": null,
     });
     let id = alert.parse().unwrap();
-    let body = command.to_string().into_bytes();
-    let letter = epro_proving::hand::plain("epro.commands", id, "epro.acknowledgement.v1", body);
+    let letter = hand.sealed("epro.commands", id, "epro.acknowledgement.v1", &command).unwrap();
     hand.publish(&letter).await.unwrap();
     until("the command to wait", BOUND, || async {
         let mut waiting = 0;

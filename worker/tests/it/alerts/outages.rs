@@ -66,7 +66,7 @@ async fn what_was_told_without_postgresql_is_not_told_again_by_a_worker_that_tak
         "submission_id": "0198f2a4-5b7e-7c31-9d42-6f0a1b2c3d4e", "site_id": "H004", "study_id": "ONC-301",
     });
     let message = "0198f2a4-5b7e-7c31-9d42-6f0a1b2c3d4f".parse().unwrap();
-    let letter = epro_proving::hand::plain(ALERTS, message, "epro.alert.v1", alert.to_string().into_bytes());
+    let letter = hand.sealed(ALERTS, message, "epro.alert.v1", &alert).unwrap();
     proxy.cut();
     let mut first = stack.spawn("epro-worker", &[only]).unwrap();
     hand.publish(&letter).await.unwrap();

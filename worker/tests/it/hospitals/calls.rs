@@ -41,8 +41,7 @@ async fn a_delivery_that_is_repeated_creates_nothing_twice() {
             stand.link.client.query_one("SELECT pseudonym FROM ops.delivery", &[]).await.unwrap().get(0);
         let body = json!({"submission_id": id(&sent[0].1), "pseudonym": pseudonym, "site_id": ONE,
             "generation": 1});
-        let letter =
-            plain("epro.his.H001", Uuid::now_v7(), "epro.delivery.v1", body.to_string().into_bytes());
+        let letter = stand.hand.sealed("epro.his.H001", Uuid::now_v7(), "epro.delivery.v1", &body).unwrap();
         stand.hand.publish(&letter).await.unwrap();
     };
     // A message too many: the row says that it is done.
