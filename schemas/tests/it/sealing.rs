@@ -153,6 +153,7 @@ fn what_nobody_of_ours_has_sealed_or_something_else_than_its_type_says_nothing()
     // With a header as if it were sealed.
     assert_eq!(read(&[&[1, 2, b'k', b'1'], &plain[..]].concat()), OpenError::Tampered.into());
     assert_eq!(read(&ring.seal(DELIVERY, ID, b"{}").unwrap()), ReadError::Foreign);
+    #[allow(clippy::disallowed_methods)] // As a stranger would publish it.
     let came = SealedBody::as_it_came(DELIVERY.to_owned(), ID, plain.into());
     assert_eq!(came.key_id(), None);
 }
