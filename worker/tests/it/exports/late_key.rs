@@ -23,18 +23,22 @@ async fn an_export_waits_at_no_charge_for_a_key_that_comes_late_and_is_then_made
     let stack = stack(json!({})).await;
     let file = stack.folder().join("keys/seal-k2");
     std::fs::write(&file, KEY).unwrap();
-    let mut config: Value = serde_json::from_slice(&std::fs::read(stack.config()).unwrap()).unwrap();
+    let before = std::fs::read(stack.config()).unwrap();
+    let mut config: Value = serde_json::from_slice(&before).unwrap();
     let without = config["keys"].clone();
     config["keys"]["seal"]["files"]["k2"] = json!(file);
     config["keys"]["seal"]["current"] = json!("k2");
     std::fs::write(stack.config(), config.to_string()).unwrap();
     let (mut storing, link) = (stack.worker().await.unwrap(), link(&stack).await);
-    let ana = Analyst::of(&stack, "export export:identified").await;
-    let answer = ana.client.submit("P-Quillon", &calm()).await.unwrap();
+    let ahead = Analyst::of(&stack, "export export:identified").await;
+    let answer = ahead.client.submit("P-Quillon", &calm()).await.unwrap();
     assert_eq!(answer.status, 202, "{}", answer.body);
     counts(&link, STORED, 1).await;
     storing.drain(Duration::from_secs(25)).await.unwrap();
 
+    // The request itself is under the key that everybody has.
+    std::fs::write(stack.config(), before).unwrap();
+    let ana = Analyst::of(&stack, "export export:identified").await;
     let mut late = another_worker(&stack, "late", |config| config["keys"] = without);
     late.ready().await.unwrap();
     let place = ana.export(json!({"identified": true})).await;
